@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * squashfs images: written from a plan, read back by path. The only file that knows libsquashfs.
+ *
+ * Written: zstd, 128 KiB blocks, tail-end fragments, duplicate files stored once, no export table,
+ * no xattrs, owner 0:0, one modification time for every inode. The same plan gives the same bytes,
+ * whatever the number of processors.
+ *
+ * Read: the image is hostile. Names are single components, depth and sizes are bounded, directory
+ * loops are refused, and extraction never leaves its target.
+ *
+ * Format: Documentation/filesystems/squashfs.rst of Linux; "Squashfs Binary Format" of
+ * squashfs-tools-ng.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+struct plan;
+
+struct image_options {
+    int level;               /* zstd level 1..22 */
+    unsigned int workers;    /* threads that compress; 0: one per processor */
+    uint32_t mtime;          /* seconds since the epoch, for every inode */
+    void (*progress)(uint64_t done_bytes, void *context); /* uncompressed bytes read; may be NULL */
+    void *context;
+};
+
+/*
+ * Writes the sorted plan as a squashfs image to fd at offset and returns its size, padded to
+ * FORMAT_ALIGN. ERR_SYSTEM with ENOSPC when the file system is full: the caller removes the file.
+ */
+[[nodiscard]] bool image_write(const struct plan *plan, int fd, uint64_t offset_bytes,
+                               const struct image_options *options, uint64_t *ret_size_bytes,
+                               struct err *err);
+
+struct image; /* an open image */
+
+/* Opens the image at [offset, offset + size) of fd, which must outlive it. E-IMAGE if damaged. */
+[[nodiscard]] bool image_open(struct image **ret, int fd, uint64_t offset_bytes,
+                              uint64_t size_bytes, struct err *err);
+void image_free(struct image *image);
+
+/* The whole content of a regular file, plus a NUL behind it. ERR_INPUT if it is larger than max. */
+[[nodiscard]] bool image_read(struct image *image, const char *path, size_t max_bytes,
+                              char **ret_data, size_t *ret_size, struct err *err);
+
+struct image_node {
+    const char *path;   /* image path, valid during the call */
+    mode_t mode;        /* type and permission bits */
+    uint64_t size_bytes; /* of a regular file */
+    const char *target; /* of a symlink, else NULL */
+};
+
+/* Visits every node, parents first, names in image order. Stops when visit returns false. */
+typedef bool image_visit(const struct image_node *node, void *context, struct err *err);
+[[nodiscard]] bool image_each(struct image *image, image_visit *visit, void *context,
+                              struct err *err);
+
+/* Reads and decodes every byte of every file and directory: E-IMAGE at the first that fails. */
+[[nodiscard]] bool image_check(struct image *image, struct err *err);
+
+/* Unpacks everything into the empty directory dirfd. Devices and sockets are left out. */
+[[nodiscard]] bool image_extract(struct image *image, int dirfd, struct err *err);

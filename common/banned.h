@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Functions that cannot be used safely, as compile errors.
+ *
+ * Given to the compiler with -include, so that no source file can forget it. The standard headers
+ * are included first: they may mention the names.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atoll alloca

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The on-disk format of a bundle: its only definition. docs/format.md is the specification.
+ *
+ *     0              ELF stub; "AI\x02" at byte 8; section header table last
+ *     image_offset   squashfs 4.0 image (the ELF end; a multiple of FORMAT_ALIGN)
+ *     image_offset + image_size   end of file
+ *
+ * The stub reserves the sections below. `.rucksack` holds one struct format_header, little-endian,
+ * all zero in a stub without an image. All readers check magic, version, offset and size against
+ * the file before they believe anything else.
+ */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FORMAT_SECTION ".rucksack"
+#define FORMAT_MAGIC "RUCKSACK"
+
+enum {
+    FORMAT_VERSION = 1,
+    FORMAT_ALIGN = 4096,
+    FORMAT_HASH_SIZE = 32, /* BLAKE2b-256, RFC 7693 */
+    FORMAT_NAME_SIZE = 64, /* NUL-terminated */
+    FORMAT_RESERVED_SIZE = 864,
+    FORMAT_HEADER_SIZE = 1024,
+    FORMAT_UPD_INFO_SIZE = 1024,   /* section .upd_info */
+    FORMAT_SHA256_SIG_SIZE = 1024, /* section .sha256_sig */
+    FORMAT_SIG_KEY_SIZE = 8192,    /* section .sig_key */
+    FORMAT_DIGEST_MD5_SIZE = 16,   /* section .digest_md5 */
+};
+
+enum format_kind {
+    FORMAT_KIND_NONE,
+    FORMAT_KIND_APP,
+    FORMAT_KIND_CLI,
+};
+
+struct format_header {
+    uint8_t magic[8];
+    uint32_t version;
+    uint32_t kind;
+    uint64_t image_offset; /* bytes from the start of the file */
+    uint64_t image_size;   /* bytes */
+    uint8_t image_hash[FORMAT_HASH_SIZE]; /* of the image's bytes */
+    uint8_t stub_hash[FORMAT_HASH_SIZE];  /* of bytes 0 to image_offset, this field read as zero */
+    char name[FORMAT_NAME_SIZE];          /* the app's identity */
+    uint8_t reserved[FORMAT_RESERVED_SIZE];
+};
+
+static_assert(offsetof(struct format_header, image_hash) == 32);
+static_assert(offsetof(struct format_header, stub_hash) == 64);
+static_assert(offsetof(struct format_header, name) == 96);
+static_assert(sizeof(struct format_header) == FORMAT_HEADER_SIZE);
+
+/* Paths inside the image; each is relative to the image root. */
+#define FORMAT_DIR ".rucksack"
+#define FORMAT_LAUNCH ".rucksack/launch"          /* see launch.h: what the launcher and guest do */
+#define FORMAT_MANIFEST ".rucksack/manifest.json" /* what `rucksack inspect` shows */
+#define FORMAT_GUEST ".rucksack/guest.so"
+#define FORMAT_APP_DIR "app"
+#define FORMAT_GEM_DIR "gems"
+
+enum {
+    FORMAT_LAUNCH_MAX = 1 << 20,    /* bytes of FORMAT_LAUNCH */
+    FORMAT_MANIFEST_MAX = 64 << 20, /* bytes of FORMAT_MANIFEST */
+};

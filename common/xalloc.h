@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Allocation that does not fail: out of memory prints one line and exits with code 1.
+ * For the tool only; the programs inside a bundle report it as an error instead.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+
+[[nodiscard, gnu::malloc]] void *xcalloc(size_t count, size_t size);
+[[nodiscard]] void *xrealloc_array(void *ptr, size_t count, size_t size);
+[[nodiscard, gnu::malloc]] char *xstrdup(const char *text);
+[[nodiscard, gnu::malloc]] char *xstrndup(const char *text, size_t len);
+[[nodiscard, gnu::malloc, gnu::format(printf, 1, 2)]] char *xasprintf(const char *fmt, ...);
+
+/*
+ * Makes room for one more item in a growing array:
+ *     items = xgrow(items, &capacity, count, sizeof(*items));
+ */
+[[nodiscard]] void *xgrow(void *items, size_t *capacity, size_t count, size_t size);
