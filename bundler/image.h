@@ -22,9 +22,9 @@ struct err;
 struct plan;
 
 struct image_options {
-    int level;               /* zstd level 1..22 */
-    unsigned int workers;    /* threads that compress; 0: one per processor */
-    uint32_t mtime;          /* seconds since the epoch, for every inode */
+    int level;            /* zstd level 1..22 */
+    unsigned int workers; /* threads that compress; 0: one per processor */
+    uint32_t mtime;       /* seconds since the epoch, for every inode */
     void (*progress)(uint64_t done_bytes, void *context); /* uncompressed bytes read; may be NULL */
     void *context;
 };
@@ -49,10 +49,10 @@ void image_free(struct image *image);
                               char **ret_data, size_t *ret_size, struct err *err);
 
 struct image_node {
-    const char *path;   /* image path, valid during the call */
-    mode_t mode;        /* type and permission bits */
+    const char *path;    /* image path, valid during the call */
+    mode_t mode;         /* type and permission bits */
     uint64_t size_bytes; /* of a regular file */
-    const char *target; /* of a symlink, else NULL */
+    const char *target;  /* of a symlink, else NULL */
 };
 
 /* Visits every node, parents first, names in image order. Stops when visit returns false. */

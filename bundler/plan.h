@@ -75,8 +75,8 @@ struct plan_origin {
 [[nodiscard]] bool plan_add_symlink(struct plan *plan, const char *path, const char *target,
                                     struct plan_origin origin, struct err *err);
 [[nodiscard]] bool plan_replace_data(struct plan *plan, const char *path, uint16_t mode,
-                                     const void *data, size_t size_bytes,
-                                     struct plan_origin origin, struct err *err);
+                                     const void *data, size_t size_bytes, struct plan_origin origin,
+                                     struct err *err);
 
 /*
  * Adds a file of the system at the same absolute path in the image. Symlinks on the way (/lib,

@@ -42,8 +42,8 @@ struct walk {
     struct walk_object *objects; /* main program first, then in load order; no duplicates */
     size_t count;
     size_t capacity;
-    char *interp;  /* PT_INTERP of the main program, e.g. "/lib64/ld-linux-x86-64.so.2" */
-    int machine;   /* e_machine of the main program */
+    char *interp; /* PT_INTERP of the main program, e.g. "/lib64/ld-linux-x86-64.so.2" */
+    int machine;  /* e_machine of the main program */
 };
 
 /*

@@ -41,8 +41,8 @@ struct format_header {
     uint8_t magic[8];
     uint32_t version;
     uint32_t kind;
-    uint64_t image_offset; /* bytes from the start of the file */
-    uint64_t image_size;   /* bytes */
+    uint64_t image_offset;                /* bytes from the start of the file */
+    uint64_t image_size;                  /* bytes */
     uint8_t image_hash[FORMAT_HASH_SIZE]; /* of the image's bytes */
     uint8_t stub_hash[FORMAT_HASH_SIZE];  /* of bytes 0 to image_offset, this field read as zero */
     char name[FORMAT_NAME_SIZE];          /* the app's identity */

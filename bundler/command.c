@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/command.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/err.h"
+
+const struct command *const commands[] = {
+    &cmd_build, &cmd_run, &cmd_inspect, &cmd_verify, &cmd_extract, NULL,
+};
+
+enum { SUGGEST_LEN_MAX = 32, SUGGEST_DISTANCE_MAX = 2 };
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+
+    return ab < c ? ab : c;
+}
+
+/* Levenshtein distance; names longer than SUGGEST_LEN_MAX are never near. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[SUGGEST_LEN_MAX + 1];
+    size_t a_len = strlen(a);
+    size_t b_len = strlen(b);
+
+    if (a_len > SUGGEST_LEN_MAX || b_len > SUGGEST_LEN_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t above = row[j];
+
+            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[b_len];
+}
+
+static void keep_nearest(const char *typed, const char *known, const char **nearest, size_t *best)
+{
+    size_t here = distance(typed, known);
+
+    if (here < *best) {
+        *best = here;
+        *nearest = known;
+    }
+}
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+const char *command_suggest(const char *name)
+{
+    const char *nearest = NULL;
+    size_t best = SUGGEST_DISTANCE_MAX + 1;
+
+    for (size_t i = 0; commands[i] != NULL; i++)
+        keep_nearest(name, commands[i]->name, &nearest, &best);
+    return nearest;
+}
+
+static bool unknown_option(const struct command *command, const char *word, struct err *err)
+{
+    const char *nearest = NULL;
+    size_t best = SUGGEST_DISTANCE_MAX + 1;
+
+    (void)err_set(err, ERR_USAGE, "unknown option '%.200s'", word);
+    for (const struct option_entry *o = command->options; o != NULL && o->type != OPTION_END; o++)
+        keep_nearest(word + strspn(word, "-"), o->name, &nearest, &best);
+    if (nearest != NULL)
+        (void)err_hint(err, "did you mean '--%s'?", nearest);
+    return false;
+}
+
+static const struct option_entry *find_option(const struct command *command, const char *word,
+                                              const char **ret_value)
+{
+    *ret_value = NULL;
+    for (const struct option_entry *o = command->options; o != NULL && o->type != OPTION_END; o++) {
+        size_t len = strlen(o->name);
+
+        if (word[1] != '-') {
+            if (o->letter != '\0' && word[1] == o->letter && word[2] == '\0')
+                return o;
+        } else if (strncmp(word + 2, o->name, len) == 0) {
+            if (word[2 + len] == '=')
+                *ret_value = word + 2 + len + 1;
+            if (word[2 + len] == '=' || word[2 + len] == '\0')
+                return o;
+        }
+    }
+    return NULL;
+}
+
+static bool store_count(const struct option_entry *option, const char *value, char *target,
+                        struct err *err)
+{
+    char *end;
+    unsigned long count;
+    unsigned int small;
+
+    errno = 0;
+    count = strtoul(value, &end, 10);
+    if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || count > UINT_MAX)
+        return err_set(err, ERR_USAGE, "option '--%s': '%.100s' is not a number", option->name,
+                       value);
+    small = (unsigned int)count;
+    memcpy(target, &small, sizeof(small));
+    return true;
+}
+
+static bool store(const struct option_entry *option, const char *value, void *options,
+                  struct err *err)
+{
+    char *target = (char *)options + option->offset;
+
+    if (option->type == OPTION_COUNT)
+        return store_count(option, value, target, err);
+    memcpy(target, &value, sizeof(value));
+    return true;
+}
+
+/* Takes the option at argv[*index] and, where it has one, its value. */
+static bool take_option(const struct command *command, int argc, char **argv, int *index,
+                        void *options, struct err *err)
+{
+    const char *value;
+    const struct option_entry *option = find_option(command, argv[*index], &value);
+    bool yes = true;
+
+    if (option == NULL)
+        return unknown_option(command, argv[*index], err);
+    if (option->type == OPTION_FLAG) {
+        if (value != NULL)
+            return err_set(err, ERR_USAGE, "option '--%s' takes no value", option->name);
+        memcpy((char *)options + option->offset, &yes, sizeof(yes));
+        return true;
+    }
+    if (value == NULL && *index + 1 < argc)
+        value = argv[++*index];
+    if (value == NULL)
+        return err_set(err, ERR_USAGE, "option '--%s' needs a value", option->name);
+    return store(option, value, options, err);
+}
+
+static bool check_operands(const struct command *command, size_t count, struct err *err)
+{
+    if (count < command->operands_min)
+        return err_set(err, ERR_USAGE, "%s: missing operand: %s", command->name, command->operands);
+    if (count > command->operands_max)
+        return err_set(err, ERR_USAGE, "%s: too many operands", command->name);
+    return true;
+}
+
+bool command_parse(const struct command *command, int argc, char **argv, void *options,
+                   const char **operands, struct command_args *args, bool *ret_help,
+                   struct err *err)
+{
+    size_t count = 0;
+    bool only_operands = false;
+
+    if (command->defaults != NULL)
+        memcpy(options, command->defaults, command->options_size);
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+
+        if (only_operands || word[0] != '-' || word[1] == '\0') {
+            operands[count++] = word;
+            only_operands = only_operands || command->passes_on;
+        } else if (strcmp(word, "--") == 0) {
+            only_operands = true;
+        } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            *ret_help = true;
+            return true;
+        } else if (!take_option(command, argc, argv, &i, options, err)) {
+            return false;
+        }
+    }
+    operands[count] = NULL;
+    *args = (struct command_args){options, operands, count};
+    return check_operands(command, count, err);
+}
+
+static void help_overview(void)
+{
+    puts("usage: rucksack COMMAND [OPTION...] [OPERAND...]\n\n"
+         "Turns a Ruby application into one executable file that runs on any Linux.\n");
+    for (size_t i = 0; commands[i] != NULL; i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    puts("\nTry 'rucksack COMMAND --help'. 'rucksack --version' prints the version.");
+}
+
+void command_help(const struct command *command)
+{
+    if (command == NULL) {
+        help_overview();
+        return;
+    }
+    printf("usage: rucksack %s%s%s%s\n\n%s\n", command->name,
+           command->options != NULL ? " [OPTION...]" : "", command->operands[0] != '\0' ? " " : "",
+           command->operands, command->summary);
+    for (const struct option_entry *o = command->options; o != NULL && o->type != OPTION_END; o++) {
+        char left[48];
+
+        (void)snprintf(left, sizeof(left), "%c%c%s--%s%s%s", o->letter != '\0' ? '-' : ' ',
+                       o->letter != '\0' ? o->letter : ' ', o->letter != '\0' ? ", " : "  ",
+                       o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+        printf("%s  %-24s %s\n", o == command->options ? "\noptions:\n" : "", left, o->help);
+    }
+    if (command->examples != NULL)
+        printf("\nexamples:\n%s", command->examples);
+}

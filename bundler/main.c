@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* rucksack: finds the subcommand, runs it, prints the one error. */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bundler/command.h"
+#include "common/err.h"
+#include "common/xalloc.h"
+
+static int report(const struct err *err, const struct command *command)
+{
+    const char *colon = err->id[0] != '\0' ? ": " : "";
+
+    fflush(stdout);
+    fprintf(stderr, "rucksack: %s%s%s\n", err->id, colon, err->msg);
+    if (err->hint[0] != '\0')
+        fprintf(stderr, "hint: %s\n", err->hint);
+    if (err->kind == ERR_USAGE)
+        fprintf(stderr, "Try 'rucksack %s%s--help'.\n", command != NULL ? command->name : "",
+                command != NULL ? " " : "");
+    switch (err->kind) {
+    case ERR_USAGE:
+        return 2;
+    case ERR_CHECK:
+        return 3;
+    default:
+        return 1;
+    }
+}
+
+static int unknown_command(const char *name)
+{
+    struct err err = {0};
+    const char *near = command_suggest(name);
+
+    (void)err_set(&err, ERR_USAGE, "unknown command '%.100s'", name);
+    if (near != NULL)
+        (void)err_hint(&err, "did you mean '%s'?", near);
+    return report(&err, NULL);
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    alignas(max_align_t) char options[OPTION_STRUCT_MAX] = {0};
+    const char **operands = xcalloc((size_t)argc + 1, sizeof(*operands));
+    struct command_args args = {0};
+    struct err err = {0};
+    bool help = false;
+    int code = 0;
+
+    if (!command_parse(command, argc, argv, options, operands, &args, &help, &err))
+        code = report(&err, command);
+    else if (help)
+        command_help(command);
+    else if (!command->run(&args, &err))
+        code = report(&err, command);
+    if (fflush(stdout) != 0 && code == 0) {
+        fputs("rucksack: standard output could not be written\n", stderr);
+        code = 1;
+    }
+    free(operands);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command;
+
+    if (argc < 2) {
+        command_help(NULL);
+        return 2;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("rucksack " VERSION);
+        return 0;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        command = argc > 2 ? command_find(argv[2]) : NULL;
+        command_help(command);
+        return 0;
+    }
+    command = command_find(argv[1]);
+    if (command == NULL)
+        return unknown_command(argv[1]);
+    return run_command(command, argc - 2, argv + 2);
+}
