@@ -42,7 +42,7 @@ static int unknown_command(const char *name)
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    alignas(max_align_t) char options[OPTION_STRUCT_MAX] = {0};
+    _Alignas(max_align_t) char options[OPTION_STRUCT_MAX] = {0};
     const char **operands = xcalloc((size_t)argc + 1, sizeof(*operands));
     struct command_args args = {0};
     struct err err = {0};

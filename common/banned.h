@@ -10,4 +10,4 @@
 #include <stdlib.h>
 #include <string.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atoll alloca
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atoll

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-[[noreturn]] static void die(void)
+[[gnu::noreturn]] static void die(void)
 {
     fputs("rucksack: out of memory\n", stderr);
     exit(1);
