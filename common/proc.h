@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Sub-processes: argv arrays, never a shell.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+
+struct proc_request {
+    const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
+    const char *const *envp; /* NULL-terminated; NULL: our own environment */
+    const char *cwd;         /* NULL: ours */
+    size_t output_max_bytes; /* more output than this is an error */
+};
+
+struct proc_output {
+    char *out; /* NUL-terminated; owned */
+    size_t out_size;
+    char *errors; /* the same of stderr */
+    size_t errors_size;
+    int exit_code; /* 128 + signal when a signal ended it */
+};
+
+/*
+ * Runs the program with stdin from /dev/null, collects both outputs and waits. An exit code other
+ * than 0 is not an error here. ERR_SYSTEM when it could not be started; ENOENT when there is no
+ * such program.
+ */
+[[nodiscard]] bool proc_capture(const struct proc_request *request, struct proc_output *ret,
+                                struct err *err);
+void proc_output_release(struct proc_output *output);
