@@ -4,3 +4,4 @@
 
 include runtime/stub/stub.mk
 include runtime/launch/launch.mk
+include runtime/guest/guest.mk

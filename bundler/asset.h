@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Files that are part of the tool itself: what it puts into every bundle, so that a release is one
+ * executable.
+ */
+#include <stddef.h>
+
+enum asset_id {
+    ASSET_STUB,             /* the ELF in front of the image */
+    ASSET_LAUNCH,           /* /AppRun and every trampoline */
+    ASSET_GUEST,            /* the preload object */
+    ASSET_OPERATING_SYSTEM, /* rubygems/defaults/operating_system.rb */
+    ASSET_BUNDLER_SETUP,    /* bundler/setup.rb */
+    ASSET_BUNDLE,           /* the program `bundle` */
+    ASSET_PROBE,            /* probe.rb */
+    ASSET_ICON,
+    ASSET_COUNT,
+};
+
+struct asset {
+    const char *name;
+    const unsigned char *data;
+    size_t size;
+};
+
+struct asset asset_get(enum asset_id id);
+
+/* The embedded recipes, ended by one without a name. */
+struct asset asset_recipe(size_t index);

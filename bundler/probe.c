@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/probe.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundler/asset.h"
+#include "bundler/jdoc.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/proc.h"
+#include "common/xalloc.h"
+
+enum { ANSWER_MAX = 64 << 20, OUTPUT_MAX = 1 << 20 };
+
+extern char **environ;
+
+/* A scratch directory whose name has no blank: RUBYOPT cannot quote one. */
+struct scratch {
+    char dir[32];
+    char *script;
+    char *answer;
+};
+
+static void scratch_release(struct scratch *scratch)
+{
+    if (scratch->script != NULL)
+        (void)unlink(scratch->script);
+    if (scratch->answer != NULL)
+        (void)unlink(scratch->answer);
+    if (scratch->dir[0] != '\0')
+        (void)rmdir(scratch->dir);
+    free(scratch->script);
+    free(scratch->answer);
+}
+
+static bool scratch_init(struct scratch *scratch, struct err *err)
+{
+    struct asset script = asset_get(ASSET_PROBE);
+    cleanup_fd int fd = -1;
+
+    memcpy(scratch->dir, "/tmp/rucksack-XXXXXX", sizeof("/tmp/rucksack-XXXXXX"));
+    if (mkdtemp(scratch->dir) == NULL) {
+        scratch->dir[0] = '\0';
+        return err_sys(err, "'/tmp': temporary directory");
+    }
+    scratch->script = xasprintf("%s/probe.rb", scratch->dir);
+    scratch->answer = xasprintf("%s/answer.json", scratch->dir);
+    fd = open(scratch->script, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_sys(err, "'%s'", scratch->script);
+    return fs_write_all(fd, script.data, script.size, err);
+}
+
+/* Our environment, but with the probe and without what the user's RUBYOPT would load into it. */
+static char **probe_environment(const struct scratch *scratch)
+{
+    size_t count = 0;
+    size_t used = 0;
+    char **envp;
+
+    while (environ[count] != NULL)
+        count++;
+    envp = xcalloc(count + 3, sizeof(*envp));
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(environ[i], "RUBYOPT=", 8) != 0)
+            envp[used++] = xstrdup(environ[i]);
+    }
+    envp[used++] = xasprintf("RUBYOPT=-r%s", scratch->script);
+    envp[used] = xasprintf("RUCKSACK_PROBE=%s", scratch->answer);
+    return envp;
+}
+
+static void free_environment(char **envp)
+{
+    for (size_t i = 0; envp[i] != NULL; i++)
+        free(envp[i]);
+    free(envp);
+}
+
+/* The last line that is not blank: what a failed Ruby has to say. */
+static const char *last_words(char *text)
+{
+    size_t len = strlen(text);
+
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+        text[--len] = '\0';
+    while (len > 0 && text[len - 1] != '\n')
+        len--;
+    return text + len;
+}
+
+static bool start_bundle(const struct scratch *scratch, const char *dir, struct err *err)
+{
+    static const char *const argv[] = {"bundle", NULL};
+    char **envp = probe_environment(scratch);
+    struct proc_request request = {argv, (const char *const *)envp, dir, OUTPUT_MAX};
+    struct proc_output output = {0};
+    bool started = proc_capture(&request, &output, err);
+
+    free_environment(envp);
+    if (!started) {
+        (void)err_id(err, "E-NO-BUNDLE");
+        return err_hint(err, "install Bundler for the Ruby of this app: gem install bundler");
+    }
+    if (output.exit_code != 0) {
+        (void)err_set(err, ERR_INPUT, "'bundle' failed with code %d: %.600s", output.exit_code,
+                      last_words(output.errors));
+        (void)err_id(err, "E-GEMFILE");
+        (void)err_hint(err, "see what 'bundle check' says in '%s'", dir);
+    }
+    started = output.exit_code == 0;
+    proc_output_release(&output);
+    return started;
+}
+
+static bool read_answer(struct probe *probe, const struct scratch *scratch, struct err *err)
+{
+    cleanup_free char *text = NULL;
+    const struct jdoc *problem;
+    size_t size;
+
+    if (!fs_read_file(scratch->answer, ANSWER_MAX, &text, &size, err))
+        return err_wrap(err, "'bundle' gave no answer");
+    probe->answer = jdoc_parse(text, size, err);
+    if (probe->answer == NULL)
+        return err_wrap(err, "the answer of 'bundle'");
+    problem = jdoc_member(probe->answer, "error");
+    if (problem == NULL)
+        return true;
+    (void)err_set(err, ERR_INPUT, "%s", jdoc_text_or(problem, "message", "unknown"));
+    (void)err_id(err, jdoc_text_or(problem, "id", "E-GEMFILE"));
+    return err_hint(err, "%s", jdoc_text_or(problem, "hint", "see what 'bundle check' says"));
+}
+
+static bool read_ruby(struct probe *probe, struct err *err)
+{
+    const struct jdoc *answer = jdoc_member(probe->answer, "ruby");
+    const struct jdoc *bundler = jdoc_member(probe->answer, "bundler");
+    struct probe_ruby *ruby = &probe->ruby;
+    const struct {
+        const char *key;
+        const char **field;
+    } texts[] = {
+        {"version", &ruby->version},
+        {"platform", &ruby->platform},
+        {"program", &ruby->program},
+        {"api", &ruby->api},
+        {"prefix", &ruby->prefix},
+        {"stdlib", &ruby->stdlib},
+        {"archlib", &ruby->archlib},
+        {"sitelib", &ruby->sitelib},
+        {"rubygems", &ruby->rubygems},
+        {"default_specs", &ruby->default_specs},
+        {"gem_platform", &ruby->gem_platform},
+        {"extension_api", &ruby->extension_api},
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        *texts[i].field = jdoc_text(answer, texts[i].key);
+        if (*texts[i].field == NULL)
+            return err_set(err, ERR_INPUT, "the Ruby of 'bundle' does not say its '%s'",
+                           texts[i].key);
+    }
+    ruby->libruby = jdoc_text(answer, "libruby");
+    probe->bundler_version = jdoc_text_or(bundler, "version", "");
+    probe->bundler_lib = jdoc_text_or(bundler, "lib", "");
+    if (strcmp(jdoc_text_or(answer, "engine", ""), "ruby") == 0)
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' is %s; only MRI can be packed", ruby->program,
+                  jdoc_text_or(answer, "engine", "unknown"));
+    return err_id(err, "E-RUBY");
+}
+
+static bool is_component(const char *name)
+{
+    return name != NULL && name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
+}
+
+static bool read_gem(struct probe_gem *gem, const struct jdoc *answer, struct err *err)
+{
+    *gem = (struct probe_gem){
+        .name = jdoc_text(answer, "name"),
+        .version = jdoc_text(answer, "version"),
+        .platform = jdoc_text_or(answer, "platform", "ruby"),
+        .full_name = jdoc_text(answer, "full_name"),
+        .dir = jdoc_text(answer, "dir"),
+        .extension_dir = jdoc_text(answer, "extension_dir"),
+        .bindir = jdoc_text_or(answer, "bindir", "bin"),
+        .gemspec = jdoc_text(answer, "gemspec"),
+        .executables = jdoc_member(answer, "executables"),
+        .require_paths = jdoc_member(answer, "require_paths"),
+        .is_default = jdoc_bool(answer, "default"),
+    };
+    if (!is_component(gem->name) || !is_component(gem->full_name) || gem->version == NULL ||
+        gem->dir == NULL || gem->gemspec == NULL)
+        return err_set(err, ERR_INPUT, "gem '%s': incomplete specification",
+                       gem->name != NULL ? gem->name : "?");
+    for (size_t i = 0; i < jdoc_count(gem->executables); i++) {
+        if (!is_component(jdoc_text_at(gem->executables, i)))
+            return err_set(err, ERR_INPUT, "gem '%s': bad executable name", gem->name);
+    }
+    return true;
+}
+
+static bool read_gems(struct probe *probe, struct err *err)
+{
+    const struct jdoc *list = jdoc_member(probe->answer, "gems");
+
+    probe->gem_count = jdoc_count(list);
+    probe->gems = xcalloc(probe->gem_count, sizeof(*probe->gems));
+    for (size_t i = 0; i < probe->gem_count; i++) {
+        if (!read_gem(&probe->gems[i], jdoc_at(list, i), err))
+            return false;
+    }
+    return true;
+}
+
+bool probe_run(struct probe *ret, const char *dir, struct err *err)
+{
+    struct scratch scratch = {0};
+    bool ok;
+
+    *ret = (struct probe){0};
+    ok = scratch_init(&scratch, err) && start_bundle(&scratch, dir, err) &&
+         read_answer(ret, &scratch, err) && read_ruby(ret, err) && read_gems(ret, err);
+    scratch_release(&scratch);
+    if (!ok)
+        probe_release(ret);
+    return ok;
+}
+
+void probe_release(struct probe *probe)
+{
+    jdoc_free(probe->answer);
+    free(probe->gems);
+    *probe = (struct probe){0};
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What an application's own Ruby says about itself, its Bundler and its gems.
+ *
+ * probe.rb is loaded into the first Ruby process that `bundle` starts in the application's
+ * directory, so it is the Ruby that `bundle` uses, whatever shims stand in front of it. Strings
+ * are borrowed from the answer and live as long as the probe.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct jdoc;
+
+struct probe_ruby {
+    const char *version;
+    const char *platform; /* RUBY_PLATFORM */
+    const char *program;  /* RbConfig.ruby: the real ELF, e.g. "/usr/bin/ruby3.1" */
+    const char *api;      /* "3.1.0" */
+    const char *prefix;
+    const char *stdlib;   /* rubylibdir */
+    const char *archlib;  /* rubyarchdir */
+    const char *sitelib;  /* sitelibdir: the first string of the compiled-in load path */
+    const char *libruby;  /* file name of the shared library, or NULL for a static Ruby */
+    const char *rubygems; /* directory that holds the active rubygems.rb */
+    const char *default_specs;
+    const char *gem_platform;  /* "x86_64-linux": names directories below extensions/ */
+    const char *extension_api; /* "3.1.0" */
+};
+
+struct probe_gem {
+    const char *name;
+    const char *version;
+    const char *platform;
+    const char *full_name; /* one path component */
+    const char *dir;
+    const char *extension_dir; /* NULL: no native extension */
+    const char *bindir;
+    const char *gemspec;            /* frozen: needs no git and no other file */
+    const struct jdoc *executables; /* list of texts, each one path component */
+    const struct jdoc *require_paths;
+    bool is_default; /* part of the standard library's tree */
+};
+
+struct probe {
+    struct jdoc *answer;
+    struct probe_ruby ruby;
+    const char *bundler_version;
+    const char *bundler_lib; /* directory that holds the active bundler.rb */
+    struct probe_gem *gems;  /* Bundler's resolved set without development and test, by name */
+    size_t gem_count;
+};
+
+/*
+ * Runs the probe in the directory. Errors: E-BUNDLE-MISSING (no `bundle` on PATH), E-GEMFILE,
+ * E-LOCK, E-GEM, E-EXT, E-RUBY, each with the command that mends it.
+ */
+[[nodiscard]] bool probe_run(struct probe *ret, const char *dir, struct err *err);
+void probe_release(struct probe *probe);

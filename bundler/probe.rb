@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+# frozen_string_literal: true
+
+# Answers the questions about an application that only its own Ruby can answer.
+#
+# Loaded with -r into the first Ruby process that `bundle` starts in the application's directory: so
+# it is the Ruby, the RubyGems and the Bundler that `bundle` uses, whatever shims are in front of
+# it. Writes one JSON document to the file $RUCKSACK_PROBE and ends that process at once. No code of
+# the application runs but its Gemfile and gemspecs.
+
+module RucksackProbe
+  SKIPPED_GROUPS = %i[development test].freeze
+
+  # What is wrong, for people: id, message and the next command to type.
+  class Problem < StandardError
+    attr_reader :id, :hint
+
+    def initialize(id, message, hint)
+      super(message)
+      @id = id
+      @hint = hint
+    end
+  end
+
+  module_function
+
+  def ruby
+    config = RbConfig::CONFIG
+    {
+      "engine" => RUBY_ENGINE,
+      "version" => RUBY_VERSION,
+      "platform" => RUBY_PLATFORM,
+      "program" => RbConfig.ruby,
+      "api" => config["ruby_version"],
+      "prefix" => config["prefix"],
+      "stdlib" => config["rubylibdir"],
+      "archlib" => config["rubyarchdir"],
+      "sitelib" => config["sitelibdir"],
+      "libruby" => config["ENABLE_SHARED"] == "yes" ? config["LIBRUBY_SO"] : nil,
+      "load_path" => default_load_path,
+      "rubygems" => File.dirname(loaded("rubygems.rb")),
+      "default_specs" => Gem.default_specifications_dir,
+      "gem_platform" => Gem::Platform.local.to_s,
+      "extension_api" => Gem.extension_api_version,
+    }
+  end
+
+  # The load path as compiled in: before RUBYLIB, -I and gems.
+  def default_load_path
+    config = RbConfig::CONFIG
+    dirs = %w[sitelibdir sitearchdir sitedir vendorlibdir vendorarchdir vendordir rubylibdir rubyarchdir]
+    known = dirs.map { |key| config[key] }
+    $LOAD_PATH.map(&:to_s).select { |dir| known.include?(dir) || dir.start_with?(config["prefix"]) }
+  end
+
+  def loaded(name)
+    $LOADED_FEATURES.find { |feature| feature.end_with?("/#{name}") }
+  end
+
+  def bundler
+    require "bundler"
+    { "version" => Bundler::VERSION, "lib" => File.dirname(loaded("bundler.rb")) }
+  end
+
+  def definition
+    unless File.file?(Bundler.default_lockfile)
+      raise Problem.new("E-LOCK", "there is no #{Bundler.default_lockfile.basename} beside the Gemfile",
+                        "make it: bundle install")
+    end
+    found = Bundler.definition
+    check_lock(found)
+    found
+  end
+
+  def check_lock(definition)
+    definition.ensure_equivalent_gemfile_and_lockfile(true)
+  rescue Bundler::ProductionError => e
+    reason = e.message.lines.map(&:strip).grep(/\A\*/).join(", ")
+    reason = "it does not match the Gemfile" if reason.empty?
+    raise Problem.new("E-LOCK", "the lockfile is incomplete: #{reason}", "complete it: bundle install")
+  end
+
+  def gems
+    found = definition
+    groups = found.groups - SKIPPED_GROUPS
+    specs = found.specs_for(groups).to_a.reject { |spec| spec.name == "bundler" }
+    specs.sort_by(&:full_name).map { |spec| gem_of(spec) }
+  end
+
+  def gem_of(spec)
+    spec = spec.__materialize__ if spec.respond_to?(:__materialize__)
+    unless File.directory?(spec.full_gem_path)
+      raise Problem.new("E-GEM", "gem '#{spec.full_name}' is not installed", "install it: bundle install")
+    end
+    check_extensions(spec)
+    describe(spec)
+  end
+
+  def check_extensions(spec)
+    return if spec.extensions.empty? || spec.default_gem? || File.exist?(spec.gem_build_complete_path)
+
+    raise Problem.new("E-EXT", "gem '#{spec.full_name}': its native extension is not built",
+                      "build it: bundle pristine #{spec.name}")
+  end
+
+  def describe(spec)
+    {
+      "name" => spec.name,
+      "version" => spec.version.to_s,
+      "platform" => spec.platform.to_s,
+      "full_name" => spec.full_name,
+      "dir" => File.realpath(spec.full_gem_path),
+      "default" => spec.default_gem?,
+      "extension_dir" => spec.extensions.empty? || spec.default_gem? ? nil : spec.extension_dir,
+      "require_paths" => relative_require_paths(spec),
+      "executables" => spec.executables.to_a,
+      "bindir" => spec.bindir,
+      "licenses" => spec.licenses.to_a,
+      "gemspec" => frozen(spec),
+    }
+  end
+
+  # The extension directory is an absolute entry of full_require_paths; it is named apart.
+  def relative_require_paths(spec)
+    spec.require_paths.reject { |path| path.start_with?("/") }
+  end
+
+  # A gemspec that needs no git and no files beside it when it is read again.
+  def frozen(spec)
+    copy = spec.dup
+    copy = Gem::Specification.load(spec.loaded_from).dup if spec.is_a?(Gem::StubSpecification)
+    copy.to_ruby
+  end
+
+  def answer
+    result = { "ruby" => ruby, "bundler" => bundler }
+    raise Problem.new("E-GEMFILE", "there is no Gemfile", "make one: bundle init") unless Bundler::SharedHelpers.in_bundle?
+
+    result["gemfile"] = Bundler.default_gemfile.to_s
+    result.merge("gems" => gems)
+  rescue Problem => e
+    failure(e.id, e.message, e.hint)
+  rescue Bundler::GemNotFound, Gem::MissingSpecError => e
+    failure("E-GEM", e.message.lines.first.strip, "install them: bundle install")
+  rescue Bundler::RubyVersionMismatch => e
+    failure("E-RUBY", e.message.strip, "use the Ruby that the Gemfile names")
+  rescue Bundler::BundlerError => e
+    failure("E-GEMFILE", e.message.strip, "see what `bundle check` says")
+  end
+
+  def failure(id, message, hint)
+    { "error" => { "id" => id, "message" => message, "hint" => hint } }
+  end
+
+  def run(target)
+    require "json"
+    # RubyGems and the Gemfile may print; only the file counts.
+    File.write(target, JSON.generate(answer))
+    exit!(0)
+  end
+end
+
+RucksackProbe.run(ENV.delete("RUCKSACK_PROBE"))

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The launch file: what the launcher and the guest object must know, as text (FORMAT_LAUNCH).
+ *
+ *     rucksack<TAB>1
+ *     key<TAB>value[<TAB>value...]
+ *
+ * One record a line, at most LAUNCHFILE_FIELDS fields, no field with a tab, newline or NUL. All
+ * paths are image paths. Records, in any order, repeatable where it says so:
+ *
+ *     name NAME                  identity of the app
+ *     lib DIR                    repeatable: directories of --library-path, in order
+ *     program PATH ELF COMM      repeatable: a start of PATH runs ELF; COMM names the loader's copy
+ *     script PATH FILE           repeatable: a start of PATH runs the Ruby script FILE
+ *     ruby PATH                  the program that runs scripts
+ *     process NAME COMMAND       repeatable: words, split at blanks
+ *     env NAME VALUE             repeatable: set where the user has not set it
+ *     state CLASS DIR            repeatable: a directory to create below the state directory
+ *     cafile PATH                certificates to use where the host has none
+ *     locale DIR, gconv DIR      data of the bundled libc
+ *     loadpath FILE VADDR SIZE   Ruby's compiled-in load path: object, address (hex), bytes (dec)
+ *     loadpath-old DIR           repeatable: its strings, absolute, as they are in the object
+ *     loadpath-new DIR           repeatable: what takes their place
+ *
+ * This reader uses no libc: it is also part of the guest object. It changes the text in place.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { LAUNCHFILE_FIELDS = 4, LAUNCHFILE_VERSION = 1 };
+
+struct launchfile {
+    char *at;  /* next record */
+    char *end; /* behind the last byte; holds a NUL */
+};
+
+struct launchfile_record {
+    const char *fields[LAUNCHFILE_FIELDS]; /* fields[0] is the key; absent ones are "" */
+    size_t count;
+};
+
+/* text is size bytes and a NUL. False: not a launch file of this version. */
+[[nodiscard]] bool launchfile_begin(struct launchfile *file, char *text, size_t size);
+
+/* False at the end, or at a line that is no record (then file->at is not file->end). */
+[[nodiscard]] bool launchfile_next(struct launchfile *file, struct launchfile_record *ret);
+
+/* Whether the record's key is this, with at least so many fields behind it. */
+bool launchfile_is(const struct launchfile_record *record, const char *key, size_t values);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest.h"
+
+#include <fcntl.h>
+#include <link.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/format.h"
+#include "common/launchfile.h"
+
+char guest_root[GUEST_PATH_MAX];
+size_t guest_root_len;
+
+bool guest_path(char ret[GUEST_PATH_MAX], const char *image_path)
+{
+    size_t len = strlen(image_path);
+
+    if (guest_root_len + 1 + len >= GUEST_PATH_MAX)
+        return false;
+    memcpy(ret, guest_root, guest_root_len);
+    ret[guest_root_len] = '/';
+    memcpy(ret + guest_root_len + 1, image_path, len + 1);
+    return true;
+}
+
+static void say(const char *text)
+{
+    ssize_t written = write(STDERR_FILENO, text, strlen(text));
+
+    (void)written; /* there is nobody left to tell */
+}
+
+void guest_die(const char *message, const char *detail)
+{
+    say("rucksack: E-START: ");
+    say(message);
+    say(detail);
+    say("\n");
+    _exit(125);
+}
+
+/* The loader knows us by the path it was given: the only way to our image that needs no /proc. */
+static int find_self(struct dl_phdr_info *info, size_t size, void *context)
+{
+    static const char suffix[] = "/" FORMAT_GUEST;
+    size_t len = info->dlpi_name != NULL ? strlen(info->dlpi_name) : 0;
+
+    (void)size;
+    (void)context;
+    if (len < sizeof(suffix) - 1 || len - (sizeof(suffix) - 1) >= GUEST_PATH_MAX ||
+        strcmp(info->dlpi_name + len - (sizeof(suffix) - 1), suffix) != 0)
+        return 0;
+    guest_root_len = len - (sizeof(suffix) - 1);
+    memcpy(guest_root, info->dlpi_name, guest_root_len);
+    guest_root[guest_root_len] = '\0';
+    return 1;
+}
+
+static char *map_launch_file(size_t *ret_size)
+{
+    char path[GUEST_PATH_MAX];
+    off_t size;
+    char *text;
+    int fd;
+
+    if (!guest_path(path, FORMAT_LAUNCH))
+        guest_die("path too long: ", guest_root);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Not fstat(): a libc before glibc 2.33 has no symbol of that name. */
+    size = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+    if (size <= 0 || size > FORMAT_LAUNCH_MAX || lseek(fd, 0, SEEK_SET) != 0)
+        guest_die("damaged image: ", path);
+    *ret_size = (size_t)size;
+    text = mmap(NULL, *ret_size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (text == MAP_FAILED)
+        guest_die("out of memory: ", path);
+    for (size_t done = 0; done < *ret_size;) {
+        ssize_t length = read(fd, text + done, *ret_size - done);
+
+        if (length <= 0)
+            guest_die("damaged image: ", path);
+        done += (size_t)length;
+    }
+    close(fd);
+    return text;
+}
+
+__attribute__((constructor)) static void guest_init(void)
+{
+    struct launchfile file;
+    struct launchfile_record record;
+    size_t size;
+    char *text;
+
+    locale_init();
+    exec_init();
+    if (dl_iterate_phdr(find_self, NULL) == 0)
+        guest_die("the preload object does not find itself", "");
+    text = map_launch_file(&size);
+    if (!launchfile_begin(&file, text, size))
+        guest_die("damaged image: ", FORMAT_LAUNCH);
+    while (launchfile_next(&file, &record)) {
+        loadpath_record(&record);
+        locale_record(&record);
+    }
+    if (file.at != file.end)
+        guest_die("damaged image: ", FORMAT_LAUNCH);
+    loadpath_apply();
+    munmap(text, size + 1);
+}

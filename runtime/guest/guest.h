@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The guest object: preloaded into every program that the launcher starts. It
+ *
+ * - puts the image's directories into Ruby's compiled-in load path (loadpath.c),
+ * - lets libc find the image's locale and gconv data (locale.c),
+ * - gives the user's environment back to programs that are not ours (exec.c).
+ *
+ * It is loaded into whatever libc the bundle carries: no DT_NEEDED, no symbol versions, no Ruby
+ * symbol, no constructor of a libc at work. It must not allocate in the exec functions: they run
+ * between vfork() and exec.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Longest path that the guest builds; a longer one is left to the kernel to refuse. */
+enum { GUEST_PATH_MAX = 4096 };
+
+/* The image root without a '/' at the end, and its length. Empty until guest_init() has run. */
+extern char guest_root[GUEST_PATH_MAX];
+extern size_t guest_root_len;
+
+/* Writes "<root>/<image path>"; false when it does not fit. */
+bool guest_path(char ret[GUEST_PATH_MAX], const char *image_path);
+
+/* One line on stderr and exit code 125: a process that would run half-prepared must not start. */
+[[gnu::noreturn]] void guest_die(const char *message, const char *detail);
+
+/* Takes the records of the launch file, one by one, then says it was the last. */
+struct launchfile_record;
+void loadpath_record(const struct launchfile_record *record);
+void loadpath_apply(void);
+void locale_record(const struct launchfile_record *record);
+
+/* Look up libc's own functions, once: between vfork() and exec it is too late for dlsym(). */
+void locale_init(void);
+void exec_init(void);
+
+/* What the program shall find instead of libc's; everything else is hidden. */
+#define GUEST_EXPORT __attribute__((visibility("default")))

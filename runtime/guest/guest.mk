@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# One shared object without a libc: every reference is unversioned and binds to what the bundle
+# carries. No stack protector, no fortified calls: both would need versioned symbols.
+
+GUEST := $(wildcard runtime/guest/*.c) common/launchfile.c
+GUEST_FLAGS := -std=gnu2x -D_GNU_SOURCE -I. $(WARN) -O2 -fPIC -ffreestanding -fno-stack-protector \
+               -U_FORTIFY_SOURCE -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. \
+               -Wno-nonnull-compare
+
+$(BUILD)/guest/%.o: %.c Makefile runtime/guest/guest.mk
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_FLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/guest.so: $(GUEST:%.c=$(BUILD)/guest/%.o)
+	$(CC) -shared -nostdlib -Wl,--hash-style=both -Wl,-soname,rucksack-guest.so -Wl,-s \
+	    -Wl,-z,noexecstack -Wl,--build-id=none -o $@ $^

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ruby's default load path is one block of NUL-terminated strings in libruby (or in a static
+ * `ruby`), ended by an empty string: ruby_initial_load_paths in loadpath.c of MRI. Its address was
+ * found at build. Here the bytes are compared with what was found then, the pages are made private
+ * and writable, and the image's directories take their place: nothing in the environment, no symbol
+ * of Ruby.
+ */
+#include <link.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/launchfile.h"
+#include "guest.h"
+
+enum { DIRS_MAX = 16 };
+
+static struct {
+    const char *object; /* file name of the object that holds the block */
+    uintptr_t address;  /* virtual address in the object */
+    size_t size;        /* bytes, with the empty string at the end */
+    const char *old_dirs[DIRS_MAX];
+    size_t old_count;
+    const char *new_dirs[DIRS_MAX];
+    size_t new_count;
+} block;
+
+static uintptr_t parse_number(const char *text, unsigned int base)
+{
+    uintptr_t number = 0;
+
+    for (; *text != '\0'; text++) {
+        unsigned int digit =
+            *text >= 'a' ? (unsigned int)(*text - 'a') + 10 : (unsigned int)(*text - '0');
+
+        if (digit >= base || number > (UINTPTR_MAX >> 8))
+            guest_die("damaged image: load path record", "");
+        number = number * base + digit;
+    }
+    return number;
+}
+
+void loadpath_record(const struct launchfile_record *record)
+{
+    if (launchfile_is(record, "loadpath", 3)) {
+        block.object = record->fields[1];
+        block.address = parse_number(record->fields[2], 16);
+        block.size = parse_number(record->fields[3], 10);
+    } else if (launchfile_is(record, "loadpath-old", 1) && block.old_count < DIRS_MAX) {
+        block.old_dirs[block.old_count++] = record->fields[1];
+    } else if (launchfile_is(record, "loadpath-new", 1) && block.new_count < DIRS_MAX) {
+        block.new_dirs[block.new_count++] = record->fields[1];
+    }
+}
+
+/* Whether [block.address, + size) lies in one readable segment of the object. */
+static bool is_mapped(const struct dl_phdr_info *info)
+{
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0 &&
+            block.address >= segment->p_vaddr && block.size <= segment->p_memsz &&
+            block.address - segment->p_vaddr <= segment->p_memsz - block.size)
+            return true;
+    }
+    return false;
+}
+
+static bool has_old_bytes(const char *at)
+{
+    const char *end = at + block.size;
+
+    for (size_t i = 0; i < block.old_count; i++) {
+        size_t size = strlen(block.old_dirs[i]) + 1;
+
+        if ((size_t)(end - at) < size || memcmp(at, block.old_dirs[i], size) != 0)
+            return false;
+        at += size;
+    }
+    return at < end && *at == '\0';
+}
+
+static void write_new_bytes(char *at)
+{
+    char *end = at + block.size;
+
+    for (size_t i = 0; i < block.new_count; i++) {
+        size_t len = strlen(block.new_dirs[i]);
+
+        /* "<root>/<dir>\0", and behind it at least the empty string */
+        if ((size_t)(end - at) < guest_root_len + len + 3)
+            guest_die("the image's path is too long for this Ruby: ", guest_root);
+        memcpy(at, guest_root, guest_root_len);
+        at[guest_root_len] = '/';
+        memcpy(at + guest_root_len + 1, block.new_dirs[i], len + 1);
+        at += guest_root_len + 1 + len + 1;
+    }
+    *at = '\0';
+}
+
+static bool is_object(const struct dl_phdr_info *info)
+{
+    const char *slash = strrchr(info->dlpi_name, '/');
+
+    return strcmp(slash != NULL ? slash + 1 : info->dlpi_name, block.object) == 0;
+}
+
+static int apply_to(struct dl_phdr_info *info, size_t size, void *context)
+{
+    uintptr_t page = (uintptr_t)getpagesize();
+    char *at =
+        (char *)(info->dlpi_addr + block.address); /* NOLINT: an address in a mapped object */
+    uintptr_t start = (uintptr_t)at & ~(page - 1);
+    size_t span = ((uintptr_t)at + block.size - start + page - 1) & ~(page - 1);
+
+    (void)size;
+    (void)context;
+    if (info->dlpi_name == NULL || !is_object(info))
+        return 0;
+    if (!is_mapped(info) || !has_old_bytes(at))
+        guest_die("this Ruby is not the one that was packed: ", info->dlpi_name);
+    if (mprotect((void *)start, span, PROT_READ | PROT_WRITE) != 0)
+        guest_die("the load path cannot be written: ", info->dlpi_name);
+    write_new_bytes(at);
+    (void)mprotect((void *)start, span, PROT_READ);
+    return 1;
+}
+
+/* Other programs than Ruby do not map the object: nothing to do there. */
+void loadpath_apply(void)
+{
+    if (block.object != NULL)
+        (void)dl_iterate_phdr(apply_to, NULL);
+}

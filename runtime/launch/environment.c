@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "environment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+
+extern char **environ;
+
+static const char *const disturbing_prefixes[] = {"LD_", "RUBY", "GEM_", "BUNDLE_", "BUNDLER_"};
+static const char *const disturbing_names[] = {"GLIBC_TUNABLES", "LOCPATH", "GCONV_PATH", "NLSPATH",
+                                               "RUBYGEMS_GEMDEPS"};
+
+/* Where distributions keep the certificates: Debian and Alpine, Red Hat, SUSE, old Alpine. */
+static const char *const host_cafiles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+};
+
+static bool is_disturbing(const char *entry)
+{
+    size_t len = strcspn(entry, "=");
+
+    for (size_t i = 0; i < sizeof(disturbing_prefixes) / sizeof(disturbing_prefixes[0]); i++) {
+        if (strncmp(entry, disturbing_prefixes[i], strlen(disturbing_prefixes[i])) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(disturbing_names) / sizeof(disturbing_names[0]); i++) {
+        if (len == strlen(disturbing_names[i]) && strncmp(entry, disturbing_names[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool must_escape(unsigned char byte)
+{
+    return byte == '%' || byte == ';' || byte < 0x20 || byte == 0x7F;
+}
+
+static char *append_escaped(char *to, const char *entry)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    for (; *entry != '\0'; entry++) {
+        unsigned char byte = (unsigned char)*entry;
+
+        if (must_escape(byte)) {
+            *to++ = '%';
+            *to++ = hex[byte >> 4];
+            *to++ = hex[byte & 15];
+        } else {
+            *to++ = *entry;
+        }
+    }
+    return to;
+}
+
+/* Whether the saved list holds exactly this entry; escaped is scratch space for it. */
+static bool is_saved(const char *saved, const char *entry, char *escaped)
+{
+    size_t len;
+
+    *append_escaped(escaped, entry) = '\0';
+    len = strlen(escaped);
+    for (const char *at = saved; *at != '\0'; at += strcspn(at, ";"), at += *at == ';') {
+        if (strcspn(at, ";") == len && strncmp(at, escaped, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t environment_bytes(void)
+{
+    size_t bytes = 0;
+
+    for (char **entry = environ; *entry != NULL; entry++)
+        bytes += strlen(*entry) + 1;
+    return bytes;
+}
+
+/* Inside the bundle only what the user had set is ours to hide; at the first start everything. */
+static bool started_by_us(const struct bundle *bundle)
+{
+    const char *dir = getenv("APPDIR");
+
+    return dir != NULL && strcmp(dir, bundle->root) == 0 && strcmp(bundle->self, "AppRun") != 0;
+}
+
+bool environment_clear(const struct bundle *bundle, struct err *err)
+{
+    const char *before = getenv(ENVIRONMENT_SAVED);
+    bool inside = started_by_us(bundle);
+    cleanup_free char *saved = calloc(3 * environment_bytes() + 1, 1);
+    cleanup_free char *scratch = calloc(3 * environment_bytes() + 1, 1);
+    char *end = saved;
+    char **kept = environ;
+
+    if (saved == NULL || scratch == NULL)
+        return err_sys(err, "environment");
+    for (char **entry = environ; *entry != NULL; entry++) {
+        if (!is_disturbing(*entry) ||
+            (inside && (before == NULL || !is_saved(before, *entry, scratch)))) {
+            *kept++ = *entry;
+            continue;
+        }
+        if (end != saved)
+            *end++ = ';';
+        end = append_escaped(end, *entry);
+    }
+    *kept = NULL;
+    if (inside || end == saved)
+        return true;
+    return setenv(ENVIRONMENT_SAVED, saved, 1) == 0 || err_sys(err, "environment");
+}
+
+static bool prepend_path(const struct bundle *bundle, struct err *err)
+{
+    const char *path = getenv("PATH");
+    cleanup_free char *ours = bundle_path(bundle, FORMAT_DIR "/bin");
+    cleanup_free char *joined = NULL;
+
+    if (path == NULL || path[0] == '\0')
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    if (ours == NULL || asprintf(&joined, "%s:%s", ours, path) < 0)
+        return err_sys(err, "environment");
+    return setenv("PATH", joined, 1) == 0 || err_sys(err, "environment");
+}
+
+/* The host's certificates are kept up to date by the host; ours are better than none. */
+static bool set_cafile(const struct bundle *bundle, struct err *err)
+{
+    const struct launchfile_record *record = bundle_find(bundle, "cafile", NULL);
+    cleanup_free char *ours = NULL;
+    const char *chosen = NULL;
+
+    if (record == NULL || getenv("SSL_CERT_FILE") != NULL)
+        return true;
+    for (size_t i = 0; i < sizeof(host_cafiles) / sizeof(host_cafiles[0]) && chosen == NULL; i++) {
+        if (access(host_cafiles[i], R_OK) == 0)
+            chosen = host_cafiles[i];
+    }
+    if (chosen == NULL) {
+        ours = bundle_path(bundle, record->fields[1]);
+        chosen = ours;
+    }
+    if (chosen == NULL || setenv("SSL_CERT_FILE", chosen, 1) != 0)
+        return err_sys(err, "environment");
+    return true;
+}
+
+bool environment_prepare(const struct bundle *bundle, struct err *err)
+{
+    unsetenv("ARGV0"); /* the stub's; leaked, it changes how some programs see themselves */
+    unsetenv("RUCKSACK");
+    if (setenv("APPDIR", bundle->root, 1) != 0)
+        return err_sys(err, "environment");
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+
+        if (launchfile_is(record, "env", 2) && setenv(record->fields[1], record->fields[2], 0) != 0)
+            return err_sys(err, "environment");
+    }
+    return prepend_path(bundle, err) && set_cafile(bundle, err);
+}

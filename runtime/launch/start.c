@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "start.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+
+extern char **environ;
+
+/* The bundled directories as the loader's --library-path wants them. */
+static char *library_path(const struct bundle *bundle)
+{
+    size_t size = 1;
+    char *joined;
+    char *end;
+
+    for (size_t i = 0; i < bundle->count; i++) {
+        if (launchfile_is(&bundle->records[i], "lib", 1))
+            size += strlen(bundle->root) + strlen(bundle->records[i].fields[1]) + 2;
+    }
+    joined = calloc(size, 1);
+    if (joined == NULL)
+        return NULL;
+    end = joined;
+    for (size_t i = 0; i < bundle->count; i++) {
+        const char *dir = bundle->records[i].fields[1];
+
+        if (!launchfile_is(&bundle->records[i], "lib", 1))
+            continue;
+        if (end != joined)
+            *end++ = ':';
+        end = stpcpy(end, bundle->root);
+        *end++ = '/';
+        end = stpcpy(end, dir);
+    }
+    return joined;
+}
+
+static size_t count_words(char *const argv[])
+{
+    size_t count = 0;
+
+    while (argv[count] != NULL)
+        count++;
+    return count;
+}
+
+static bool check_root(const struct bundle *bundle, struct err *err)
+{
+    if (strpbrk(bundle->root, ":;") == NULL)
+        return true;
+    (void)err_set(err, ERR_INPUT,
+                  "the image is at '%s': the loader cannot be given a path with "
+                  "':' or ';'",
+                  bundle->root);
+    return err_hint(err, "move it to a path without them");
+}
+
+/* A preload object that is missing would only be a warning of the loader: the app would start
+ * with the build machine's load path. */
+static bool check_guest(const char *guest, struct err *err)
+{
+    return access(guest, R_OK) == 0 || err_sys(err, "damaged image: '%s'", guest);
+}
+
+static bool start_program(const struct bundle *bundle, const struct launchfile_record *program,
+                          const char *script, char *const argv[], struct err *err)
+{
+    size_t count = count_words(argv);
+    cleanup_free char **words = calloc(count + 10, sizeof(*words));
+    cleanup_free char *libraries = library_path(bundle);
+    cleanup_free char *guest = bundle_path(bundle, FORMAT_GUEST);
+    cleanup_free char *elf = bundle_path(bundle, program->fields[2]);
+    cleanup_free char *file = bundle_path(bundle, script != NULL ? script : "");
+    cleanup_free char *loader = NULL;
+    size_t used = 0;
+
+    if (words == NULL || libraries == NULL || guest == NULL || elf == NULL || file == NULL ||
+        asprintf(&loader, "%s/" FORMAT_DIR "/ld/%s", bundle->root, program->fields[3]) < 0)
+        return err_sys(err, "'%s'", program->fields[1]);
+    if (!check_root(bundle, err) || !check_guest(guest, err))
+        return false;
+    words[used++] = loader;
+    words[used++] = (char *)"--inhibit-cache";
+    words[used++] = (char *)"--library-path";
+    words[used++] = libraries;
+    words[used++] = (char *)"--preload";
+    words[used++] = guest;
+    words[used++] = elf;
+    if (script != NULL)
+        words[used++] = file;
+    for (size_t i = 1; i < count; i++)
+        words[used++] = argv[i];
+    (void)execve(loader, words, environ);
+    return err_sys(err, "'%s'", loader);
+}
+
+bool start_image_path(const struct bundle *bundle, const char *image_path, char *const argv[],
+                      struct err *err)
+{
+    const struct launchfile_record *record = bundle_find(bundle, "program", image_path);
+    const struct launchfile_record *script = NULL;
+    const struct launchfile_record *ruby;
+
+    if (record == NULL) {
+        script = bundle_find(bundle, "script", image_path);
+        ruby = bundle_find(bundle, "ruby", NULL);
+        record = ruby != NULL ? bundle_find(bundle, "program", ruby->fields[1]) : NULL;
+        if (script == NULL || script->count < 3)
+            return err_set(err, ERR_INPUT, "damaged image: nothing is known to start as '%s'",
+                           image_path);
+    }
+    if (record == NULL || record->count < 4)
+        return err_set(err, ERR_INPUT, "damaged image: no program for '%s'", image_path);
+    return start_program(bundle, record, script != NULL ? script->fields[2] : NULL, argv, err);
+}
+
+bool start_command(const struct bundle *bundle, char *const argv[], struct err *err)
+{
+    cleanup_free char *own = NULL;
+
+    if (strchr(argv[0], '/') == NULL) {
+        if (asprintf(&own, FORMAT_DIR "/bin/%s", argv[0]) < 0)
+            return err_sys(err, "'%s'", argv[0]);
+        if (bundle_find(bundle, "program", own) != NULL ||
+            bundle_find(bundle, "script", own) != NULL)
+            return start_image_path(bundle, own, argv, err);
+    }
+    (void)execvp(argv[0], argv);
+    return err_sys(err, "'%s'", argv[0]);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+
+enum { LINK_MAX_BYTES = 1 << 16 };
+
+/* dir/name without doubled slashes at the border; a relative dir starts at the first cwd. */
+static char *join(const char *dir, const char *name)
+{
+    const char *start = getenv("OWD");
+    char *path = NULL;
+    int length;
+
+    if (dir[0] == '/' || start == NULL || start[0] != '/')
+        start = "";
+    length = asprintf(&path, "%s%s%s%s%s", start, start[0] != '\0' ? "/" : "", dir,
+                      name[0] != '\0' ? "/" : "", name);
+    return length < 0 ? NULL : path;
+}
+
+/* NAME.state beside the file; for an unpacked image, where it was started. */
+static char *default_dir(const char *app)
+{
+    const char *file = getenv("APPIMAGE");
+    const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+    cleanup_free char *dir = slash != NULL ? strndup(file, (size_t)(slash - file)) : NULL;
+    cleanup_free char *name = NULL;
+    cleanup_free char *here = NULL;
+
+    if (asprintf(&name, "%s.state", app) < 0)
+        return NULL;
+    if (dir == NULL) {
+        here = getcwd(NULL, 0);
+        return here != NULL ? join(here, name) : NULL;
+    }
+    return join(dir, name);
+}
+
+static char *state_dir(const char *app)
+{
+    const char *given = getenv("RUCKSACK_STATE");
+    const char *service = getenv("STATE_DIRECTORY");
+
+    if (given != NULL && given[0] != '\0')
+        return join(given, "");
+    if (service != NULL && service[0] == '/') {
+        /* systemd separates several directories by colons; the first is ours. */
+        cleanup_free char *first = strndup(service, strcspn(service, ":"));
+
+        return first != NULL ? join(first, "") : NULL;
+    }
+    return default_dir(app);
+}
+
+static bool make_dir(const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) == 0)
+        return true;
+    if (errno == EEXIST && stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return true;
+        errno = ENOTDIR;
+    }
+    return err_sys(err, "'%s'", path);
+}
+
+static bool make_dirs(const struct bundle *bundle, const char *dir, struct err *err)
+{
+    if (!make_dir(dir, err))
+        return false;
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+        cleanup_free char *path = NULL;
+
+        if (!launchfile_is(record, "state", 2))
+            continue;
+        path = join(dir, record->fields[2]);
+        if (path == NULL)
+            return err_sys(err, "'%s'", dir);
+        for (char *at = path + strlen(dir) + 1; (at = strchr(at, '/')) != NULL; at++) {
+            *at = '\0';
+            if (!make_dir(path, err))
+                return false;
+            *at = '/';
+        }
+        if (!make_dir(path, err))
+            return false;
+        if (access(path, W_OK) != 0)
+            return err_sys(err, "'%s'", path);
+    }
+    return true;
+}
+
+static bool points_to(const char *link, const char *target)
+{
+    cleanup_free char *now = calloc(LINK_MAX_BYTES, 1);
+
+    return now != NULL && readlink(link, now, LINK_MAX_BYTES - 1) > 0 && strcmp(now, target) == 0;
+}
+
+/* Replaced by rename, so that a process that is starting beside us always finds a link. */
+static bool make_link(const char *link, const char *target, struct err *err)
+{
+    cleanup_free char *fresh = NULL;
+
+    if (points_to(link, target))
+        return true;
+    if (asprintf(&fresh, "%s.%ld", link, (long)getpid()) < 0)
+        return err_sys(err, "'%s'", link);
+    if (symlink(target, fresh) != 0)
+        return err_sys(err, "'%s'", fresh);
+    if (rename(fresh, link) == 0)
+        return true;
+    (void)err_sys(err, "'%s'", link);
+    (void)unlink(fresh);
+    return false;
+}
+
+bool state_prepare(const struct bundle *bundle, struct err *err)
+{
+    const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
+    cleanup_free char *dir = NULL;
+    cleanup_free char *link = bundle_path(bundle, "../state");
+    bool ok;
+
+    if (bundle_find(bundle, "state", NULL) == NULL)
+        return true;
+    dir = state_dir(name != NULL ? name->fields[1] : "app");
+    if (dir == NULL || link == NULL)
+        return err_sys(err, "state directory");
+    ok = make_dirs(bundle, dir, err) && make_link(link, dir, err);
+    if (!ok) {
+        (void)err_wrap(err, "state directory");
+        (void)err_id(err, "E-WRITE");
+        (void)err_hint(err, "name a writable one: RUCKSACK_STATE=/var/lib/%s",
+                       name != NULL ? name->fields[1] : "app");
+    }
+    return ok;
+}

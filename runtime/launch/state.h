@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Writable state: created before the app starts, reached through one link beside the image.
+ *
+ * In the image the app's state paths are symlinks to ../../state/..., that is, to the name `state`
+ * beside the image root. The launcher makes that name a link to the state directory, which is the
+ * first of: $RUCKSACK_STATE, $STATE_DIRECTORY (systemd.exec(5)), NAME.state beside the file.
+ */
+#include <stdbool.h>
+
+struct bundle;
+struct err;
+
+/* E-WRITE when the directory cannot be created or written: never silently another place. */
+[[nodiscard]] bool state_prepare(const struct bundle *bundle, struct err *err);
