@@ -50,8 +50,11 @@ $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 
 # asset.c takes these in with .incbin
 ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(wildcard runtime/guest/*.rb) \
-          $(wildcard recipes/*.yml)
+          bundler/probe.rb docs/icon.png $(BUILD)/recipes.bin
 $(BUILD)/tool/bundler/asset.o: $(ASSETS)
+$(BUILD)/recipes.bin: $(sort $(wildcard recipes/*.yml))
+	@mkdir -p $(@D)
+	for file in $^; do printf '%s\0' "$${file##*/}"; cat "$$file"; printf '\0'; done >$@
 $(BUILD)/tool/bundler/asset.o: BASE += -DASSET_DIR='"$(BUILD)"'
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtool.a

@@ -4,8 +4,7 @@
 
 GUEST := $(wildcard runtime/guest/*.c) common/launchfile.c
 GUEST_FLAGS := -std=gnu2x -D_GNU_SOURCE -I. $(WARN) -O2 -fPIC -ffreestanding -fno-stack-protector \
-               -U_FORTIFY_SOURCE -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. \
-               -Wno-nonnull-compare
+               -U_FORTIFY_SOURCE -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=.
 
 $(BUILD)/guest/%.o: %.c Makefile runtime/guest/guest.mk
 	@mkdir -p $(@D)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/asset.h"
+
+#include <string.h>
+
+/* The build directory is ASSET_DIR; the bytes are taken in by the assembler. */
+#define EMBED(symbol, file)                                                                        \
+    __asm__(".section .rodata\n.balign 16\n" #symbol ":\n.incbin \"" file "\"\n" #symbol           \
+            "_end:\n.byte 0\n.previous\n");                                                        \
+    extern const unsigned char symbol[];                                                           \
+    extern const unsigned char symbol##_end[]
+
+EMBED(asset_stub, ASSET_DIR "/stub");
+EMBED(asset_launch, ASSET_DIR "/launch");
+EMBED(asset_guest, ASSET_DIR "/guest.so");
+EMBED(asset_operating_system, "runtime/guest/operating_system.rb");
+EMBED(asset_bundler_setup, "runtime/guest/setup.rb");
+EMBED(asset_bundle, "runtime/guest/bundle.rb");
+EMBED(asset_probe, "bundler/probe.rb");
+EMBED(asset_icon, "docs/icon.png");
+EMBED(asset_recipes, ASSET_DIR "/recipes.bin");
+
+#define ENTRY(name, symbol)                                                                        \
+    {                                                                                              \
+        name, symbol, symbol##_end                                                                 \
+    }
+
+static const struct {
+    const char *name;
+    const unsigned char *start;
+    const unsigned char *end;
+} assets[ASSET_COUNT] = {
+    [ASSET_STUB] = ENTRY("stub", asset_stub),
+    [ASSET_LAUNCH] = ENTRY("launch", asset_launch),
+    [ASSET_GUEST] = ENTRY("guest.so", asset_guest),
+    [ASSET_OPERATING_SYSTEM] = ENTRY("operating_system.rb", asset_operating_system),
+    [ASSET_BUNDLER_SETUP] = ENTRY("setup.rb", asset_bundler_setup),
+    [ASSET_BUNDLE] = ENTRY("bundle.rb", asset_bundle),
+    [ASSET_PROBE] = ENTRY("probe.rb", asset_probe),
+    [ASSET_ICON] = ENTRY("icon.png", asset_icon),
+};
+
+struct asset asset_get(enum asset_id id)
+{
+    return (struct asset){assets[id].name, assets[id].start,
+                          (size_t)(assets[id].end - assets[id].start)};
+}
+
+/* recipes.bin: "name\0text\0" for each file, in the order of their names. */
+struct asset asset_recipe(size_t index)
+{
+    const char *at = (const char *)asset_recipes;
+    const char *end = (const char *)asset_recipes_end;
+
+    while (at < end) {
+        const char *name = at;
+        const char *text = name + strlen(name) + 1;
+
+        at = text + strlen(text) + 1;
+        if (index-- == 0)
+            return (struct asset){name, (const unsigned char *)text, strlen(text)};
+    }
+    return (struct asset){0};
+}

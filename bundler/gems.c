@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/gems.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundler/asset.h"
+#include "bundler/elf.h"
+#include "bundler/jdoc.h"
+#include "bundler/plan.h"
+#include "bundler/probe.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+#include "common/text.h"
+#include "common/xalloc.h"
+
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+/* Directories at the top of a gem that serve its authors, and files that only a compiler wants. */
+static const char *const unused_dirs[] = {"test",      "tests", "spec", "specs", "doc",    "docs",
+                                          "benchmark", "ports", "tmp",  ".git",  ".github"};
+static const char *const unused_files[] = {"*.o",  "*.a",   "*.la",         "*.c",      "*.h",
+                                           "*.cc", "*.cpp", "gem_make.out", "mkmf.log", "Makefile"};
+
+struct filter {
+    struct gems *gems;
+    const char *dir;   /* absolute source of the tree */
+    const char *owner; /* "gem 'puma'" */
+    bool found_object;
+};
+
+static bool is_unused(const char *relative, bool is_dir)
+{
+    const char *slash = strrchr(relative, '/');
+    const char *name = slash != NULL ? slash + 1 : relative;
+
+    for (size_t i = 0; is_dir && slash == NULL && i < COUNT(unused_dirs); i++) {
+        if (strcmp(unused_dirs[i], name) == 0)
+            return true;
+    }
+    for (size_t i = 0; !is_dir && i < COUNT(unused_files); i++) {
+        if (fnmatch(unused_files[i], name, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Programs and libraries alike: all that the loader will have to map. */
+static bool is_object(const char *relative, const char *path)
+{
+    size_t len = strlen(relative);
+
+    return (len > 3 && strcmp(relative + len - 3, ".so") == 0) ||
+           (strstr(relative, ".so.") != NULL && elf_is_elf(path));
+}
+
+static bool is_packed(const char *relative, bool is_dir, void *context)
+{
+    struct filter *filter = context;
+    struct gems *gems = filter->gems;
+    cleanup_free char *path = NULL;
+
+    if (is_unused(relative, is_dir))
+        return false;
+    path = xasprintf("%s/%s", filter->dir, relative);
+    if (!is_dir && is_object(relative, path)) {
+        gems->objects =
+            xrealloc_array(gems->objects, gems->object_count + 1, sizeof(*gems->objects));
+        gems->objects[gems->object_count++] =
+            (struct gems_object){steal_ptr(&path), xstrdup(filter->owner)};
+        filter->found_object = true;
+    }
+    return true;
+}
+
+/* What the image holds of one gem: its tree, its extension directory, its frozen gemspec. */
+static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index, struct plan *plan,
+                     struct err *err)
+{
+    const struct probe_gem *gem = &probe->gems[index];
+    cleanup_free char *owner = xasprintf("gem '%s'", gem->name);
+    cleanup_free char *dir = xasprintf(FORMAT_GEM_DIR "/gems/%s", gem->full_name);
+    cleanup_free char *spec =
+        xasprintf(FORMAT_GEM_DIR "/specifications/%s.gemspec", gem->full_name);
+    cleanup_free char *extension =
+        xasprintf(FORMAT_GEM_DIR "/extensions/%s/%s/%s", probe->ruby.gem_platform,
+                  probe->ruby.extension_api, gem->full_name);
+    struct filter filter = {gems, gem->dir, owner, false};
+    struct plan_origin origin = {PLAN_PART_GEMS, owner};
+
+    if (gem->is_default)
+        return true;
+    if (!plan_add_tree(plan, dir, gem->dir, origin, is_packed, &filter, err))
+        return err_wrap(err, "%s", owner);
+    filter.dir = gem->extension_dir;
+    if (gem->extension_dir != NULL &&
+        !plan_add_tree(plan, extension, gem->extension_dir, origin, is_packed, &filter, err))
+        return err_wrap(err, "%s", owner);
+    gems->is_native[index] = filter.found_object;
+    return plan_add_data(plan, spec, 0644, gem->gemspec, strlen(gem->gemspec), origin, err);
+}
+
+static bool plan_script(struct gems *gems, struct plan *plan, const char *name, const char *text,
+                        struct plan_origin origin, struct err *err)
+{
+    struct asset launch = asset_get(ASSET_LAUNCH);
+    struct gems_script script = {xasprintf(FORMAT_DIR "/bin/%s", name),
+                                 xasprintf(FORMAT_DIR "/exe/%s", name)};
+
+    if (plan_find(plan, script.path) != NULL) {
+        free(script.path); /* two gems with one executable: the first by name keeps it */
+        free(script.file);
+        return true;
+    }
+    gems->scripts = xrealloc_array(gems->scripts, gems->script_count + 1, sizeof(*gems->scripts));
+    gems->scripts[gems->script_count++] = script;
+    return plan_add_data(plan, script.path, 0755, launch.data, launch.size, origin, err) &&
+           plan_add_data(plan, script.file, 0755, text, strlen(text), origin, err);
+}
+
+/* As `bundle exec` starts an executable: in this process, $0 naming the gem's own file. */
+static bool plan_executable(struct gems *gems, const struct probe_gem *gem, const char *name,
+                            struct plan *plan, struct err *err)
+{
+    cleanup_free char *reason = xasprintf("executable of gem '%s'", gem->name);
+    cleanup_free char *text = NULL;
+
+    if (gem->is_default)
+        return true;
+    text = xasprintf("#!/usr/bin/env ruby\n# frozen_string_literal: true\n\n"
+                     "require \"bundler/setup\"\n\n"
+                     "$0 = File.join(Gem.default_dir, \"gems/%s/%s/%s\")\nload $0\n",
+                     gem->full_name, gem->bindir, name);
+    return plan_script(gems, plan, name, text, (struct plan_origin){PLAN_PART_GEMS, reason}, err);
+}
+
+static bool plan_executables(struct gems *gems, const struct probe *probe, struct plan *plan,
+                             struct err *err)
+{
+    struct asset bundle = asset_get(ASSET_BUNDLE);
+    cleanup_free char *text = xstrndup((const char *)bundle.data, bundle.size);
+
+    if (!plan_script(gems, plan, "bundle", text, (struct plan_origin){PLAN_PART_RUNTIME, "Bundler"},
+                     err))
+        return false;
+    for (size_t i = 0; i < probe->gem_count; i++) {
+        const struct probe_gem *gem = &probe->gems[i];
+
+        for (size_t j = 0; j < jdoc_count(gem->executables); j++) {
+            if (!plan_executable(gems, gem, jdoc_text_at(gem->executables, j), plan, err))
+                return err_wrap(err, "gem '%s'", gem->name);
+        }
+    }
+    return true;
+}
+
+static char *list_gems(const struct probe *probe)
+{
+    char *list = xstrdup("");
+
+    for (size_t i = 0; i < probe->gem_count; i++) {
+        char *longer =
+            xasprintf("%s%s[\"%s\", %s],", list, i > 0 ? "\n      " : "", probe->gems[i].full_name,
+                      probe->gems[i].is_default ? "true" : "false");
+
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
+static bool plan_setup(const struct probe *probe, struct plan *plan, struct err *err)
+{
+    struct asset asset = asset_get(ASSET_BUNDLER_SETUP);
+    const char *gemfile = strrchr(jdoc_text_or(probe->answer, "gemfile", "/Gemfile"), '/') + 1;
+    cleanup_free char *path = xasprintf("%s/bundler/setup.rb", probe->ruby.stdlib + 1);
+    cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
+    cleanup_free char *list = list_gems(probe);
+    cleanup_free char *with_gems = text_replace(text, "# @GEMS@", list);
+    cleanup_free char *done = text_replace(with_gems, "@GEMFILE@", gemfile);
+
+    return plan_replace_data(plan, path, 0644, done, strlen(done),
+                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/setup"}, err);
+}
+
+/* Empty directories that RubyGems would otherwise want to make. */
+static bool plan_home(struct plan *plan, struct err *err)
+{
+    static const char *const dirs[] = {"build_info", "cache",   "doc",           "extensions",
+                                       "gems",       "plugins", "specifications"};
+
+    for (size_t i = 0; i < COUNT(dirs); i++) {
+        cleanup_free char *path = xasprintf(FORMAT_GEM_DIR "/%s", dirs[i]);
+
+        if (!plan_add_dir(plan, path, (struct plan_origin){PLAN_PART_GEMS, "gem home"}, err))
+            return false;
+    }
+    return true;
+}
+
+static void count_bytes(struct gems *gems, const struct probe *probe, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct plan_entry *entry = plan->entries[i];
+
+        if (entry->part != PLAN_PART_GEMS || entry->reason == NULL ||
+            strncmp(entry->reason, "gem '", 5) != 0)
+            continue;
+        for (size_t j = 0; j < probe->gem_count; j++) {
+            size_t len = strlen(probe->gems[j].name);
+
+            if (strncmp(entry->reason + 5, probe->gems[j].name, len) == 0 &&
+                entry->reason[5 + len] == '\'')
+                gems->bytes[j] += entry->size_bytes;
+        }
+    }
+}
+
+bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan, struct err *err)
+{
+    *ret = (struct gems){0};
+    ret->is_native = xcalloc(probe->gem_count, sizeof(*ret->is_native));
+    ret->bytes = xcalloc(probe->gem_count, sizeof(*ret->bytes));
+    if (!plan_home(plan, err))
+        return false;
+    for (size_t i = 0; i < probe->gem_count; i++) {
+        if (!plan_gem(ret, probe, i, plan, err))
+            return false;
+    }
+    count_bytes(ret, probe, plan);
+    return plan_executables(ret, probe, plan, err) && plan_setup(probe, plan, err);
+}
+
+void gems_release(struct gems *gems)
+{
+    for (size_t i = 0; i < gems->object_count; i++) {
+        free(gems->objects[i].path);
+        free(gems->objects[i].owner);
+    }
+    for (size_t i = 0; i < gems->script_count; i++) {
+        free(gems->scripts[i].path);
+        free(gems->scripts[i].file);
+    }
+    free(gems->objects);
+    free(gems->scripts);
+    free(gems->is_native);
+    free(gems->bytes);
+    *gems = (struct gems){0};
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Bundler's resolved gems in the image: one gem home at /gems, frozen gemspecs, a trampoline for
+ * each executable, and the static bundler/setup that replaces the computation at start.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct plan;
+struct probe;
+
+/* A shared object of a gem, for the walker. */
+struct gems_object {
+    char *path;  /* absolute */
+    char *owner; /* "gem 'sqlite3'" */
+};
+
+struct gems_script {
+    char *path; /* image path of the trampoline: ".rucksack/bin/puma" */
+    char *file; /* image path of the script that it runs */
+};
+
+struct gems {
+    struct gems_object *objects;
+    size_t object_count;
+    struct gems_script *scripts;
+    size_t script_count;
+    bool *is_native; /* by index of probe->gems */
+    uint64_t *bytes; /* by index of probe->gems */
+};
+
+/* E-ELF for a file in a load path of a gem that is named .so and is no ELF object. */
+[[nodiscard]] bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan,
+                             struct err *err);
+void gems_release(struct gems *gems);
