@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/assemble.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundler/asset.h"
+#include "bundler/bundle.h"
+#include "bundler/image.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+#include "common/fs.h"
+#include "common/xalloc.h"
+
+/*
+ * The file is written without a name (O_TMPFILE) where the file system can: then a killed build,
+ * even by SIGKILL, leaves nothing. Elsewhere it has a name from the start, which the handler of the
+ * ordinary signals removes.
+ */
+static char *volatile unfinished;
+
+static void remove_unfinished(int signal_number)
+{
+    if (unfinished != NULL)
+        (void)unlink(unfinished);
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+}
+
+static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void watch_signals(struct sigaction before[3])
+{
+    struct sigaction action = {.sa_handler = remove_unfinished, .sa_flags = (int)SA_RESETHAND};
+
+    for (size_t i = 0; i < 3; i++)
+        (void)sigaction(ending_signals[i], &action, &before[i]);
+}
+
+static void restore_signals(const struct sigaction before[3])
+{
+    for (size_t i = 0; i < 3; i++)
+        (void)sigaction(ending_signals[i], &before[i], NULL);
+}
+
+struct output {
+    const char *path;
+    char *directory;
+    char *scratch; /* name of the file while it is unfinished */
+    int fd;
+    bool is_named; /* scratch exists in the file system */
+};
+
+static void output_release(struct output *output)
+{
+    if (output->is_named)
+        (void)unlink(output->scratch);
+    unfinished = NULL;
+    cleanup_fd_value(&output->fd);
+    free(output->directory);
+    free(output->scratch);
+}
+
+static bool bad_output(const char *path, struct err *err)
+{
+    (void)err_id(err, errno == ENOSPC || errno == EDQUOT ? "E-SPACE" : "E-OUTPUT");
+    return err_hint(err,
+                    errno == ENOSPC || errno == EDQUOT
+                        ? "make room where '%.300s' is to be, or name another place with -o"
+                        : "'%.300s' cannot be made; name another place with -o",
+                    path);
+}
+
+static bool output_open(struct output *output, const char *path, struct err *err)
+{
+    cleanup_free char *copy = xstrdup(path);
+    struct stat st;
+
+    *output = (struct output){.path = path, .fd = -1};
+    output->directory = xstrdup(dirname(copy));
+    output->scratch = xasprintf("%s.%ld.tmp", path, (long)getpid());
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        (void)err_sys(err, "'%s'", path);
+        return bad_output(path, err);
+    }
+    output->fd = open(output->directory, O_RDWR | O_TMPFILE | O_CLOEXEC, 0755);
+    if (output->fd >= 0)
+        return true;
+    unfinished = output->scratch;
+    output->fd = open(output->scratch, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+    output->is_named = output->fd >= 0;
+    if (output->is_named)
+        return true;
+    (void)err_sys(err, "'%s'", path);
+    return bad_output(path, err);
+}
+
+/* A file without a name gets one by linkat(2), which does not replace: so first the scratch name,
+ * then rename(2), which does. */
+static bool output_publish(struct output *output, struct err *err)
+{
+    cleanup_free char *link = xasprintf("/proc/self/fd/%d", output->fd);
+
+    if (fchmod(output->fd, 0755) != 0 || fsync(output->fd) != 0)
+        return err_sys(err, "'%s'", output->path);
+    if (!output->is_named) {
+        unfinished = output->scratch;
+        if (linkat(AT_FDCWD, link, AT_FDCWD, output->scratch, AT_SYMLINK_FOLLOW) != 0)
+            return err_sys(err, "'%s'", output->scratch);
+        output->is_named = true;
+    }
+    if (rename(output->scratch, output->path) != 0)
+        return err_sys(err, "'%s'", output->path);
+    output->is_named = false;
+    return true;
+}
+
+/* A rename lasts through a power failure only when its directory is written too. */
+static bool sync_directory(const char *directory, struct err *err)
+{
+    cleanup_fd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && (fsync(fd) == 0 || errno == EINVAL || errno == EROFS))
+        return true;
+    return err_sys(err, "'%s'", directory);
+}
+
+static bool fill(const struct plan *plan, const struct assemble_options *options, int fd,
+                 uint64_t *ret_size, struct err *err)
+{
+    struct asset stub = asset_get(ASSET_STUB);
+    struct image_options image = {.level = options->level, .mtime = options->mtime};
+    uint64_t image_size;
+
+    if (stub.size % FORMAT_ALIGN != 0)
+        return err_set(err, ERR_INPUT, "this rucksack was built wrongly: stub of %zu bytes",
+                       stub.size);
+    if (!fs_write_all(fd, stub.data, stub.size, err) ||
+        !image_write(plan, fd, stub.size, &image, &image_size, err) ||
+        !bundle_seal(fd, stub.size, image_size, FORMAT_KIND_APP, options->name, err))
+        return false;
+    *ret_size = stub.size + image_size;
+    return true;
+}
+
+bool assemble_write(const struct plan *plan, const struct assemble_options *options,
+                    uint64_t *ret_size_bytes, struct err *err)
+{
+    struct sigaction before[3];
+    struct output output;
+    bool ok;
+
+    watch_signals(before);
+    ok = output_open(&output, options->output, err);
+    if (ok) {
+        ok = fill(plan, options, output.fd, ret_size_bytes, err) && output_publish(&output, err);
+        if (!ok) {
+            errno = err->sys_errno;
+            if (errno == ENOSPC || errno == EDQUOT)
+                (void)bad_output(options->output, err);
+            (void)err_wrap(err, "'%s'", options->output);
+        }
+        ok = ok && sync_directory(output.directory, err);
+    }
+    output_release(&output);
+    restore_signals(before);
+    return ok;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The bundle as a file: stub, image, hashes; complete or not there at all.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct plan;
+
+struct assemble_options {
+    const char *output; /* path of the bundle */
+    const char *name;   /* identity, for the header */
+    int level;          /* zstd level */
+    uint32_t mtime;     /* of every inode */
+};
+
+/*
+ * Writes to a temporary file beside the output, syncs it and renames it into place with mode 0755.
+ * On failure, and when a signal ends the process (SIGINT, SIGTERM, SIGHUP), nothing is left.
+ * E-OUTPUT when the output is a directory or its directory cannot be written, E-SPACE when its file
+ * system is full.
+ */
+[[nodiscard]] bool assemble_write(const struct plan *plan, const struct assemble_options *options,
+                                  uint64_t *ret_size_bytes, struct err *err);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/build.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "bundler/app.h"
+#include "bundler/assemble.h"
+#include "bundler/asset.h"
+#include "bundler/gems.h"
+#include "bundler/launch.h"
+#include "bundler/libs.h"
+#include "bundler/manifest.h"
+#include "bundler/plan.h"
+#include "bundler/probe.h"
+#include "bundler/report.h"
+#include "bundler/ruby.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+#include "common/xalloc.h"
+
+enum { LEVEL_RELEASE = 19, LEVEL_FAST = 3 };
+
+/* Everything a build knows, filled phase by phase. */
+struct build {
+    const struct build_request *request;
+    struct report report;
+    struct app app;
+    struct probe probe;
+    struct plan plan;
+    struct ruby ruby;
+    struct gems gems;
+    struct libs libs;
+    char *output;
+};
+
+static void build_release(struct build *build)
+{
+    libs_release(&build->libs);
+    gems_release(&build->gems);
+    ruby_release(&build->ruby);
+    plan_release(&build->plan);
+    probe_release(&build->probe);
+    app_release(&build->app);
+    free(build->output);
+}
+
+static struct plan_origin ours(const char *reason)
+{
+    return (struct plan_origin){PLAN_PART_RUNTIME, reason};
+}
+
+static uint64_t part_bytes(const struct plan *plan, enum plan_part part)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < plan->count; i++)
+        bytes += plan->entries[i]->part == part ? plan->entries[i]->size_bytes : 0;
+    return bytes;
+}
+
+static void say(const struct build *build, const char *phase, enum plan_part part, char *left)
+{
+    cleanup_free char *size = report_size(part_bytes(&build->plan, part));
+
+    report_phase(&build->report, phase, left, size);
+    free(left);
+}
+
+/* A directory as output would be noticed only after minutes of work. */
+static bool name_output(struct build *build, struct err *err)
+{
+    struct utsname host;
+    struct stat st;
+    cleanup_free char *copy = NULL;
+
+    if (uname(&host) != 0)
+        return err_sys(err, "uname");
+    build->output = build->request->output != NULL
+                        ? xstrdup(build->request->output)
+                        : xasprintf("%s-%s.AppImage", build->app.name, host.machine);
+    copy = xstrdup(build->output);
+    if (stat(build->output, &st) == 0 && S_ISDIR(st.st_mode)) {
+        (void)err_set(err, ERR_INPUT, "'%s' is a directory", build->output);
+        (void)err_id(err, "E-OUTPUT");
+        return err_hint(err, "name the file: -o '%.200s/%s.AppImage'", build->output,
+                        build->app.name);
+    }
+    if (stat(dirname(copy), &st) == 0)
+        return true;
+    (void)err_sys(err, "'%s'", build->output);
+    (void)err_id(err, "E-OUTPUT");
+    return err_hint(err, "make its directory first");
+}
+
+static bool detect(struct build *build, struct err *err)
+{
+    if (!app_detect(&build->app, build->request->dir, build->request->name, err) ||
+        !name_output(build, err) || !probe_run(&build->probe, build->app.dir, err) ||
+        !app_complete(&build->app, &build->probe, err))
+        return false;
+    report_phase(&build->report, "detect", build->app.summary, "config.ru, Gemfile.lock");
+    for (size_t i = 0; i < build->app.state_count; i++) {
+        cleanup_free char *line = xasprintf("%s -> %s.state/%s", build->app.states[i].path,
+                                            build->app.name, build->app.states[i].place);
+
+        report_phase(&build->report, "state", line, build->app.states[i].reason);
+    }
+    return true;
+}
+
+static bool collect(struct build *build, struct err *err)
+{
+    size_t native = 0;
+
+    if (!ruby_plan(&build->ruby, &build->probe, &build->plan, err))
+        return false;
+    say(build, "ruby", PLAN_PART_RUBY,
+        xasprintf("%s from %s", build->probe.ruby.version, build->probe.ruby.program));
+    if (!gems_plan(&build->gems, &build->probe, &build->plan, err))
+        return false;
+    for (size_t i = 0; i < build->probe.gem_count; i++)
+        native += build->gems.is_native[i];
+    say(build, "gems", PLAN_PART_GEMS,
+        xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
+    if (!libs_plan(&build->libs, &build->probe, &build->ruby, &build->gems, &build->plan, err))
+        return false;
+    say(build, "libs", PLAN_PART_LIBS,
+        xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));
+    return app_plan(&build->app, &build->plan, err);
+}
+
+static void launch_loadpath(struct launch *launch, const struct ruby_loadpath *loadpath)
+{
+    cleanup_free char *address = xasprintf("%llx", (unsigned long long)loadpath->address);
+    cleanup_free char *size = xasprintf("%llu", (unsigned long long)loadpath->size_bytes);
+
+    launch_add(launch, "loadpath", loadpath->object, address, size, NULL);
+    for (size_t i = 0; i < loadpath->dir_count; i++)
+        launch_add(launch, "loadpath-old", loadpath->dirs[i], NULL);
+    for (size_t i = 0; i < loadpath->image_dir_count; i++)
+        launch_add(launch, "loadpath-new", loadpath->image_dirs[i], NULL);
+}
+
+static void launch_programs(struct launch *launch, const struct build *build)
+{
+    const struct ruby *ruby = &build->ruby;
+    cleanup_free char *named = xasprintf(FORMAT_DIR "/bin/%s", ruby->comm);
+
+    launch_add(launch, "ruby", ruby->program, NULL);
+    launch_add(launch, "program", ruby->program, ruby->elf, ruby->comm, NULL);
+    launch_add(launch, "program", FORMAT_DIR "/bin/ruby", ruby->elf, ruby->comm, NULL);
+    if (strcmp(ruby->comm, "ruby") != 0)
+        launch_add(launch, "program", named, ruby->elf, ruby->comm, NULL);
+    for (size_t i = 0; i < build->gems.script_count; i++)
+        launch_add(launch, "script", build->gems.scripts[i].path, build->gems.scripts[i].file,
+                   NULL);
+}
+
+static bool plan_launch(struct build *build, struct err *err)
+{
+    struct launch launch;
+    bool ok;
+
+    launch_init(&launch);
+    launch_add(&launch, "name", build->app.name, NULL);
+    for (size_t i = 0; i < build->libs.dir_count; i++)
+        launch_add(&launch, "lib", build->libs.dirs[i], NULL);
+    launch_programs(&launch, build);
+    for (size_t i = 0; i < build->app.process_count; i++)
+        launch_add(&launch, "process", build->app.processes[i].name,
+                   build->app.processes[i].command, NULL);
+    launch_add(&launch, "env", "RACK_ENV", "production", NULL);
+    launch_add(&launch, "env", "LANG", "C.UTF-8", NULL);
+    for (size_t i = 0; i < build->libs.env_count; i++)
+        launch_add(&launch, "env", build->libs.env[i].name, build->libs.env[i].value, NULL);
+    for (size_t i = 0; i < build->app.state_count; i++) {
+        const struct app_state *state = &build->app.states[i];
+        cleanup_free char *place = xstrdup(state->place);
+
+        launch_add(&launch, "state", "data", state->is_file ? dirname(place) : place, NULL);
+    }
+    if (build->libs.cafile != NULL)
+        launch_add(&launch, "cafile", build->libs.cafile, NULL);
+    launch_add(&launch, "locale", "usr/lib/locale", NULL);
+    launch_add(&launch, "gconv", build->libs.gconv_dir, NULL);
+    launch_loadpath(&launch, &build->ruby.loadpath);
+    ok =
+        launch_finish(&launch, err) && plan_add_data(&build->plan, FORMAT_LAUNCH, 0644, launch.text,
+                                                     launch.size_bytes, ours("launch file"), err);
+    launch_release(&launch);
+    return ok;
+}
+
+/* What makes the file an AppImage for other tools: entry, icon and their conventional names. */
+static bool plan_appimage(struct build *build, struct err *err)
+{
+    struct asset icon = asset_get(ASSET_ICON);
+    const char *name = build->app.name;
+    cleanup_free char *desktop = xasprintf("%s.desktop", name);
+    cleanup_free char *picture = xasprintf("%s.png", name);
+    cleanup_free char *text =
+        xasprintf("[Desktop Entry]\nType=Application\nName=%s\nExec=%s\nIcon=%s\n"
+                  "Categories=Network;\nTerminal=true\nNoDisplay=true\n",
+                  name, name, name);
+
+    return plan_add_data(&build->plan, desktop, 0644, text, strlen(text), ours("AppImage"), err) &&
+           plan_add_data(&build->plan, picture, 0644, icon.data, icon.size, ours("AppImage"),
+                         err) &&
+           plan_add_symlink(&build->plan, ".DirIcon", picture, ours("AppImage"), err);
+}
+
+static bool plan_runtime(struct build *build, struct err *err)
+{
+    struct asset launch = asset_get(ASSET_LAUNCH);
+    struct asset guest = asset_get(ASSET_GUEST);
+    const char *comm = build->ruby.comm;
+    cleanup_free char *named = xasprintf(FORMAT_DIR "/bin/%s", comm);
+    struct plan *plan = &build->plan;
+
+    if (!plan_add_data(plan, "AppRun", 0755, launch.data, launch.size, ours("launcher"), err) ||
+        !plan_add_data(plan, FORMAT_GUEST, 0644, guest.data, guest.size, ours("preload object"),
+                       err) ||
+        !plan_add_data(plan, FORMAT_DIR "/bin/ruby", 0755, launch.data, launch.size,
+                       ours("trampoline"), err) ||
+        !plan_add_data(plan, named, 0755, launch.data, launch.size, ours("trampoline"), err))
+        return false;
+    return libs_plan_loader(&build->libs, comm, plan, err) && plan_appimage(build, err) &&
+           plan_launch(build, err);
+}
+
+static bool plan_manifest(struct build *build, struct err *err)
+{
+    struct manifest_input input = {&build->app, &build->probe, &build->gems, &build->libs.walk,
+                                   &build->plan};
+    cleanup_free char *text = manifest_text(&input);
+
+    return plan_add_data(&build->plan, FORMAT_MANIFEST, 0644, text, strlen(text), ours("manifest"),
+                         err);
+}
+
+/* SOURCE_DATE_EPOCH, or the newest input: https://reproducible-builds.org/specs/source-date-epoch/
+ */
+static bool find_mtime(const struct plan *plan, uint32_t *ret, struct err *err)
+{
+    const char *given = getenv("SOURCE_DATE_EPOCH");
+    unsigned long long seconds = (unsigned long long)plan->newest;
+    char *end = NULL;
+
+    if (given != NULL && given[0] != '\0') {
+        errno = 0;
+        seconds = strtoull(given, &end, 10);
+        if (errno != 0 || *end != '\0' || given[0] == '-' || seconds > UINT32_MAX)
+            return err_set(err, ERR_INPUT, "SOURCE_DATE_EPOCH: '%.100s' is no time", given);
+    }
+    *ret = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+    return true;
+}
+
+static bool write_file(struct build *build, struct err *err)
+{
+    struct assemble_options options = {
+        .output = build->output,
+        .name = build->app.name,
+        .level = build->request->fast ? LEVEL_FAST : LEVEL_RELEASE,
+    };
+    struct timespec before;
+    struct timespec after;
+    uint64_t size_bytes;
+    cleanup_free char *size = NULL;
+    cleanup_free char *took = NULL;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &before);
+    if (!find_mtime(&build->plan, &options.mtime, err) ||
+        !assemble_write(&build->plan, &options, &size_bytes, err))
+        return false;
+    (void)clock_gettime(CLOCK_MONOTONIC, &after);
+    size = report_size(size_bytes);
+    took = xasprintf("%.1f s", (double)(after.tv_sec - before.tv_sec) +
+                                   (double)(after.tv_nsec - before.tv_nsec) / 1e9);
+    report_phase(&build->report, "image", "squashfs, zstd", took);
+    report_phase(&build->report, "wrote", build->output, size);
+    return true;
+}
+
+bool build_run(const struct build_request *request, char **ret_output, struct err *err)
+{
+    struct build build = {.request = request, .report = {request->quiet}};
+    bool ok;
+
+    plan_init(&build.plan);
+    ok = detect(&build, err) && collect(&build, err) && plan_runtime(&build, err) &&
+         plan_manifest(&build, err);
+    if (ok) {
+        plan_sort(&build.plan);
+        ok = write_file(&build, err);
+    }
+    if (ok)
+        *ret_output = steal_ptr(&build.output);
+    build_release(&build);
+    return ok;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A build, from a directory to one file: detect, ruby, gems, libs, image. Each phase is one module
+ * and says one line (report.h).
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+struct build_request {
+    const char *dir;
+    const char *name;   /* identity; NULL: from the directory */
+    const char *output; /* path; NULL: "NAME-x86_64.AppImage" in the working directory */
+    bool fast;          /* compress less */
+    bool quiet;
+};
+
+/* Where the bundle was written, owned by the caller. Errors as the phases say; E-OUTPUT, E-SPACE.
+ */
+[[nodiscard]] bool build_run(const struct build_request *request, char **ret_output,
+                             struct err *err);

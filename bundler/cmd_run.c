@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `rucksack run FILE|DIR [ARG...]`: starts a bundle, or packs an application and starts it.
+ *
+ * The file is started by our own stub, from memory, with TARGET_APPIMAGE: so it needs no execute
+ * permission, and works on a file system that is mounted noexec. No byte of it is run before its
+ * structure was checked.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundler/asset.h"
+#include "bundler/build.h"
+#include "bundler/bundle.h"
+#include "bundler/command.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/xalloc.h"
+
+extern char **environ;
+
+static char *cache_dir(void)
+{
+    const char *cache = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+
+    if (cache != NULL && cache[0] == '/')
+        return xasprintf("%s/rucksack/run", cache);
+    if (home != NULL && home[0] == '/')
+        return xasprintf("%s/.cache/rucksack/run", home);
+    return NULL;
+}
+
+/* The state stays where it would be if the file lay in the working directory. */
+static bool keep_state_here(const char *name, struct err *err)
+{
+    cleanup_free char *here = getcwd(NULL, 0);
+    cleanup_free char *state = NULL;
+
+    if (here == NULL)
+        return err_sys(err, "working directory");
+    state = xasprintf("%s/%s.state", here, name);
+    return setenv("RUCKSACK_STATE", state, 0) == 0 || err_sys(err, "environment");
+}
+
+static bool build_and_name(const char *dir, char **ret_file, struct err *err)
+{
+    cleanup_free char *real = realpath(dir, NULL);
+    cleanup_free char *cache = cache_dir();
+    cleanup_free char *file = NULL;
+    struct build_request request = {.dir = dir, .fast = true};
+
+    if (cache == NULL)
+        return err_set(err, ERR_INPUT, "neither XDG_CACHE_HOME nor HOME says where to build");
+    if (real == NULL)
+        return err_sys(err, "'%s'", dir);
+    if (!fs_mkdir_p(cache, 0700, err))
+        return false;
+    file = xasprintf("%s/%s.AppImage", cache, strrchr(real, '/') + 1);
+    request.output = file;
+    return build_run(&request, ret_file, err) && keep_state_here(strrchr(real, '/') + 1, err);
+}
+
+static bool check_bundle(const char *file, struct err *err)
+{
+    struct bundle bundle;
+
+    if (!bundle_open(&bundle, file, err))
+        return false;
+    if (!bundle_check_machine(&bundle, err)) {
+        bundle_close(&bundle);
+        return false;
+    }
+    bundle_close(&bundle);
+    return true;
+}
+
+static bool become(const char *file, const char *const *arguments, size_t count, struct err *err)
+{
+    struct asset stub = asset_get(ASSET_STUB);
+    cleanup_free char *real = realpath(file, NULL);
+    cleanup_free const char **argv = xcalloc(count + 2, sizeof(*argv));
+    cleanup_fd int fd = memfd_create("rucksack", MFD_CLOEXEC);
+
+    if (real == NULL)
+        return err_sys(err, "'%s'", file);
+    if (fd < 0 || !fs_write_all(fd, stub.data, stub.size, err))
+        return err_sys(err, "stub");
+    argv[0] = file;
+    memcpy(argv + 1, arguments, count * sizeof(*argv));
+    if (setenv("TARGET_APPIMAGE", real, 1) != 0)
+        return err_sys(err, "environment");
+    (void)fexecve(fd, (char *const *)argv, environ);
+    return err_sys(err, "'%s'", file);
+}
+
+static bool run(const struct command_args *args, struct err *err)
+{
+    cleanup_free char *file = xstrdup(args->operands[0]);
+    struct stat st;
+
+    if (stat(file, &st) != 0) {
+        (void)err_sys(err, "'%s'", file);
+        return err_hint(err, "name a bundle or the directory of an application");
+    }
+    if (S_ISDIR(st.st_mode)) {
+        char *built = NULL;
+
+        if (!build_and_name(args->operands[0], &built, err))
+            return false;
+        free(file);
+        file = built;
+    }
+    return check_bundle(file, err) &&
+           become(file, args->operands + 1, args->operand_count - 1, err);
+}
+
+const struct command cmd_run = {
+    .name = "run",
+    .summary = "start a bundle, or pack an application and start it",
+    .operands = "FILE|DIR [ARG...]",
+    .operands_min = 1,
+    .operands_max = SIZE_MAX,
+    .passes_on = true,
+    .examples = "  rucksack run blog-x86_64.AppImage\n  rucksack run ~/blog exec rake -T\n",
+    .run = run,
+};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The shared libraries of the image: the walker's closure over interpreter and gems, what recipes
+ * add to it, and the hermetic copy of the loader.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bundler/walk.h"
+
+struct err;
+struct gems;
+struct plan;
+struct probe;
+struct ruby;
+
+struct libs_env {
+    char *name;
+    char *value;
+};
+
+struct libs {
+    struct walk walk;
+    size_t roots; /* objects of the walk that are no libraries */
+    char **dirs;  /* image paths for --library-path, in order */
+    size_t dir_count;
+    struct libs_env *env; /* what recipes set for our processes */
+    size_t env_count;
+    char *cafile;    /* image path of the certificates, or NULL */
+    char *gconv_dir; /* image path where the bundled libc's gconv modules are, or would be */
+};
+
+/* Walks, applies recipes, adds every library, and finds Ruby's load path block. */
+[[nodiscard]] bool libs_plan(struct libs *ret, const struct probe *probe, struct ruby *ruby,
+                             const struct gems *gems, struct plan *plan, struct err *err);
+
+/* Adds the loader's hermetic copy under the process name: it becomes the process's comm. */
+[[nodiscard]] bool libs_plan_loader(const struct libs *libs, const char *comm, struct plan *plan,
+                                    struct err *err);
+void libs_release(struct libs *libs);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bundler/app.h"
+#include "bundler/gems.h"
+#include "bundler/jdoc.h"
+#include "bundler/plan.h"
+#include "bundler/probe.h"
+#include "bundler/walk.h"
+#include "common/format.h"
+
+static struct jdoc *ruby_of(const struct probe *probe)
+{
+    struct jdoc *ruby = jdoc_object();
+
+    jdoc_set_text(ruby, "version", probe->ruby.version);
+    jdoc_set_text(ruby, "platform", probe->ruby.platform);
+    jdoc_set_text(ruby, "source", probe->ruby.program);
+    jdoc_set_text(ruby, "bundler", probe->bundler_version);
+    return ruby;
+}
+
+static struct jdoc *gems_of(const struct probe *probe, const struct gems *gems)
+{
+    struct jdoc *list = jdoc_array();
+
+    for (size_t i = 0; i < probe->gem_count; i++) {
+        struct jdoc *gem = jdoc_object();
+
+        jdoc_set_text(gem, "name", probe->gems[i].name);
+        jdoc_set_text(gem, "version", probe->gems[i].version);
+        jdoc_set_text(gem, "platform", probe->gems[i].platform);
+        jdoc_set_bool(gem, "native", gems->is_native[i]);
+        jdoc_set_number(gem, "bytes", (int64_t)gems->bytes[i]);
+        jdoc_push(list, gem);
+    }
+    return list;
+}
+
+static struct jdoc *libraries_of(const struct walk *walk)
+{
+    struct jdoc *list = jdoc_array();
+
+    for (size_t i = 0; i < walk->count; i++) {
+        const struct walk_object *object = &walk->objects[i];
+        struct jdoc *library;
+        struct stat st;
+
+        if (object->is_root)
+            continue;
+        library = jdoc_object();
+        jdoc_set_text(library, "name", object->name);
+        jdoc_set_text(library, "path", object->path);
+        jdoc_set_text(library, "reason", object->reason);
+        jdoc_set_number(library, "bytes", stat(object->path, &st) == 0 ? st.st_size : 0);
+        jdoc_push(list, library);
+    }
+    return list;
+}
+
+static struct jdoc *processes_of(const struct app *app)
+{
+    struct jdoc *processes = jdoc_object();
+
+    for (size_t i = 0; i < app->process_count; i++)
+        jdoc_set_text(processes, app->processes[i].name, app->processes[i].command);
+    return processes;
+}
+
+static struct jdoc *state_of(const struct app *app)
+{
+    struct jdoc *state = jdoc_object();
+    struct jdoc *data = jdoc_array();
+
+    for (size_t i = 0; i < app->state_count; i++)
+        jdoc_push_text(data, app->states[i].path);
+    jdoc_set(state, "data", data);
+    return state;
+}
+
+static struct jdoc *parts_of(const struct plan *plan)
+{
+    static const char *const names[PLAN_PART_COUNT] = {
+        [PLAN_PART_RUNTIME] = "runtime", [PLAN_PART_RUBY] = "ruby", [PLAN_PART_GEMS] = "gems",
+        [PLAN_PART_LIBS] = "libraries",  [PLAN_PART_APP] = "app",
+    };
+    int64_t bytes[PLAN_PART_COUNT] = {0};
+    struct jdoc *parts = jdoc_object();
+
+    for (size_t i = 0; i < plan->count; i++)
+        bytes[plan->entries[i]->part] += (int64_t)plan->entries[i]->size_bytes;
+    for (size_t i = 0; i < PLAN_PART_COUNT; i++)
+        jdoc_set_number(parts, names[i], bytes[i]);
+    return parts;
+}
+
+char *manifest_text(const struct manifest_input *input)
+{
+    struct jdoc *root = jdoc_object();
+    char *text;
+
+    jdoc_set_number(root, "format", FORMAT_VERSION);
+    jdoc_set_text(root, "name", input->app->name);
+    jdoc_set_text(root, "version", "");
+    jdoc_set_text(root, "kind", "app");
+    jdoc_set(root, "ruby", ruby_of(input->probe));
+    jdoc_set(root, "gems", gems_of(input->probe, input->gems));
+    jdoc_set(root, "libraries", libraries_of(input->walk));
+    jdoc_set(root, "processes", processes_of(input->app));
+    jdoc_set(root, "state", state_of(input->app));
+    jdoc_set(root, "parts", parts_of(input->plan));
+    text = jdoc_format(root);
+    jdoc_free(root);
+    return text;
+}

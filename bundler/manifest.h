@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The manifest: what is in the image and why, as JSON (schema in docs/format.md). Read by
+ * `rucksack inspect`; no program of the bundle depends on it.
+ */
+#include <stddef.h>
+
+struct app;
+struct gems;
+struct plan;
+struct probe;
+struct walk;
+
+struct manifest_input {
+    const struct app *app;
+    const struct probe *probe;
+    const struct gems *gems;
+    const struct walk *walk;
+    const struct plan *plan; /* complete but for the manifest */
+};
+
+/* Owned by the caller. The same input gives the same bytes. */
+[[nodiscard]] char *manifest_text(const struct manifest_input *input);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What a long command says while it works: one line per phase on stderr. Results are not its
+ * business: they go to stdout.
+ *
+ *     ruby     3.1.2 from /usr/bin/ruby3.1                8.7 MB
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct report {
+    bool quiet;
+};
+
+/* right may be NULL. Control characters in left are shown as '?'. */
+void report_phase(const struct report *report, const char *phase, const char *left,
+                  const char *right);
+
+/* "8.7 MB"; owned by the caller. */
+[[nodiscard]] char *report_size(uint64_t bytes);
