@@ -244,30 +244,26 @@ static bool read_dirs(struct ruby_loadpath *loadpath, const char *at, size_t lef
 static bool find_block(struct ruby_loadpath *loadpath, const char *sitelib, const char *object,
                        bool *ret_found, struct err *err)
 {
-    struct elf *elf;
-    struct elf_match match[2];
-    cleanup_free char *needle = xasprintf("%c%s", '?', sitelib);
-    const char *slash = strrchr(object, '/');
+    struct elf elf;
+    struct elf_match match;
+    /* The string starts where the one before it ends. */
+    cleanup_free char *needle = xasprintf("%c%s", '\0', sitelib);
     size_t count = 0;
-    const char *at;
 
-    needle[0] = '\0'; /* the string before it ends right there */
     if (!elf_open(&elf, object, err))
         return false;
-    if (!elf_find_bytes(elf, needle, strlen(sitelib) + 2, match, COUNT(match), &count, err)) {
-        elf_close(elf);
-        return false;
-    }
-    if (count == 1) {
-        size_t left = match[0].left_bytes - 1;
+    if (elf_find_bytes(&elf, needle, strlen(sitelib) + 2, &match, 1, &count) && count == 1) {
+        const char *slash = strrchr(object, '/');
+        size_t left = (size_t)(match.remaining_bytes - 1);
+        const char *at;
 
         left = left < LOADPATH_BYTES_MAX ? left : LOADPATH_BYTES_MAX;
-        at = elf_bytes(elf, match[0].address + 1, left);
+        at = elf_bytes(&elf, match.vaddr + 1, left);
         *ret_found = at != NULL && read_dirs(loadpath, at, left);
-        loadpath->address = match[0].address + 1;
+        loadpath->address = match.vaddr + 1;
         loadpath->object = xstrdup(slash != NULL ? slash + 1 : object);
     }
-    elf_close(elf);
+    elf_release(&elf);
     return true;
 }
 
