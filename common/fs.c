@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+
+bool fs_read_file(const char *path, size_t max_bytes, char **ret_data, size_t *ret_size,
+                  struct err *err)
+{
+    /* O_NONBLOCK: a fifo must be refused, not waited for. */
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    cleanup_free char *data = NULL;
+    struct stat st;
+    size_t size = 0;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_sys(err, "'%s'", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INPUT, "'%s' is not a regular file", path);
+    if ((unsigned long long)st.st_size > max_bytes)
+        return err_set(err, ERR_INPUT, "'%s' is larger than %zu bytes", path, max_bytes);
+    data = malloc((size_t)st.st_size + 1);
+    if (data == NULL)
+        return err_sys(err, "'%s'", path);
+    while (size < (size_t)st.st_size) {
+        ssize_t length = read(fd, data + size, (size_t)st.st_size - size);
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            return err_sys(err, "'%s'", path);
+        if (length == 0)
+            break;
+        size += (size_t)length;
+    }
+    data[size] = '\0';
+    *ret_data = steal_ptr(&data);
+    *ret_size = size;
+    return true;
+}
+
+bool fs_write_all(int fd, const void *data, size_t size, struct err *err)
+{
+    const char *at = data;
+
+    while (size > 0) {
+        ssize_t length = write(fd, at, size);
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            return err_sys(err, "write");
+        at += length;
+        size -= (size_t)length;
+    }
+    return true;
+}
+
+bool fs_mkdir_p(const char *path, mode_t mode, struct err *err)
+{
+    cleanup_free char *copy = strdup(path);
+
+    if (copy == NULL)
+        return err_sys(err, "'%s'", path);
+    for (char *at = copy + 1; (at = strchr(at, '/')) != NULL; at++) {
+        *at = '\0';
+        if (mkdir(copy, mode) != 0 && errno != EEXIST)
+            return err_sys(err, "'%s'", copy);
+        *at = '/';
+    }
+    if (mkdir(copy, mode) != 0 && errno != EEXIST)
+        return err_sys(err, "'%s'", copy);
+    return true;
+}
+
+static bool remove_children(int parent, const char *name, struct err *err)
+{
+    cleanup_fd int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_dir DIR *entries = NULL;
+    const struct dirent *entry;
+
+    if (fd < 0)
+        return err_sys(err, "'%s'", name);
+    entries = fdopendir(fd);
+    if (entries == NULL)
+        return err_sys(err, "'%s'", name);
+    (void)steal_fd(&fd); /* closedir() closes it */
+    while ((entry = readdir(entries)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            !fs_remove_tree(dirfd(entries), entry->d_name, err))
+            return false;
+    }
+    return true;
+}
+
+bool fs_remove_tree(int dirfd, const char *name, struct err *err)
+{
+    struct stat st;
+
+    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+        return true;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode))
+        return err_sys(err, "'%s'", name);
+    /* An unpacked directory may be read-only for its owner. */
+    (void)fchmodat(dirfd, name, 0700, 0);
+    if (!remove_children(dirfd, name, err))
+        return false;
+    return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || err_sys(err, "'%s'", name);
+}

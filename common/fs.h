@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Files and directories, with errors that name them.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct err;
+
+/* A regular file of at most max bytes, with a NUL behind it. Owned by the caller. */
+[[nodiscard]] bool fs_read_file(const char *path, size_t max_bytes, char **ret_data,
+                                size_t *ret_size, struct err *err);
+
+/* Writes all of it, whatever write(2) takes at once. */
+[[nodiscard]] bool fs_write_all(int fd, const void *data, size_t size, struct err *err);
+
+/* Makes the directory and those above it; existing ones are fine. */
+[[nodiscard]] bool fs_mkdir_p(const char *path, mode_t mode, struct err *err);
+
+/* Removes name in dirfd with all that is below it. Symlinks are removed, never followed. */
+[[nodiscard]] bool fs_remove_tree(int dirfd, const char *name, struct err *err);
