@@ -1,0 +1,930 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/image.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqfs/block_processor.h>
+#include <sqfs/block_writer.h>
+#include <sqfs/compressor.h>
+#include <sqfs/data_reader.h>
+#include <sqfs/dir.h>
+#include <sqfs/dir_reader.h>
+#include <sqfs/dir_writer.h>
+#include <sqfs/error.h>
+#include <sqfs/frag_table.h>
+#include <sqfs/id_table.h>
+#include <sqfs/inode.h>
+#include <sqfs/io.h>
+#include <sqfs/meta_writer.h>
+#include <sqfs/super.h>
+#include <sqfs/xattr_writer.h>
+
+#include "bundler/plan.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+#include "common/fs.h"
+#include "common/path.h"
+#include "common/xalloc.h"
+
+enum {
+    BLOCK_SIZE = 128 << 10,
+    DEVICE_BLOCK = 4096,
+    CHUNK_SIZE = 1 << 20,
+    BACKLOG_PER_WORKER = 10, /* blocks in flight: bounds the memory, not the image */
+    DEPTH_MAX = 128,
+    NAME_MAX_BYTES = 256,          /* SQUASHFS_NAME_LEN */
+    INODES_MAX = 16 * 1024 * 1024, /* a visited mark for each directory must fit into memory */
+    NO_XATTR = -1,
+};
+
+static const char *reason(int code)
+{
+    switch (code) {
+    case SQFS_ERROR_ALLOC:
+        return "out of memory, or a size that no honest image has";
+    case SQFS_ERROR_IO:
+        return "input/output error";
+    case SQFS_ERROR_COMPRESSOR:
+        return "a block does not decompress";
+    case SQFS_ERROR_CORRUPTED:
+        return "its structure is damaged";
+    case SQFS_ERROR_UNSUPPORTED:
+        return "it uses something that is not supported";
+    case SQFS_ERROR_OUT_OF_BOUNDS:
+        return "it points outside of itself";
+    case SFQS_ERROR_SUPER_MAGIC:
+        return "it is no squashfs";
+    case SFQS_ERROR_SUPER_VERSION:
+        return "it is a squashfs of another version";
+    case SQFS_ERROR_SUPER_BLOCK_SIZE:
+        return "its superblock is damaged";
+    case SQFS_ERROR_NO_ENTRY:
+        return "there is no such file";
+    default:
+        return "it cannot be read";
+    }
+}
+
+static bool bad_image(struct err *err, int code, const char *what)
+{
+    (void)err_set(err, ERR_INPUT, "'%s': %s", what, reason(code));
+    return err_id(err, "E-IMAGE");
+}
+
+/* A part of a file, as libsquashfs wants to see files. */
+struct window {
+    sqfs_file_t base;
+    int fd;
+    uint64_t offset;
+    uint64_t size;
+    int sys_errno; /* of the last failure; libsquashfs only says that there was one */
+};
+
+static int window_read(sqfs_file_t *base, sqfs_u64 offset, void *buffer, size_t size)
+{
+    struct window *window = (struct window *)base;
+    char *to = buffer;
+
+    if (offset > window->size || size > window->size - offset)
+        return SQFS_ERROR_OUT_OF_BOUNDS;
+    while (size > 0) {
+        ssize_t length = pread(window->fd, to, size, (off_t)(window->offset + offset));
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length <= 0) {
+            window->sys_errno = length < 0 ? errno : 0;
+            return length < 0 ? SQFS_ERROR_IO : SQFS_ERROR_OUT_OF_BOUNDS;
+        }
+        to += length;
+        offset += (sqfs_u64)length;
+        size -= (size_t)length;
+    }
+    return 0;
+}
+
+static int window_write(sqfs_file_t *base, sqfs_u64 offset, const void *buffer, size_t size)
+{
+    struct window *window = (struct window *)base;
+    const char *from = buffer;
+
+    while (size > 0) {
+        ssize_t length = pwrite(window->fd, from, size, (off_t)(window->offset + offset));
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0) {
+            window->sys_errno = errno;
+            return SQFS_ERROR_IO;
+        }
+        from += length;
+        offset += (sqfs_u64)length;
+        size -= (size_t)length;
+    }
+    if (offset > window->size)
+        window->size = offset;
+    return 0;
+}
+
+static sqfs_u64 window_size(const sqfs_file_t *base)
+{
+    return ((const struct window *)base)->size;
+}
+
+static int window_truncate(sqfs_file_t *base, sqfs_u64 size)
+{
+    struct window *window = (struct window *)base;
+
+    if (ftruncate(window->fd, (off_t)(window->offset + size)) != 0) {
+        window->sys_errno = errno;
+        return SQFS_ERROR_IO;
+    }
+    window->size = size;
+    return 0;
+}
+
+/* The window belongs to a writer or an image; libsquashfs only borrows it. */
+static void window_destroy(sqfs_object_t *object)
+{
+    (void)object;
+}
+
+static void window_init(struct window *window, int fd, uint64_t offset, uint64_t size)
+{
+    *window = (struct window){
+        .base = {.base = {.destroy = window_destroy},
+                 .read_at = window_read,
+                 .write_at = window_write,
+                 .get_size = window_size,
+                 .truncate = window_truncate},
+        .fd = fd,
+        .offset = offset,
+        .size = size,
+    };
+}
+
+/* ---- writing ---- */
+
+struct writer {
+    const struct plan *plan;
+    const struct image_options *options;
+    struct window window;
+    sqfs_super_t super;
+    sqfs_compressor_t *compressor;
+    sqfs_compressor_t *uncompressor;
+    sqfs_block_writer_t *blocks;
+    sqfs_frag_table_t *fragments;
+    sqfs_block_processor_t *processor;
+    sqfs_id_table_t *ids;
+    sqfs_meta_writer_t *inodes;
+    sqfs_meta_writer_t *dirs;
+    sqfs_dir_writer_t *dir;
+    sqfs_inode_generic_t **nodes; /* one for each plan entry; directories later */
+    sqfs_u64 *references;         /* where each entry's inode is */
+    uint64_t done_bytes;
+};
+
+static void destroy(void *object)
+{
+    if (object != NULL)
+        sqfs_destroy(object);
+}
+
+static void writer_release(struct writer *writer)
+{
+    destroy(writer->dir);
+    destroy(writer->dirs);
+    destroy(writer->inodes);
+    destroy(writer->ids);
+    destroy(writer->processor);
+    destroy(writer->fragments);
+    destroy(writer->blocks);
+    destroy(writer->uncompressor);
+    destroy(writer->compressor);
+    for (size_t i = 0; writer->nodes != NULL && i < writer->plan->count; i++)
+        sqfs_free(writer->nodes[i]);
+    free(writer->nodes);
+    free(writer->references);
+}
+
+static bool write_failed(const struct writer *writer, int code, const char *what, struct err *err)
+{
+    if (code == SQFS_ERROR_IO && writer->window.sys_errno != 0) {
+        errno = writer->window.sys_errno;
+        return err_sys(err, "%s", what);
+    }
+    return err_set(err, ERR_INPUT, "%s: libsquashfs error %d", what, code);
+}
+
+static bool make_compressors(struct writer *writer, struct err *err)
+{
+    sqfs_compressor_config_t config;
+    int code = sqfs_compressor_config_init(&config, SQFS_COMP_ZSTD, BLOCK_SIZE, 0);
+
+    if (code == 0) {
+        config.level = (sqfs_u32)writer->options->level;
+        code = sqfs_compressor_create(&config, &writer->compressor);
+    }
+    if (code == 0) {
+        config.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
+        code = sqfs_compressor_create(&config, &writer->uncompressor);
+    }
+    return code == 0 || write_failed(writer, code, "zstd", err);
+}
+
+static unsigned int worker_count(const struct image_options *options)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (options->workers > 0)
+        return options->workers;
+    return online > 0 ? (unsigned int)online : 1;
+}
+
+static bool make_processor(struct writer *writer, struct err *err)
+{
+    unsigned int workers = worker_count(writer->options);
+    sqfs_block_processor_desc_t desc = {
+        .size = sizeof(desc),
+        .max_block_size = BLOCK_SIZE,
+        .num_workers = workers,
+        .max_backlog = workers * BACKLOG_PER_WORKER,
+        .cmp = writer->compressor,
+        .file = &writer->window.base,
+        .uncmp = writer->uncompressor,
+    };
+    int code;
+
+    writer->blocks = sqfs_block_writer_create(&writer->window.base, DEVICE_BLOCK, 0);
+    writer->fragments = sqfs_frag_table_create(0);
+    if (writer->blocks == NULL || writer->fragments == NULL)
+        return write_failed(writer, SQFS_ERROR_ALLOC, "image", err);
+    desc.wr = writer->blocks;
+    desc.tbl = writer->fragments;
+    code = sqfs_block_processor_create_ex(&desc, &writer->processor);
+    return code == 0 || write_failed(writer, code, "image", err);
+}
+
+static bool make_tables(struct writer *writer, struct err *err)
+{
+    writer->ids = sqfs_id_table_create(0);
+    writer->inodes = sqfs_meta_writer_create(&writer->window.base, writer->compressor, 0);
+    writer->dirs = sqfs_meta_writer_create(&writer->window.base, writer->compressor,
+                                           SQFS_META_WRITER_KEEP_IN_MEMORY);
+    if (writer->dirs != NULL)
+        writer->dir = sqfs_dir_writer_create(writer->dirs, 0);
+    if (writer->ids == NULL || writer->inodes == NULL || writer->dir == NULL)
+        return write_failed(writer, SQFS_ERROR_ALLOC, "image", err);
+    return true;
+}
+
+/* The superblock is written again at the end, when it is known what it says. */
+static bool begin_image(struct writer *writer, struct err *err)
+{
+    int code = sqfs_super_init(&writer->super, BLOCK_SIZE, writer->options->mtime, SQFS_COMP_ZSTD);
+
+    if (code == 0)
+        code = sqfs_super_write(&writer->super, &writer->window.base);
+    if (code == 0)
+        code = writer->compressor->write_options(writer->compressor, &writer->window.base);
+    if (code > 0)
+        writer->super.flags |= SQFS_FLAG_COMPRESSOR_OPTIONS;
+    return code >= 0 || write_failed(writer, code, "superblock", err);
+}
+
+static bool append(struct writer *writer, const void *data, size_t size, const char *what,
+                   struct err *err)
+{
+    int code = sqfs_block_processor_append(writer->processor, data, size);
+
+    writer->done_bytes += size;
+    if (writer->options->progress != NULL)
+        writer->options->progress(writer->done_bytes, writer->options->context);
+    return code == 0 || write_failed(writer, code, what, err);
+}
+
+static bool append_source(struct writer *writer, const struct plan_entry *entry, struct err *err)
+{
+    cleanup_fd int fd = open(entry->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    cleanup_free char *chunk = xcalloc(CHUNK_SIZE, 1);
+    uint64_t size = 0;
+    ssize_t length;
+
+    if (fd < 0)
+        return err_sys(err, "'%s'", entry->source);
+    while ((length = read(fd, chunk, CHUNK_SIZE)) != 0) {
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            return err_sys(err, "'%s'", entry->source);
+        size += (uint64_t)length;
+        if (size > entry->size_bytes)
+            break;
+        if (!append(writer, chunk, (size_t)length, entry->source, err))
+            return false;
+    }
+    if (size == entry->size_bytes)
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' changed while it was being packed", entry->source);
+    return err_hint(err, "build again when nothing writes to it");
+}
+
+static bool write_file(struct writer *writer, size_t index, struct err *err)
+{
+    const struct plan_entry *entry = writer->plan->entries[index];
+    int code = sqfs_block_processor_begin_file(writer->processor, &writer->nodes[index], NULL, 0);
+
+    if (code != 0)
+        return write_failed(writer, code, entry->path, err);
+    if (entry->type == PLAN_FILE && !append_source(writer, entry, err))
+        return false;
+    if (entry->type == PLAN_DATA &&
+        !append(writer, entry->data, entry->size_bytes, entry->path, err))
+        return false;
+    code = sqfs_block_processor_end_file(writer->processor);
+    return code == 0 || write_failed(writer, code, entry->path, err);
+}
+
+static bool write_files(struct writer *writer, struct err *err)
+{
+    int code;
+
+    for (size_t i = 0; i < writer->plan->count; i++) {
+        enum plan_type type = writer->plan->entries[i]->type;
+
+        if ((type == PLAN_FILE || type == PLAN_DATA) && !write_file(writer, i, err))
+            return false;
+    }
+    code = sqfs_block_processor_finish(writer->processor);
+    return code == 0 || write_failed(writer, code, "data blocks", err);
+}
+
+static sqfs_inode_generic_t *make_symlink(const char *target)
+{
+    size_t len = strlen(target);
+    sqfs_inode_generic_t *node = calloc(1, sizeof(*node) + len + 1);
+
+    if (node == NULL)
+        return NULL;
+    node->base.type = SQFS_INODE_SLINK;
+    node->data.slink.nlink = 1;
+    node->data.slink.target_size = (sqfs_u32)len;
+    memcpy(node->extra, target, len);
+    return node;
+}
+
+static uint16_t type_bits(enum plan_type type)
+{
+    switch (type) {
+    case PLAN_DIR:
+        return SQFS_INODE_MODE_DIR;
+    case PLAN_SYMLINK:
+        return SQFS_INODE_MODE_LNK;
+    default:
+        return SQFS_INODE_MODE_REG;
+    }
+}
+
+/* Numbers are the entries' places in the plan, from 1: known before anything is written. */
+static bool write_node(struct writer *writer, size_t index, struct err *err)
+{
+    const struct plan_entry *entry = writer->plan->entries[index];
+    sqfs_inode_generic_t *node = writer->nodes[index];
+    sqfs_u64 block;
+    sqfs_u32 offset;
+    int code;
+
+    node->base.mode = (sqfs_u16)(type_bits(entry->type) | entry->mode);
+    node->base.mod_time = writer->options->mtime;
+    node->base.inode_number = (sqfs_u32)(index + 1);
+    code = sqfs_id_table_id_to_index(writer->ids, 0, &node->base.uid_idx);
+    node->base.gid_idx = node->base.uid_idx;
+    sqfs_meta_writer_get_position(writer->inodes, &block, &offset);
+    writer->references[index] = block << 16 | offset;
+    if (code == 0)
+        code = sqfs_meta_writer_write_inode(writer->inodes, node);
+    return code == 0 || write_failed(writer, code, entry->path, err);
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+
+    return len == 0 ? path[0] != '\0' : strncmp(path, dir, len) == 0 && path[len] == '/';
+}
+
+static bool write_dir(struct writer *writer, size_t index, size_t parent, size_t *ret_next,
+                      int depth, struct err *err);
+
+/* An entry and all that is below it; *ret_next is the first entry behind them. */
+static bool write_entry(struct writer *writer, size_t index, size_t parent, size_t *ret_next,
+                        int depth, struct err *err)
+{
+    const struct plan_entry *entry = writer->plan->entries[index];
+
+    if (entry->type == PLAN_DIR)
+        return write_dir(writer, index, parent, ret_next, depth + 1, err);
+    *ret_next = index + 1;
+    if (entry->type == PLAN_SYMLINK) {
+        writer->nodes[index] = make_symlink(entry->target);
+        if (writer->nodes[index] == NULL)
+            return write_failed(writer, SQFS_ERROR_ALLOC, entry->path, err);
+    }
+    return write_node(writer, index, err);
+}
+
+/* squashfs wants a directory's names in byte order; the plan's order puts '/' first, so "a/" comes
+ * before "a-b": the children are collected and sorted by name. */
+struct child {
+    const char *name;
+    size_t index;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct child *)a)->name, ((const struct child *)b)->name);
+}
+
+static bool list_dir(struct writer *writer, size_t index, struct child *children, size_t count,
+                     struct err *err)
+{
+    int code = sqfs_dir_writer_begin(writer->dir, 0);
+
+    qsort(children, count, sizeof(*children), by_name);
+    for (size_t i = 0; i < count && code == 0; i++) {
+        size_t child = children[i].index;
+        const sqfs_inode_generic_t *node = writer->nodes[child];
+
+        code = sqfs_dir_writer_add_entry(writer->dir, children[i].name, (sqfs_u32)(child + 1),
+                                         writer->references[child], node->base.mode);
+    }
+    if (code == 0)
+        code = sqfs_dir_writer_end(writer->dir);
+    return code == 0 || write_failed(writer, code, writer->plan->entries[index]->path, err);
+}
+
+static bool write_dir(struct writer *writer, size_t index, size_t parent, size_t *ret_next,
+                      int depth, struct err *err)
+{
+    const struct plan *plan = writer->plan;
+    const char *path = plan->entries[index]->path;
+    cleanup_free struct child *children = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    size_t subdirs = 0;
+    size_t next = index + 1;
+
+    if (depth > DEPTH_MAX)
+        return err_set(err, ERR_INPUT, "'%s': more than %d directories deep", path, DEPTH_MAX);
+    while (next < plan->count && is_below(plan->entries[next]->path, path)) {
+        const char *slash = strrchr(plan->entries[next]->path, '/');
+
+        children = xgrow(children, &capacity, count, sizeof(*children));
+        children[count++] =
+            (struct child){slash != NULL ? slash + 1 : plan->entries[next]->path, next};
+        subdirs += plan->entries[next]->type == PLAN_DIR;
+        if (!write_entry(writer, next, index, &next, depth, err))
+            return false;
+    }
+    *ret_next = next;
+    if (!list_dir(writer, index, children, count, err))
+        return false;
+    writer->nodes[index] =
+        sqfs_dir_writer_create_inode(writer->dir, subdirs, (sqfs_u32)NO_XATTR,
+                                     index == 0 ? (sqfs_u32)plan->count + 1 : (sqfs_u32)parent + 1);
+    if (writer->nodes[index] == NULL)
+        return write_failed(writer, SQFS_ERROR_ALLOC, path, err);
+    return write_node(writer, index, err);
+}
+
+static bool write_metadata(struct writer *writer, struct err *err)
+{
+    size_t next = 0;
+    int code;
+
+    writer->super.inode_table_start = writer->window.size;
+    if (!write_dir(writer, 0, 0, &next, 0, err))
+        return false;
+    assert(next == writer->plan->count);
+    code = sqfs_meta_writer_flush(writer->inodes);
+    if (code == 0)
+        code = sqfs_meta_writer_flush(writer->dirs);
+    writer->super.root_inode_ref = writer->references[0];
+    writer->super.inode_count = (sqfs_u32)writer->plan->count;
+    writer->super.directory_table_start = writer->window.size;
+    if (code == 0)
+        code = sqfs_meta_write_write_to_file(writer->dirs);
+    if (code == 0)
+        code = sqfs_frag_table_write(writer->fragments, &writer->window.base, &writer->super,
+                                     writer->compressor);
+    if (code == 0)
+        code = sqfs_id_table_write(writer->ids, &writer->window.base, &writer->super,
+                                   writer->compressor);
+    writer->super.bytes_used = writer->window.size;
+    if (code == 0)
+        code = sqfs_super_write(&writer->super, &writer->window.base);
+    return code == 0 || write_failed(writer, code, "tables", err);
+}
+
+static bool pad(struct writer *writer, struct err *err)
+{
+    uint64_t size = (writer->window.size + FORMAT_ALIGN - 1) / FORMAT_ALIGN * FORMAT_ALIGN;
+    int code = window_truncate(&writer->window.base, size);
+
+    return code == 0 || write_failed(writer, code, "padding", err);
+}
+
+bool image_write(const struct plan *plan, int fd, uint64_t offset_bytes,
+                 const struct image_options *options, uint64_t *ret_size_bytes, struct err *err)
+{
+    struct writer writer = {.plan = plan, .options = options};
+    bool ok;
+
+    if (plan->count == 0 || plan->entries[0]->path[0] != '\0')
+        return err_set(err, ERR_INPUT, "there is nothing to pack");
+    window_init(&writer.window, fd, offset_bytes, 0);
+    writer.nodes = xcalloc(plan->count, sizeof(*writer.nodes));
+    writer.references = xcalloc(plan->count, sizeof(*writer.references));
+    ok = make_compressors(&writer, err) && begin_image(&writer, err) &&
+         make_processor(&writer, err) && make_tables(&writer, err) && write_files(&writer, err) &&
+         write_metadata(&writer, err) && pad(&writer, err);
+    if (ok)
+        *ret_size_bytes = writer.window.size;
+    writer_release(&writer);
+    return ok;
+}
+
+/* ---- reading ---- */
+
+struct image {
+    struct window window;
+    sqfs_super_t super;
+    sqfs_compressor_t *compressor;
+    sqfs_dir_reader_t *dirs;
+    sqfs_data_reader_t *data;
+};
+
+static int open_readers(struct image *image)
+{
+    sqfs_compressor_config_t config;
+    int code = sqfs_super_read(&image->super, &image->window.base);
+
+    if (code != 0)
+        return code;
+    if (image->super.bytes_used > image->window.size || image->super.inode_count > INODES_MAX)
+        return SQFS_ERROR_OUT_OF_BOUNDS;
+    code = sqfs_compressor_config_init(&config, image->super.compression_id,
+                                       image->super.block_size, SQFS_COMP_FLAG_UNCOMPRESS);
+    if (code == 0)
+        code = sqfs_compressor_create(&config, &image->compressor);
+    if (code != 0)
+        return code;
+    image->dirs = sqfs_dir_reader_create(&image->super, image->compressor, &image->window.base, 0);
+    image->data =
+        sqfs_data_reader_create(&image->window.base, image->super.block_size, image->compressor, 0);
+    if (image->dirs == NULL || image->data == NULL)
+        return SQFS_ERROR_ALLOC;
+    return sqfs_data_reader_load_fragment_table(image->data, &image->super);
+}
+
+bool image_open(struct image **ret, int fd, uint64_t offset_bytes, uint64_t size_bytes,
+                struct err *err)
+{
+    struct image *image = xcalloc(1, sizeof(*image));
+    struct stat st;
+    int code;
+
+    if (fstat(fd, &st) != 0) {
+        free(image);
+        return err_sys(err, "image");
+    }
+    if (offset_bytes > (uint64_t)st.st_size || size_bytes > (uint64_t)st.st_size - offset_bytes) {
+        free(image);
+        return bad_image(err, SQFS_ERROR_OUT_OF_BOUNDS, "image");
+    }
+    window_init(&image->window, fd, offset_bytes, size_bytes);
+    code = open_readers(image);
+    if (code != 0) {
+        image_free(image);
+        return bad_image(err, code, "image");
+    }
+    *ret = image;
+    return true;
+}
+
+void image_free(struct image *image)
+{
+    if (image == NULL)
+        return;
+    destroy(image->data);
+    destroy(image->dirs);
+    destroy(image->compressor);
+    free(image);
+}
+
+static uint64_t file_size(const sqfs_inode_generic_t *node)
+{
+    sqfs_u64 size = 0;
+
+    return sqfs_inode_get_file_size(node, &size) == 0 ? size : 0;
+}
+
+static bool is_type(const sqfs_inode_generic_t *node, uint16_t type)
+{
+    return (node->base.mode & SQFS_INODE_MODE_MASK) == type;
+}
+
+bool image_read(struct image *image, const char *path, size_t max_bytes, char **ret_data,
+                size_t *ret_size, struct err *err)
+{
+    sqfs_inode_generic_t *node = NULL;
+    cleanup_free char *data = NULL;
+    uint64_t size = 0;
+    size_t done = 0;
+    int code = sqfs_dir_reader_find_by_path(image->dirs, NULL, path, &node);
+
+    if (code == 0) {
+        size = file_size(node);
+        if (!is_type(node, SQFS_INODE_MODE_REG) || size > max_bytes)
+            code = SQFS_ERROR_CORRUPTED;
+    }
+    if (code == 0) {
+        data = calloc(size + 1, 1);
+        if (data == NULL)
+            code = SQFS_ERROR_ALLOC;
+    }
+    while (code == 0 && done < size) {
+        size_t want = size - done < CHUNK_SIZE ? (size_t)size - done : CHUNK_SIZE;
+        sqfs_s32 length =
+            sqfs_data_reader_read(image->data, node, done, data + done, (sqfs_u32)want);
+
+        if (length <= 0)
+            code = length < 0 ? length : SQFS_ERROR_CORRUPTED;
+        else
+            done += (size_t)length;
+    }
+    sqfs_free(node);
+    if (code != 0)
+        return bad_image(err, code, path);
+    *ret_data = steal_ptr(&data);
+    *ret_size = done;
+    return true;
+}
+
+/* One walk over an image: what it is for, and the directories already seen. */
+struct walker {
+    struct image *image;
+    /* Called for each node with its inode; dirfd is the open parent when extracting, else -1. */
+    bool (*visit)(struct walker *walker, const char *path, const char *name, int dirfd,
+                  const sqfs_inode_generic_t *node, struct err *err);
+    int (*enter)(const char *name, int dirfd, struct err *err); /* NULL: no target */
+    image_visit *callback;
+    void *context;
+    unsigned char *seen; /* a bit for each inode number: a directory that comes twice is a loop */
+    char *buffer;
+};
+
+static bool mark_seen(struct walker *walker, const sqfs_inode_generic_t *node)
+{
+    uint32_t number = node->base.inode_number;
+    unsigned char bit = (unsigned char)(1 << (number % 8));
+
+    if (number == 0 || number > walker->image->super.inode_count ||
+        (walker->seen[number / 8] & bit) != 0)
+        return false;
+    walker->seen[number / 8] |= bit;
+    return true;
+}
+
+static bool is_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > 0 && len <= NAME_MAX_BYTES && strchr(name, '/') == NULL &&
+           strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* All names of a directory with their inodes, before anything below it is opened: the reader has
+ * one position. Names must rise: that is the format's order, and refuses duplicates. */
+struct listing {
+    char **names;
+    sqfs_inode_generic_t **nodes;
+    size_t count;
+    size_t capacity;
+};
+
+static void listing_release(struct listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++) {
+        free(listing->names[i]);
+        sqfs_free(listing->nodes[i]);
+    }
+    free(listing->names);
+    free(listing->nodes);
+}
+
+static int listing_fill(struct listing *listing, struct walker *walker,
+                        const sqfs_inode_generic_t *dir)
+{
+    sqfs_dir_reader_t *reader = walker->image->dirs;
+    int code = sqfs_dir_reader_open_dir(reader, dir, 0);
+
+    while (code == 0) {
+        sqfs_dir_entry_t *entry = NULL;
+        size_t capacity = listing->capacity;
+
+        code = sqfs_dir_reader_read(reader, &entry);
+        if (code != 0)
+            break;
+        listing->names = xgrow(listing->names, &capacity, listing->count, sizeof(char *));
+        listing->nodes =
+            xgrow(listing->nodes, &listing->capacity, listing->count, sizeof(*listing->nodes));
+        listing->names[listing->count] = xstrndup((const char *)entry->name, entry->size + 1u);
+        sqfs_free(entry);
+        listing->nodes[listing->count] = NULL;
+        listing->count++;
+        if (!is_name(listing->names[listing->count - 1]) ||
+            (listing->count > 1 &&
+             strcmp(listing->names[listing->count - 2], listing->names[listing->count - 1]) >= 0))
+            return SQFS_ERROR_CORRUPTED;
+        code = sqfs_dir_reader_get_inode(reader, &listing->nodes[listing->count - 1]);
+    }
+    return code > 0 ? 0 : code;
+}
+
+static bool walk_dir(struct walker *walker, const char *path, int dirfd,
+                     const sqfs_inode_generic_t *dir, int depth, struct err *err);
+
+static bool walk_node(struct walker *walker, const char *dir_path, int dirfd, const char *name,
+                      const sqfs_inode_generic_t *node, int depth, struct err *err)
+{
+    cleanup_free char *path = xasprintf("%s%s%s", dir_path, dir_path[0] != '\0' ? "/" : "", name);
+    cleanup_fd int fd = -1;
+
+    if (!walker->visit(walker, path, name, dirfd, node, err))
+        return false;
+    if (!is_type(node, SQFS_INODE_MODE_DIR))
+        return true;
+    if (walker->enter != NULL) {
+        fd = walker->enter(name, dirfd, err);
+        if (fd < 0)
+            return false;
+    }
+    return walk_dir(walker, path, fd, node, depth + 1, err);
+}
+
+static bool walk_dir(struct walker *walker, const char *path, int dirfd,
+                     const sqfs_inode_generic_t *dir, int depth, struct err *err)
+{
+    struct listing listing = {0};
+    bool ok = true;
+    int code;
+
+    if (depth > DEPTH_MAX || !mark_seen(walker, dir)) {
+        (void)err_set(err, ERR_INPUT, "'%s': a directory loop, or deeper than %d", path, DEPTH_MAX);
+        return err_id(err, "E-IMAGE");
+    }
+    code = listing_fill(&listing, walker, dir);
+    if (code != 0)
+        ok = bad_image(err, code, path[0] != '\0' ? path : "/");
+    for (size_t i = 0; ok && i < listing.count; i++)
+        ok = walk_node(walker, path, dirfd, listing.names[i], listing.nodes[i], depth, err);
+    listing_release(&listing);
+    return ok;
+}
+
+static bool walk_image(struct walker *walker, int dirfd, struct err *err)
+{
+    sqfs_inode_generic_t *root = NULL;
+    int code = sqfs_dir_reader_get_root_inode(walker->image->dirs, &root);
+    bool ok;
+
+    if (code != 0 || !is_type(root, SQFS_INODE_MODE_DIR)) {
+        sqfs_free(root);
+        return bad_image(err, code != 0 ? code : SQFS_ERROR_CORRUPTED, "/");
+    }
+    walker->seen = xcalloc(walker->image->super.inode_count / 8 + 1, 1);
+    walker->buffer = xcalloc(CHUNK_SIZE, 1);
+    ok = walk_dir(walker, "", dirfd, root, 0, err);
+    free(walker->seen);
+    free(walker->buffer);
+    sqfs_free(root);
+    return ok;
+}
+
+/* A symlink's target lies behind its inode; how much of it there is was checked by the reader. */
+static char *target_of(const sqfs_inode_generic_t *node)
+{
+    size_t size = node->base.type == SQFS_INODE_SLINK ? node->data.slink.target_size
+                                                      : node->data.slink_ext.target_size;
+
+    if (!is_type(node, SQFS_INODE_MODE_LNK) || size > node->payload_bytes_used)
+        return NULL;
+    return xstrndup((const char *)node->extra, size);
+}
+
+static bool visit_callback(struct walker *walker, const char *path, const char *name, int dirfd,
+                           const sqfs_inode_generic_t *node, struct err *err)
+{
+    cleanup_free char *target = target_of(node);
+    struct image_node shown = {path, node->base.mode, file_size(node), target};
+
+    (void)name;
+    (void)dirfd;
+    return walker->callback(&shown, walker->context, err);
+}
+
+bool image_each(struct image *image, image_visit *visit, void *context, struct err *err)
+{
+    struct walker walker = {
+        .image = image, .visit = visit_callback, .callback = visit, .context = context};
+
+    return walk_image(&walker, -1, err);
+}
+
+/* Reads a file chunk by chunk and, with fd >= 0, writes it there. */
+static bool copy_file(struct walker *walker, const char *path, const sqfs_inode_generic_t *node,
+                      int fd, struct err *err)
+{
+    uint64_t size = file_size(node);
+
+    for (uint64_t done = 0; done < size;) {
+        uint32_t want = size - done < CHUNK_SIZE ? (uint32_t)(size - done) : CHUNK_SIZE;
+        sqfs_s32 length =
+            sqfs_data_reader_read(walker->image->data, node, done, walker->buffer, want);
+
+        if (length <= 0)
+            return bad_image(err, length < 0 ? length : SQFS_ERROR_CORRUPTED, path);
+        if (fd >= 0 && !fs_write_all(fd, walker->buffer, (size_t)length, err))
+            return err_wrap(err, "'%s'", path);
+        done += (uint64_t)length;
+    }
+    return true;
+}
+
+static bool visit_check(struct walker *walker, const char *path, const char *name, int dirfd,
+                        const sqfs_inode_generic_t *node, struct err *err)
+{
+    (void)name;
+    (void)dirfd;
+    return !is_type(node, SQFS_INODE_MODE_REG) || copy_file(walker, path, node, -1, err);
+}
+
+bool image_check(struct image *image, struct err *err)
+{
+    struct walker walker = {.image = image, .visit = visit_check};
+
+    return walk_image(&walker, -1, err);
+}
+
+static bool extract_link(const char *path, const char *name, int dirfd,
+                         const sqfs_inode_generic_t *node, struct err *err)
+{
+    cleanup_free char *target = target_of(node);
+
+    if (target == NULL || target[0] == '\0')
+        return bad_image(err, SQFS_ERROR_CORRUPTED, path);
+    return symlinkat(target, dirfd, name) == 0 || err_sys(err, "'%s'", path);
+}
+
+/* Each name is made in its open parent and must be new: no symlink is ever followed. */
+static bool visit_extract(struct walker *walker, const char *path, const char *name, int dirfd,
+                          const sqfs_inode_generic_t *node, struct err *err)
+{
+    mode_t mode = (node->base.mode & S_IXUSR) != 0 ? 0755 : 0644;
+    cleanup_fd int fd = -1;
+
+    if (is_type(node, SQFS_INODE_MODE_DIR))
+        return mkdirat(dirfd, name, 0755) == 0 || err_sys(err, "'%s'", path);
+    if (is_type(node, SQFS_INODE_MODE_LNK))
+        return extract_link(path, name, dirfd, node, err);
+    if (!is_type(node, SQFS_INODE_MODE_REG))
+        return true;
+    fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return err_sys(err, "'%s'", path);
+    return copy_file(walker, path, node, fd, err);
+}
+
+static int enter_dir(const char *name, int dirfd, struct err *err)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        (void)err_sys(err, "'%s'", name);
+    return fd;
+}
+
+bool image_extract(struct image *image, int dirfd, struct err *err)
+{
+    struct walker walker = {.image = image, .visit = visit_extract, .enter = enter_dir};
+
+    return walk_image(&walker, dirfd, err);
+}
