@@ -483,7 +483,8 @@ bool elf_ignores_default_dirs(const struct elf *elf)
 
 bool elf_is_program(const struct elf *elf)
 {
-    return elf->type == ET_EXEC || (elf->flags_1 & DF_1_PIE) != 0;
+    return elf->type == ET_EXEC || (elf->flags_1 & DF_1_PIE) != 0 ||
+           (elf->interp != NULL && elf->soname == NULL);
 }
 
 const char *elf_machine_name(int machine)

@@ -59,7 +59,8 @@ void elf_release(struct elf *elf);
 
 /* DF_1_NODEFLIB */
 bool elf_ignores_default_dirs(const struct elf *elf);
-/* ET_EXEC or DF_1_PIE: made to be executed, not to be loaded by dlopen(). */
+/* Made to be executed, not to be loaded by dlopen(). (libc.so.6 is both, and counts as a library.)
+ */
 bool elf_is_program(const struct elf *elf);
 
 /* "x86-64"; "unknown machine" for the rest of the world. Static storage. */
