@@ -109,10 +109,9 @@ bool elf_is_elf(const char *path)
            memcmp(magic, ELFMAG, SELFMAG) == 0;
 }
 
-static uint16_t half(const unsigned char *bytes, int encoding)
+static int half(const unsigned char *bytes, int encoding)
 {
-    return encoding == ELFDATA2MSB ? (uint16_t)(bytes[0] << 8 | bytes[1])
-                                   : (uint16_t)(bytes[1] << 8 | bytes[0]);
+    return encoding == ELFDATA2MSB ? bytes[0] << 8 | bytes[1] : bytes[1] << 8 | bytes[0];
 }
 
 /* The fields that class and byte order do not move: e_ident, e_type, e_machine. */
