@@ -5,14 +5,22 @@
  * maps, computed as the glibc loader would (ld.so(8), elf/dl-load.c): DT_RPATH chain, DT_RUNPATH,
  * $ORIGIN, $LIB, $PLATFORM, ld.so.cache, default directories.
  *
- * The main program is simulated first; then each extension as if dlopen()ed by it, in the given
- * order. The environment (LD_LIBRARY_PATH, LD_PRELOAD) plays no part. ELF files are hostile input:
- * every error names file and field.
+ * The main program is simulated first; then each root as if it were the first one to be dlopen()ed
+ * by it. So the closure holds what is needed in whatever order an application requires its
+ * extensions: a library that is loaded already only ever replaces a search. An extension that can
+ * be loaded only after another one, because that one brings the library, is fine too. A root that
+ * is a program is simulated as a process of its own.
+ *
+ * Left out on purpose: variants for some processors (glibc-hwcaps; the base file is taken, a bundle
+ * must run elsewhere), directories relative to the working directory, and the environment
+ * (LD_LIBRARY_PATH, LD_PRELOAD). ELF files are hostile input: every error names file and field.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
 struct err;
+struct loader;
+struct walk_state;
 
 struct walk_root {
     const char *path;  /* absolute path of an extension, helper program or dlopen()ed library */
@@ -32,25 +40,30 @@ enum walk_found {
 
 struct walk_object {
     char *path;   /* as the loader opened it: absolute, symlinks kept */
-    char *name;   /* the name it was asked for by: "libz.so.1" */
+    char *name;   /* the name it was asked for by: "libz.so.1"; a root's is its path */
+    char *soname; /* DT_SONAME, or NULL */
     char *reason; /* shortest reason: "needed by sqlite3_native.so of gem 'sqlite3'" */
     enum walk_found found;
     bool is_root; /* one of the roots, or the main program */
 };
 
 struct walk {
-    struct walk_object *objects; /* main program first, then in load order; no duplicates */
+    struct walk_object *objects; /* main program first, then in load order; no path twice */
     size_t count;
     size_t capacity;
     char *interp; /* PT_INTERP of the main program, e.g. "/lib64/ld-linux-x86-64.so.2" */
     int machine;  /* e_machine of the main program */
+    const struct loader *loader; /* of interp; lives as long as the walk */
+    struct walk_state *state;    /* private */
 };
 
 /*
- * Fills *ret. Errors:
+ * Fills *ret. All paths must be absolute. $ORIGIN of the main program is the directory of its real
+ * path, as when the kernel starts it. Two paths of one file (a symlink) can both be in the result:
+ * different processes of the application may open either. Errors:
  *   E-LIB   a needed object was not found: owner, file, soname and each path tried, in order
  *   E-ELF   a file is not an ELF object, is damaged, or is of another machine
- *   E-LIBC  the interpreter is not glibc's (musl is not built yet)
+ *   E-LIBC  the interpreter is not glibc's (musl is not built yet), or a root's is another one
  *   E-STATIC the main program has no interpreter (static Ruby: not built yet)
  */
 [[nodiscard]] bool walk_closure(struct walk *ret, const char *main_path,
@@ -59,7 +72,8 @@ void walk_release(struct walk *walk);
 
 /*
  * Finds a library by soname as a dlopen() in the main program would, e.g. "libgcc_s.so.1", and adds
- * it with its closure. Sets *ret_found instead of failing when there is none.
+ * it with its closure. Sets *ret_found instead of failing when there is none. On an error the walk
+ * may hold a part of the closure; it can still be released.
  */
 [[nodiscard]] bool walk_add_soname(struct walk *walk, const char *soname, const char *reason,
                                    bool *ret_found, struct err *err);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Mirrors recipe.c. Cases: the recipes of the tree · every key · refused texts · conditions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <glob.h>
+
+#include "bundler/recipe.h"
+#include "common/err.h"
+
+static const char every_key[] = "name: all\n"
+                                "summary: every key\n"
+                                "match:\n"
+                                "  soname: ['libssl.so.*', libz.so.1]\n"
+                                "  gem: [ffi]\n"
+                                "  glibc_below: \"2.34\"\n"
+                                "libs: [liba.so.1, libb.so.2]\n"
+                                "required_libs: [libc.so.6]\n"
+                                "files: [/etc/x, /usr/share/y]\n"
+                                "env: ['A=${ROOT}/usr/lib', 'B=']\n"
+                                "notes: none\n";
+
+static struct recipe *load(const char *text)
+{
+    struct recipe *recipe = NULL;
+    struct err err = {0};
+
+    if (!recipe_load(text, strlen(text), "x.yml", &recipe, &err))
+        fail_msg("%s", err.msg);
+    return recipe;
+}
+
+static void assert_refused(const char *text, const char *why)
+{
+    struct recipe *recipe = NULL;
+    struct err err = {0};
+
+    assert_false(recipe_load(text, strlen(text), "x.yml", &recipe, &err));
+    assert_string_equal(err.id, "E-RECIPE");
+    if (strstr(err.msg, why) == NULL)
+        fail_msg("'%s' does not say '%s'", err.msg, why);
+    assert_null(recipe);
+}
+
+static void every_key_is_read(void **state)
+{
+    struct recipe *recipe = load(every_key);
+
+    (void)state;
+    assert_string_equal(recipe->name, "all");
+    assert_string_equal(recipe->summary, "every key");
+    assert_int_equal(recipe->match->soname_count, 2);
+    assert_string_equal(recipe->match->gems[0], "ffi");
+    assert_int_equal(recipe->lib_count, 2);
+    assert_string_equal(recipe->libs[1], "libb.so.2");
+    assert_string_equal(recipe->required_libs[0], "libc.so.6");
+    assert_string_equal(recipe->files[1], "/usr/share/y");
+    assert_string_equal(recipe->env[0], "A=${ROOT}/usr/lib");
+    assert_string_equal(recipe->notes, "none");
+    recipe_free(recipe);
+}
+
+static void wrong_recipes_name_file_and_line(void **state)
+{
+    (void)state;
+    assert_refused("name: x\nsummary: y\nalways: true\nlbis: [a]\n", "x.yml:4: unknown key 'lbis'");
+    assert_refused("name: x\nsummary: y\nmatch:\n  sonames: [a]\n",
+                   "x.yml:4: unknown key 'sonames'");
+    assert_refused("name: x\nsummary: y\nlibs: a\n", "x.yml:3: expecting SEQUENCE");
+    assert_refused("name: x\nsummary: y\nlibs: [a\n", "x.yml:3: libyaml");
+    assert_refused("summary: y\n", "missing required mapping field: name");
+    assert_refused("name: x\nname: y\nsummary: z\n", "already seen: name");
+    assert_refused("name: &a x\nsummary: *a\nalways: true\n", "x.yml");
+    assert_refused("", "is empty");
+    assert_refused("- 1\n", "x.yml");
+    assert_refused("\x80\xff", "x.yml");
+}
+
+static void wrong_values_are_refused(void **state)
+{
+    (void)state;
+#define HEAD "name: x\nsummary: y\n"
+    assert_refused("name: ../x\nsummary: y\nalways: true\n", "'../x'");
+    assert_refused(HEAD, "either");
+    assert_refused(HEAD "always: true\nmatch: {gem: [a]}\n", "either");
+    assert_refused(HEAD "match: {gem: []}\n", "either");
+    assert_refused(HEAD "match: {glibc_below: new}\n", "'new' is not a version");
+    assert_refused(HEAD "always: true\nlibs: [/lib/liba.so]\n", "is not a soname");
+    assert_refused(HEAD "always: true\nrequired_libs: [a/b]\n", "is not a soname");
+    assert_refused(HEAD "always: true\nfiles: [etc/x]\n", "absolute");
+    assert_refused(HEAD "always: true\nfiles: [/etc/../root]\n", "absolute");
+    assert_refused(HEAD "always: true\nenv: [A]\n", "NAME=value");
+    assert_refused(HEAD "always: true\nenv: ['1A=b']\n", "NAME=value");
+    assert_refused(HEAD "always: true\nenv: ['A=$HOME']\n", "NAME=value");
+#undef HEAD
+}
+
+static void conditions_decide(void **state)
+{
+    static const char *const sonames[] = {"libcrypto.so.3", "libssl.so.3"};
+    static const char *const gems[] = {"puma", "ffi"};
+    const struct recipe_context all = {sonames, 2, gems, 2, 2, 33};
+    const struct recipe_context newer = {sonames, 2, gems, 2, 2, 34};
+    const struct recipe_context none = {.glibc_major = 2, .glibc_minor = 31};
+    struct recipe *recipe = load(every_key);
+
+    (void)state;
+    assert_true(recipe_matches(recipe, &all));
+    assert_false(recipe_matches(recipe, &newer));
+    assert_false(recipe_matches(recipe, &none));
+    recipe_free(recipe);
+    recipe = load("name: x\nsummary: y\nmatch: {soname: ['libssl.so.*']}\n");
+    assert_true(recipe_matches(recipe, &newer));
+    assert_false(recipe_matches(recipe, &none));
+    recipe_free(recipe);
+    recipe = load("name: x\nsummary: y\nmatch: {glibc_below: '2.34'}\n");
+    assert_true(recipe_matches(recipe, &none));
+    assert_false(recipe_matches(recipe, &newer));
+    recipe_free(recipe);
+    recipe = load("name: x\nsummary: y\nalways: true\n");
+    assert_true(recipe_matches(recipe, &none));
+    recipe_free(recipe);
+}
+
+static void the_recipes_of_the_tree_load(void **state)
+{
+    glob_t found;
+
+    (void)state;
+    assert_int_equal(glob("recipes/*.yml", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char text[RECIPE_MAX];
+        struct recipe *recipe = NULL;
+        struct err err = {0};
+        FILE *file = fopen(found.gl_pathv[i], "re");
+        size_t len;
+
+        assert_non_null(file);
+        len = fread(text, 1, sizeof(text), file);
+        fclose(file);
+        if (!recipe_load(text, len, found.gl_pathv[i], &recipe, &err))
+            fail_msg("%s", err.msg);
+        assert_non_null(strstr(found.gl_pathv[i], recipe->name));
+        recipe_free(recipe);
+    }
+    globfree(&found);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(wrong_recipes_name_file_and_line),
+        cmocka_unit_test(wrong_values_are_refused),
+        cmocka_unit_test(conditions_decide),
+        cmocka_unit_test(the_recipes_of_the_tree_load),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
