@@ -405,6 +405,7 @@ static void both_files_of_one_soname_are_kept(void **state)
 static void programs_are_processes_of_their_own(void **state)
 {
     struct walk_root root = {.owner = "gem 'tool'"};
+    struct walk_root roots[2];
     struct walk walk = {0};
     struct err err = {0};
 
@@ -419,6 +420,14 @@ static void programs_are_processes_of_their_own(void **state)
     assert_non_null(find(&walk, at("a/libv.so")));
     assert_string_equal(find(&walk, at("b/libv.so"))->reason, "needed by tool of gem 'tool'");
     walk_release(&walk);
+    /* what only the tool loads does not help an extension of the main program */
+    MUST("$LIB -Wl,-soname,libonly.so -o b/libonly.so -xc /dev/null; "
+         "$LIB -o ext.so -xc /dev/null -xnone b/libonly.so");
+    MUST("sh exe tool -Wl,-rpath,\\$ORIGIN/b b/libonly.so");
+    roots[0] = root;
+    roots[1] = (struct walk_root){.path = at("ext.so"), .owner = "gem 'x'"};
+    assert_false(walk_closure(&walk, at("main"), roots, 2, &err));
+    assert_string_equal(err.id, "E-LIB");
     MUST("cc -static -o tool m.c");
     assert_true(walk_closure(&walk, at("main"), &root, 1, &err));
     assert_true(find(&walk, at("tool"))->is_root);
