@@ -150,7 +150,7 @@ static bool read_ident(struct ident *ret, const char *path, const unsigned char 
 enum elf_fit elf_fit(const char *path, const struct elf *like, struct err *err)
 {
     unsigned char bytes[sizeof(Elf64_Ehdr)];
-    struct ident ident;
+    struct ident ident = {0};
     struct stat st;
     ssize_t size;
     cleanup_fd int fd = open_regular(path, &st);
@@ -422,7 +422,7 @@ static bool parse(struct elf *elf, struct err *err)
 {
     cleanup_with(dynamic_release) struct dynamic dynamic = {0};
     cleanup_with(handle_end) Elf *handle = NULL;
-    struct ident ident;
+    struct ident ident = {0};
     GElf_Phdr phdr = {0};
 
     if (!read_ident(&ident, elf->path, elf->bytes, elf->size_bytes, err))
