@@ -457,7 +457,8 @@ static bool list_dir(struct writer *writer, size_t index, struct child *children
 {
     int code = sqfs_dir_writer_begin(writer->dir, 0);
 
-    qsort(children, count, sizeof(*children), by_name);
+    if (count > 0)
+        qsort(children, count, sizeof(*children), by_name);
     for (size_t i = 0; i < count && code == 0; i++) {
         size_t child = children[i].index;
         const sqfs_inode_generic_t *node = writer->nodes[child];

@@ -10,4 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With _FORTIFY_SOURCE some of them are macros in clang's view of glibc. */
+#undef strcpy
+#undef strcat
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atoll
