@@ -10,4 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With _FORTIFY_SOURCE and clang, glibc makes macros of some: only names that are none are poisoned
+ * without a warning. */
+#undef strcpy
+#undef strcat
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atoll
