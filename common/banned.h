@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With _FORTIFY_SOURCE some of them are macros in clang's view of glibc. */
+/* With _FORTIFY_SOURCE and clang, glibc makes macros of some: only names that are none are poisoned
+ * without a warning. */
 #undef strcpy
 #undef strcat
 #undef sprintf

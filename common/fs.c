@@ -109,7 +109,8 @@ bool fs_remove_tree(int dirfd, const char *name, struct err *err)
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode))
         return err_sys(err, "'%s'", name);
     /* An unpacked directory may be read-only for its owner. */
-    (void)fchmodat(dirfd, name, 0700, 0);
+    if ((st.st_mode & S_IRWXU) != S_IRWXU && fchmodat(dirfd, name, 0700, 0) != 0)
+        return err_sys(err, "'%s'", name);
     if (!remove_children(dirfd, name, err))
         return false;
     return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || err_sys(err, "'%s'", name);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/text.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "common/xalloc.h"
@@ -29,4 +32,65 @@ char *text_replace(const char *text, const char *mark, const char *with)
         to += with_len;
         text = at + mark_len;
     }
+}
+
+/* The bytes of the UTF-8 character at text and its code point; 0 when there is none (RFC 3629). */
+static size_t decode(const unsigned char *text, uint32_t *ret_point)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t len = text[0] < 0x80             ? 1
+                 : (text[0] & 0xE0) == 0xC0 ? 2
+                 : (text[0] & 0xF0) == 0xE0 ? 3
+                 : (text[0] & 0xF8) == 0xF0 ? 4
+                                            : 0;
+    uint32_t point = len == 1 ? text[0] : text[0] & (0x7Fu >> len);
+
+    if (len == 0)
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+        point = point << 6 | (text[i] & 0x3F);
+    }
+    if (point < smallest[len] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
+        return 0;
+    *ret_point = point;
+    return len;
+}
+
+static bool is_harmless(uint32_t point)
+{
+    bool is_control = point < 0x20 || (point >= 0x7F && point < 0xA0);
+    bool reorders = point == 0x061C || point == 0x200E || point == 0x200F ||
+                    (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069);
+
+    return !is_control && !reorders;
+}
+
+char *text_visible(const char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *from = (const unsigned char *)text;
+    char *result = xcalloc(strlen(text) + 1, 4);
+    char *to = result;
+
+    while (*from != '\0') {
+        uint32_t point = 0;
+        size_t len = decode(from, &point);
+        size_t bytes = len > 0 ? len : 1;
+
+        if (len > 0 && is_harmless(point)) {
+            memcpy(to, from, len);
+            to += len;
+        } else {
+            for (size_t i = 0; i < bytes; i++) {
+                *to++ = '\\';
+                *to++ = 'x';
+                *to++ = digits[from[i] >> 4];
+                *to++ = digits[from[i] & 15];
+            }
+        }
+        from += bytes;
+    }
+    return result;
 }

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Templates: text with marks that are replaced at build.
+ * Text: templates whose marks are replaced at build, and strings of others made fit to be shown.
  */
 
 /* A copy of text with every occurrence of mark replaced. Owned by the caller. */
 [[nodiscard]] char *text_replace(const char *text, const char *mark, const char *with);
+
+/*
+ * A copy that cannot steer a terminal: control characters (C0, DEL, C1), the characters that
+ * reorder a line (Unicode UAX 9) and bytes that are not UTF-8 become "\\x1b", byte by byte. A
+ * backslash stays what it is. Owned by the caller.
+ */
+[[nodiscard]] char *text_visible(const char *text);

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/bundle.h"
+
+#include <elf.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundler/elf.h"
+#include "bundler/hash.h"
+#include "bundler/image.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/xalloc.h"
+
+#if defined(__x86_64__)
+enum { MACHINE_HERE = EM_X86_64 };
+#elif defined(__aarch64__)
+enum { MACHINE_HERE = EM_AARCH64 };
+#else
+#error "a machine without a stub"
+#endif
+
+/*
+ * The part of an ELF file that matters here. libelf is not used: it wants to understand the whole
+ * file, and a bundle is judged before anything of it is believed.
+ */
+struct outline {
+    uint64_t file_size;
+    uint64_t end;            /* behind the last section and the section header table */
+    uint64_t section_offset; /* of FORMAT_SECTION; 0: there is none */
+    uint64_t shoff;
+    uint16_t shnum;
+    uint16_t shstrndx;
+    uint16_t machine;
+    bool is_tagged; /* "AI\x02": some AppImage, whatever else is wrong */
+};
+
+static bool not_a_bundle(const char *why, struct err *err)
+{
+    (void)err_set(err, ERR_INPUT, "it is not a Rucksack bundle: %s", why);
+    return err_id(err, "E-BUNDLE");
+}
+
+static bool truncated(uint64_t missing, struct err *err)
+{
+    (void)err_set(err, ERR_INPUT, "it is truncated: its last %llu bytes are missing",
+                  (unsigned long long)missing);
+    (void)err_id(err, "E-TRUNCATED");
+    return err_hint(err, "copy it again from where it was built");
+}
+
+static bool read_exactly(int fd, uint64_t offset, void *buffer, size_t size, struct err *err)
+{
+    char *to = buffer;
+
+    while (size > 0) {
+        ssize_t length = pread(fd, to, size, (off_t)offset);
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            return err_sys(err, "read");
+        if (length == 0)
+            return truncated(size, err); /* somebody cut it while we read */
+        to += length;
+        offset += (uint64_t)length;
+        size -= (size_t)length;
+    }
+    return true;
+}
+
+static bool fits(const struct outline *outline, uint64_t offset, uint64_t size)
+{
+    return offset <= outline->file_size && size <= outline->file_size - offset;
+}
+
+static bool read_elf_header(struct outline *outline, int fd, struct err *err)
+{
+    Elf64_Ehdr header;
+    const unsigned char *ident = header.e_ident;
+
+    if (!fits(outline, 0, sizeof(header)))
+        return not_a_bundle("it is too short", err);
+    if (!read_exactly(fd, 0, &header, sizeof(header), err))
+        return false;
+    if (memcmp(ident, ELFMAG, SELFMAG) != 0)
+        return not_a_bundle("it is not an ELF file", err);
+    if (ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != ELFDATA2LSB)
+        return not_a_bundle("it is not a 64-bit little-endian ELF file", err);
+    outline->is_tagged = memcmp(ident + 8, "AI\x02", 3) == 0;
+    outline->machine = le16toh(header.e_machine);
+    outline->shoff = le64toh(header.e_shoff);
+    outline->shnum = le16toh(header.e_shnum);
+    outline->shstrndx = le16toh(header.e_shstrndx);
+    /* e_shnum 0 with a table means more sections than any stub has (gabi, "ELF header"). */
+    if (outline->shoff == 0 || outline->shnum == 0 || outline->shstrndx >= outline->shnum ||
+        le16toh(header.e_shentsize) != sizeof(Elf64_Shdr))
+        return not_a_bundle("it has no section header table", err);
+    return true;
+}
+
+/* The size a section has in the file; false when it cannot be. */
+static bool section_extent(const Elf64_Shdr *section, uint64_t *ret_offset, uint64_t *ret_size)
+{
+    uint32_t type = le32toh(section->sh_type);
+
+    *ret_offset = le64toh(section->sh_offset);
+    *ret_size = type == SHT_NOBITS || type == SHT_NULL ? 0 : le64toh(section->sh_size);
+    return *ret_size <= UINT64_MAX - *ret_offset;
+}
+
+static bool is_header_section(const Elf64_Shdr *section, const char *names, uint64_t names_size)
+{
+    uint64_t at = le32toh(section->sh_name);
+
+    return at < names_size && names_size - at >= sizeof(FORMAT_SECTION) &&
+           memcmp(names + at, FORMAT_SECTION, sizeof(FORMAT_SECTION)) == 0;
+}
+
+/* The section names, at most 64 KiB of them: a stub has a dozen. NULL with err filled otherwise. */
+static char *read_names(const struct outline *outline, int fd, const Elf64_Shdr *sections,
+                        uint64_t *ret_size, struct err *err)
+{
+    cleanup_free char *names = NULL;
+    uint64_t offset;
+    uint64_t size;
+
+    if (!section_extent(&sections[outline->shstrndx], &offset, &size) || size == 0 ||
+        size > UINT16_MAX || !fits(outline, offset, size)) {
+        (void)not_a_bundle("its sections have no names", err);
+        return NULL;
+    }
+    names = xcalloc((size_t)size, 1);
+    if (!read_exactly(fd, offset, names, (size_t)size, err))
+        return NULL;
+    *ret_size = size;
+    return steal_ptr(&names);
+}
+
+static bool find_section(struct outline *outline, const Elf64_Shdr *sections, const char *names,
+                         uint64_t names_size, struct err *err)
+{
+    for (size_t i = 0; i < outline->shnum; i++) {
+        uint64_t offset;
+        uint64_t size;
+
+        if (!section_extent(&sections[i], &offset, &size))
+            return not_a_bundle("a section lies outside of it", err);
+        if (size > 0 && offset + size > outline->end)
+            outline->end = offset + size;
+        if (!is_header_section(&sections[i], names, names_size))
+            continue;
+        if (outline->section_offset != 0 || size != FORMAT_HEADER_SIZE || offset == 0 ||
+            !fits(outline, offset, size))
+            return not_a_bundle("its section '" FORMAT_SECTION "' is wrong", err);
+        outline->section_offset = offset;
+    }
+    if (outline->section_offset == 0)
+        return not_a_bundle("it has no section '" FORMAT_SECTION "'", err);
+    return true;
+}
+
+static bool read_outline(struct outline *outline, int fd, struct err *err)
+{
+    cleanup_free Elf64_Shdr *sections = NULL;
+    cleanup_free char *names = NULL;
+    uint64_t table_size;
+    uint64_t names_size;
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return err_sys(err, "size");
+    *outline = (struct outline){.file_size = (uint64_t)st.st_size};
+    if (!read_elf_header(outline, fd, err))
+        return false;
+    table_size = (uint64_t)outline->shnum * sizeof(Elf64_Shdr);
+    if (!fits(outline, outline->shoff, table_size)) {
+        /* A stub is tagged and small: only then is "cut" likelier than "not ours". */
+        if (outline->is_tagged && outline->shoff < UINT32_MAX)
+            return truncated(outline->shoff + table_size - outline->file_size, err);
+        return not_a_bundle("its section header table lies outside of it", err);
+    }
+    outline->end = outline->shoff + table_size;
+    sections = xcalloc(outline->shnum, sizeof(*sections));
+    if (!read_exactly(fd, outline->shoff, sections, (size_t)table_size, err))
+        return false;
+    names = read_names(outline, fd, sections, &names_size, err);
+    return names != NULL && find_section(outline, sections, names, names_size, err);
+}
+
+static void swap_header(struct format_header *header)
+{
+    header->version = le32toh(header->version);
+    header->kind = le32toh(header->kind);
+    header->image_offset = le64toh(header->image_offset);
+    header->image_size = le64toh(header->image_size);
+}
+
+/* The name becomes part of file names and is shown on terminals: no byte but visible ASCII, no
+ * slash, not hidden. */
+static bool is_name(const char name[FORMAT_NAME_SIZE])
+{
+    size_t len = strnlen(name, FORMAT_NAME_SIZE);
+
+    if (len == 0 || len == FORMAT_NAME_SIZE || name[0] == '.')
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] <= ' ' || name[i] > '~' || name[i] == '/')
+            return false;
+    }
+    return true;
+}
+
+static bool check_header(const struct outline *outline, const struct format_header *header,
+                         struct err *err)
+{
+    if (memcmp(header->magic, FORMAT_MAGIC, sizeof(header->magic)) != 0)
+        return not_a_bundle("its header is empty or damaged", err);
+    if (header->version > FORMAT_VERSION) {
+        (void)err_set(err, ERR_INPUT, "it has format %u; this rucksack reads format %d",
+                      header->version, FORMAT_VERSION);
+        (void)err_id(err, "E-BUNDLE");
+        return err_hint(err, "update rucksack");
+    }
+    if (header->version != FORMAT_VERSION)
+        return not_a_bundle("its header has no version", err);
+    if (header->kind != FORMAT_KIND_APP && header->kind != FORMAT_KIND_CLI)
+        return not_a_bundle("it is of an unknown kind", err);
+    if (!is_name(header->name))
+        return not_a_bundle("its name is damaged", err);
+    if (header->image_offset % FORMAT_ALIGN != 0 || header->image_offset != outline->end)
+        return not_a_bundle("its image does not follow its stub", err);
+    if (header->image_size == 0 || header->image_size > INT64_MAX - header->image_offset)
+        return not_a_bundle("its image has an impossible size", err);
+    if (!fits(outline, header->image_offset, header->image_size))
+        return truncated(header->image_offset + header->image_size - outline->file_size, err);
+    return true;
+}
+
+static bool read_bundle(struct bundle *bundle, struct err *err)
+{
+    struct outline outline;
+
+    if (!read_outline(&outline, bundle->fd, err) ||
+        !read_exactly(bundle->fd, outline.section_offset, &bundle->header, sizeof(bundle->header),
+                      err))
+        return false;
+    swap_header(&bundle->header);
+    bundle->file_size = outline.file_size;
+    bundle->section_offset = outline.section_offset;
+    bundle->machine = outline.machine;
+    return check_header(&outline, &bundle->header, err);
+}
+
+bool bundle_open(struct bundle *ret, const char *path, struct err *err)
+{
+    /* O_NONBLOCK: a fifo must be refused, not waited for. */
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct bundle bundle = {.fd = fd};
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_sys(err, "'%s'", path);
+    if (!S_ISREG(st.st_mode)) {
+        (void)not_a_bundle("it is not a regular file", err);
+        return err_wrap(err, "'%s'", path);
+    }
+    if (!read_bundle(&bundle, err))
+        return err_wrap(err, "'%s'", path);
+    bundle.path = xstrdup(path);
+    (void)steal_fd(&fd);
+    *ret = bundle;
+    return true;
+}
+
+void bundle_close(struct bundle *bundle)
+{
+    if (bundle == NULL || bundle->path == NULL)
+        return;
+    close(bundle->fd);
+    free(bundle->path);
+    *bundle = (struct bundle){.fd = -1};
+}
+
+bool bundle_check_machine(const struct bundle *bundle, struct err *err)
+{
+    if (bundle->machine == MACHINE_HERE)
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' is for %s, and this machine is %s", bundle->path,
+                  elf_machine_name(bundle->machine), elf_machine_name(MACHINE_HERE));
+    (void)err_id(err, "E-ARCH");
+    return err_hint(err, "build it on %s", elf_machine_name(MACHINE_HERE));
+}
+
+/* The hash of the bytes before the image, with its own place read as zero. */
+static bool hash_stub(int fd, uint64_t section_offset, uint64_t image_offset,
+                      uint8_t ret[FORMAT_HASH_SIZE], struct err *err)
+{
+    static const uint8_t zeros[FORMAT_HASH_SIZE];
+    uint64_t field = section_offset + offsetof(struct format_header, stub_hash);
+    uint64_t rest = field + sizeof(zeros);
+    struct hash hash;
+
+    hash_init(&hash);
+    if (!hash_update_range(&hash, fd, 0, field, err))
+        return false;
+    hash_update(&hash, zeros, sizeof(zeros));
+    if (!hash_update_range(&hash, fd, rest, image_offset - rest, err))
+        return false;
+    hash_final(&hash, ret);
+    return true;
+}
+
+static bool count_file(const struct image_node *node, void *context, struct err *err)
+{
+    uint64_t *files = context;
+
+    (void)err;
+    *files += (node->mode & S_IFMT) == S_IFREG;
+    return true;
+}
+
+/* Whether everything in the image decodes; *ret_why is filled when it does not. */
+static bool content_decodes(const struct bundle *bundle, uint64_t *ret_files, struct err *ret_why)
+{
+    struct image *image = NULL;
+    uint64_t files = 0;
+    bool ok = image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size,
+                         ret_why) &&
+              image_check(image, ret_why) && image_each(image, count_file, &files, ret_why);
+
+    image_free(image);
+    if (ok)
+        *ret_files = files;
+    return ok;
+}
+
+static bool report_findings(const struct bundle *bundle, const struct bundle_findings *findings,
+                            const struct err *why, struct err *err)
+{
+    cleanup_free char *trailing = NULL;
+    cleanup_free char *content = NULL;
+    const char *stub = findings->is_stub_ok ? "" : "; the stub or its header differs";
+    const char *image = findings->is_image_ok ? "" : "; the image differs";
+
+    trailing = findings->trailing_bytes == 0
+                   ? xstrdup("")
+                   : xasprintf("; %llu bytes follow the image",
+                               (unsigned long long)findings->trailing_bytes);
+    content = findings->is_content_ok ? xstrdup("") : xasprintf("; its content: %s", why->msg);
+    if (stub[0] == '\0' && image[0] == '\0' && trailing[0] == '\0' && content[0] == '\0')
+        return true;
+    (void)err_set(err, ERR_CHECK, "'%s' is not as it was built%s%s%s%s", bundle->path, stub, image,
+                  trailing, content);
+    (void)err_id(err, "E-VERIFY");
+    return err_hint(err, "do not run it; copy it again from where it was built");
+}
+
+bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings, struct err *err)
+{
+    const struct format_header *header = &bundle->header;
+    uint64_t end = header->image_offset + header->image_size;
+    uint8_t stub[FORMAT_HASH_SIZE];
+    uint8_t image[FORMAT_HASH_SIZE];
+    struct err why = {0};
+
+    *findings = (struct bundle_findings){.trailing_bytes = bundle->file_size - end};
+    if (!hash_stub(bundle->fd, bundle->section_offset, header->image_offset, stub, err) ||
+        !hash_range(bundle->fd, header->image_offset, header->image_size, image, err))
+        return err_wrap(err, "'%s'", bundle->path);
+    findings->is_stub_ok = memcmp(stub, header->stub_hash, sizeof(stub)) == 0;
+    findings->is_image_ok = memcmp(image, header->image_hash, sizeof(image)) == 0;
+    findings->is_content_ok = content_decodes(bundle, &findings->files, &why);
+    return report_findings(bundle, findings, &why, err);
+}
+
+static bool write_exactly(int fd, uint64_t offset, const void *data, size_t size, struct err *err)
+{
+    const char *from = data;
+
+    while (size > 0) {
+        ssize_t length = pwrite(fd, from, size, (off_t)offset);
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            return err_sys(err, "write");
+        from += length;
+        offset += (uint64_t)length;
+        size -= (size_t)length;
+    }
+    return true;
+}
+
+static bool make_header(struct format_header *header, enum format_kind kind, const char *name,
+                        struct err *err)
+{
+    if (strlen(name) >= sizeof(header->name))
+        return err_set(err, ERR_INPUT, "'%.100s' is too long for a name", name);
+    header->version = FORMAT_VERSION;
+    header->kind = kind;
+    memcpy(header->magic, FORMAT_MAGIC, sizeof(header->magic));
+    memcpy(header->name, name, strlen(name));
+    return true;
+}
+
+bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
+                 enum format_kind kind, const char *name, struct err *err)
+{
+    struct format_header header = {.image_offset = image_offset_bytes,
+                                   .image_size = image_size_bytes};
+    struct outline outline;
+
+    /* The reader's rules, so that nothing is written that it would refuse. */
+    if (!make_header(&header, kind, name, err) || !read_outline(&outline, fd, err) ||
+        !check_header(&outline, &header, err))
+        return false;
+    if (outline.file_size != image_offset_bytes + image_size_bytes)
+        return err_set(err, ERR_INPUT, "the file does not end with its image");
+    if (!hash_range(fd, image_offset_bytes, image_size_bytes, header.image_hash, err))
+        return false;
+    swap_header(&header);
+    if (!write_exactly(fd, outline.section_offset, &header, sizeof(header), err) ||
+        !hash_stub(fd, outline.section_offset, image_offset_bytes, header.stub_hash, err))
+        return false;
+    return write_exactly(fd, outline.section_offset, &header, sizeof(header), err);
+}

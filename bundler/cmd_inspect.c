@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `rucksack inspect FILE`: what is in a bundle and why, from its manifest. Nothing of the bundle
+ * runs, and no string of it reaches the terminal before it was made visible.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundler/bundle.h"
+#include "bundler/command.h"
+#include "bundler/elf.h"
+#include "bundler/image.h"
+#include "bundler/jdoc.h"
+#include "bundler/report.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+#include "common/text.h"
+#include "common/xalloc.h"
+
+enum { LABEL_WIDTH = 11, LINE_WIDTH = 96, COLUMN_MAX = 32 };
+
+struct inspect_options {
+    bool json;
+};
+
+static const struct option_entry options[] = {
+    {"json", 0, OPTION_FLAG, offsetof(struct inspect_options, json), NULL,
+     "one JSON document on stdout"},
+    {.type = OPTION_END},
+};
+
+/* Columns of a visible text: characters, as wide as they are nearly everywhere. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
+static void print_padded(const char *text, size_t width)
+{
+    size_t used = width_of(text);
+
+    printf("%s%*s", text, used < width ? (int)(width - used) : 0, "");
+}
+
+static void print_label(const char *label)
+{
+    print_padded(label, LABEL_WIDTH);
+}
+
+/* The first line of a list carries its label, the others are indented. */
+static void print_label_once(const char *label, bool is_first)
+{
+    print_label(is_first ? label : "");
+}
+
+static uint64_t bytes_of(int64_t number)
+{
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+static void print_file(const struct bundle *bundle)
+{
+    const struct format_header *header = &bundle->header;
+    cleanup_free char *size = report_size(bundle->file_size);
+    cleanup_free char *stub = report_size(header->image_offset);
+    cleanup_free char *image = report_size(header->image_size);
+
+    print_label("name");
+    printf("%s\n", header->name);
+    print_label("kind");
+    printf("%s, format %u, %s\n", header->kind == FORMAT_KIND_CLI ? "cli" : "app", header->version,
+           elf_machine_name(bundle->machine));
+    print_label("file");
+    printf("%s: stub %s, image %s\n", size, stub, image);
+}
+
+static void print_ruby(const struct jdoc *ruby)
+{
+    cleanup_free char *version = text_visible(jdoc_text_or(ruby, "version", "?"));
+    cleanup_free char *platform = text_visible(jdoc_text_or(ruby, "platform", "?"));
+    cleanup_free char *source = text_visible(jdoc_text_or(ruby, "source", "?"));
+    cleanup_free char *bundler = text_visible(jdoc_text_or(ruby, "bundler", ""));
+
+    print_label("ruby");
+    printf("%s for %s, from %s", version, platform, source);
+    printf(bundler[0] != '\0' ? ", Bundler %s\n" : "%s\n", bundler);
+}
+
+struct listing {
+    const char *label;
+    bool is_first;
+};
+
+static void print_part(const char *key, const struct jdoc *value, void *context)
+{
+    struct listing *listing = context;
+    cleanup_free char *name = text_visible(key);
+    cleanup_free char *size = report_size(bytes_of(jdoc_value_number(value)));
+
+    print_label_once(listing->label, listing->is_first);
+    print_padded(name, LABEL_WIDTH);
+    printf("%10s\n", size);
+    listing->is_first = false;
+}
+
+static void print_process(const char *key, const struct jdoc *value, void *context)
+{
+    struct listing *listing = context;
+    const char *given = jdoc_value_text(value);
+    cleanup_free char *name = text_visible(key);
+    cleanup_free char *command = text_visible(given != NULL ? given : "?");
+
+    print_label_once(listing->label, listing->is_first);
+    print_padded(name, LABEL_WIDTH);
+    printf(" %s\n", command);
+    listing->is_first = false;
+}
+
+static void print_state(const struct jdoc *data)
+{
+    for (size_t i = 0; i < jdoc_count(data); i++) {
+        const char *given = jdoc_text_at(data, i);
+        cleanup_free char *path = text_visible(given != NULL ? given : "?");
+
+        print_label_once("state", i == 0);
+        printf("%s\n", path);
+    }
+}
+
+/* "pg 1.5.4*": the mark of a native gem is explained in the heading. */
+static char *gem_text(const struct jdoc *gem)
+{
+    cleanup_free char *name = text_visible(jdoc_text_or(gem, "name", "?"));
+    cleanup_free char *version = text_visible(jdoc_text_or(gem, "version", "?"));
+
+    return xasprintf("%s %s%s", name, version, jdoc_bool(gem, "native") ? "*" : "");
+}
+
+/* Gems run on like words of a text: an application has a hundred of them. */
+static void print_gems(const struct jdoc *gems)
+{
+    size_t count = jdoc_count(gems);
+    size_t native = 0;
+    size_t column = 0;
+
+    for (size_t i = 0; i < count; i++)
+        native += jdoc_bool(jdoc_at(gems, i), "native");
+    print_label("gems");
+    printf("%zu, %zu of them native (*)\n", count, native);
+    for (size_t i = 0; i < count; i++) {
+        cleanup_free char *text = gem_text(jdoc_at(gems, i));
+        size_t width = width_of(text) + 2;
+
+        if (column == 0 || column + width > LINE_WIDTH) {
+            printf("%s%*s", column > 0 ? "\n" : "", LABEL_WIDTH, "");
+            column = LABEL_WIDTH;
+        }
+        printf("%s%s", text, i + 1 < count ? ", " : "");
+        column += width;
+    }
+    if (count > 0)
+        putchar('\n');
+}
+
+static size_t widest_name(const struct jdoc *libraries)
+{
+    size_t widest = 0;
+
+    for (size_t i = 0; i < jdoc_count(libraries); i++) {
+        cleanup_free char *name = text_visible(jdoc_text_or(jdoc_at(libraries, i), "name", "?"));
+        size_t width = width_of(name);
+
+        widest = width > widest ? width : widest;
+    }
+    return widest < COLUMN_MAX ? widest : COLUMN_MAX;
+}
+
+static void print_libraries(const struct jdoc *libraries)
+{
+    size_t width = widest_name(libraries);
+
+    print_label("libraries");
+    printf("%zu\n", jdoc_count(libraries));
+    for (size_t i = 0; i < jdoc_count(libraries); i++) {
+        const struct jdoc *library = jdoc_at(libraries, i);
+        cleanup_free char *name = text_visible(jdoc_text_or(library, "name", "?"));
+        cleanup_free char *reason = text_visible(jdoc_text_or(library, "reason", ""));
+        cleanup_free char *size = report_size(bytes_of(jdoc_number(library, "bytes")));
+
+        print_label("");
+        print_padded(name, width);
+        printf("%10s  %s\n", size, reason);
+    }
+}
+
+static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
+{
+    struct listing parts = {.label = "unpacked", .is_first = true};
+    struct listing processes = {.label = "processes", .is_first = true};
+
+    print_file(bundle);
+    print_ruby(jdoc_member(manifest, "ruby"));
+    jdoc_each(jdoc_member(manifest, "parts"), print_part, &parts);
+    jdoc_each(jdoc_member(manifest, "processes"), print_process, &processes);
+    print_state(jdoc_member(jdoc_member(manifest, "state"), "data"));
+    print_gems(jdoc_member(manifest, "gems"));
+    print_libraries(jdoc_member(manifest, "libraries"));
+}
+
+static void print_json(const struct bundle *bundle, struct jdoc *manifest)
+{
+    const struct format_header *header = &bundle->header;
+    char hex[2 * FORMAT_HASH_SIZE + 1];
+    struct jdoc *file = jdoc_object();
+    cleanup_free char *text = NULL;
+
+    for (size_t i = 0; i < FORMAT_HASH_SIZE; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", header->image_hash[i]);
+    jdoc_set_number(file, "size", (int64_t)bundle->file_size);
+    jdoc_set_number(file, "image_offset", (int64_t)header->image_offset);
+    jdoc_set_number(file, "image_size", (int64_t)header->image_size);
+    jdoc_set_text(file, "image_hash", hex);
+    jdoc_set(manifest, "file", file);
+    text = jdoc_format(manifest);
+    fputs(text, stdout);
+}
+
+/* NULL with err filled. */
+static struct jdoc *parse_manifest(struct image *image, struct err *err)
+{
+    cleanup_free char *text = NULL;
+    struct jdoc *manifest;
+    size_t size;
+
+    if (!image_read(image, FORMAT_MANIFEST, FORMAT_MANIFEST_MAX, &text, &size, err))
+        return NULL;
+    manifest = jdoc_parse(text, size, err);
+    if (manifest == NULL) {
+        (void)err_wrap(err, "'" FORMAT_MANIFEST "'");
+        (void)err_id(err, "E-IMAGE");
+        return NULL;
+    }
+    /* Also false for anything that is not an object. */
+    if (jdoc_number(manifest, "format") == FORMAT_VERSION)
+        return manifest;
+    jdoc_free(manifest);
+    (void)err_set(err, ERR_INPUT, "'" FORMAT_MANIFEST "' is no manifest of format %d",
+                  FORMAT_VERSION);
+    (void)err_id(err, "E-IMAGE");
+    return NULL;
+}
+
+static struct jdoc *read_manifest(const struct bundle *bundle, struct err *err)
+{
+    struct image *image = NULL;
+    struct jdoc *manifest = NULL;
+
+    if (image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err))
+        manifest = parse_manifest(image, err);
+    image_free(image);
+    if (manifest == NULL)
+        (void)err_wrap(err, "'%s'", bundle->path);
+    return manifest;
+}
+
+static bool run(const struct command_args *args, struct err *err)
+{
+    const struct inspect_options *given = args->options;
+    struct jdoc *manifest;
+    struct bundle bundle;
+
+    if (!bundle_open(&bundle, args->operands[0], err))
+        return false;
+    manifest = read_manifest(&bundle, err);
+    if (manifest != NULL) {
+        if (given->json)
+            print_json(&bundle, manifest);
+        else
+            print_text(&bundle, manifest);
+        jdoc_free(manifest);
+    }
+    bundle_close(&bundle);
+    return manifest != NULL;
+}
+
+const struct command cmd_inspect = {
+    .name = "inspect",
+    .summary = "show what is in a bundle and why",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = options,
+    .options_size = sizeof(struct inspect_options),
+    .examples = "  rucksack inspect blog-x86_64.AppImage\n"
+                "  rucksack inspect --json blog-x86_64.AppImage\n",
+    .run = run,
+};
