@@ -48,6 +48,18 @@ static bool is_unused(const char *relative, bool is_dir)
     return false;
 }
 
+/* "README.md", "History.txt": what a gem's author tells readers. Licences stay. */
+static bool is_prose(const char *relative)
+{
+    static const char *const patterns[] = {"*.md", "*.rdoc", "README*", "CHANGELOG*", "HISTORY*"};
+
+    for (size_t i = 0; strchr(relative, '/') == NULL && i < COUNT(patterns); i++) {
+        if (fnmatch(patterns[i], relative, FNM_CASEFOLD) == 0)
+            return strcasestr(relative, "licen") == NULL && strcasestr(relative, "copy") == NULL;
+    }
+    return false;
+}
+
 /* Programs and libraries alike: all that the loader will have to map. */
 static bool is_object(const char *relative, const char *path)
 {
@@ -63,7 +75,7 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
     struct gems *gems = filter->gems;
     cleanup_free char *path = NULL;
 
-    if (is_unused(relative, is_dir))
+    if (is_unused(relative, is_dir) || (!is_dir && is_prose(relative)))
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {

@@ -75,8 +75,7 @@ static bool is_stdlib(const char *relative, bool is_dir, void *context)
 {
     const struct stdlib_filter *filter = context;
 
-    /* rdoc's web fonts are a quarter of the whole library, and no program serves them. */
-    if (is_unused(relative) || fnmatch("rdoc/generator/template/*/fonts", relative, 0) == 0)
+    if (is_unused(relative) || is_library(relative, "rdoc"))
         return false;
     if (filter->has_bundler && is_library(relative, "bundler"))
         return false;
@@ -98,7 +97,9 @@ static bool only_bundler(const char *relative, bool is_dir, void *context)
 {
     (void)context;
     (void)is_dir;
-    return is_library(relative, "bundler");
+    /* The pages of `bundle help`, and the skeletons of `bundle gem`. */
+    return is_library(relative, "bundler") && strcmp(relative, "bundler/man") != 0 &&
+           strcmp(relative, "bundler/templates") != 0;
 }
 
 static bool check_prefix(const struct probe *probe, struct err *err)
