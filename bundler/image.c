@@ -302,8 +302,12 @@ static bool begin_image(struct writer *writer, struct err *err)
 static bool append(struct writer *writer, const void *data, size_t size, const char *what,
                    struct err *err)
 {
-    int code = sqfs_block_processor_append(writer->processor, data, size);
+    int code;
 
+    /* libsquashfs 1.2 follows a null pointer when nothing is appended to an empty file. */
+    if (size == 0)
+        return true;
+    code = sqfs_block_processor_append(writer->processor, data, size);
     writer->done_bytes += size;
     if (writer->options->progress != NULL)
         writer->options->progress(writer->done_bytes, writer->options->context);
@@ -457,7 +461,8 @@ static bool list_dir(struct writer *writer, size_t index, struct child *children
 {
     int code = sqfs_dir_writer_begin(writer->dir, 0);
 
-    qsort(children, count, sizeof(*children), by_name);
+    if (count > 0)
+        qsort(children, count, sizeof(*children), by_name);
     for (size_t i = 0; i < count && code == 0; i++) {
         size_t child = children[i].index;
         const sqfs_inode_generic_t *node = writer->nodes[child];
