@@ -583,7 +583,9 @@ static int open_readers(struct image *image)
 
     if (code != 0)
         return code;
-    if (image->super.bytes_used > image->window.size || image->super.inode_count > INODES_MAX)
+    /* A fragment holds the end of at least one file: so its table, too, has a bounded size. */
+    if (image->super.bytes_used > image->window.size || image->super.inode_count > INODES_MAX ||
+        image->super.fragment_entry_count > image->super.inode_count)
         return SQFS_ERROR_OUT_OF_BOUNDS;
     code = sqfs_compressor_config_init(&config, image->super.compression_id,
                                        image->super.block_size, SQFS_COMP_FLAG_UNCOMPRESS);
