@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The runtime stub: everything of a bundle that is not the image.
 
-STUB_SOURCES := $(wildcard runtime/stub/*.c) common/err.c
+STUB_SOURCES := $(wildcard runtime/stub/*.c) common/err.c common/fs.c
 STUB_OBJECTS := $(STUB_SOURCES:%.c=$(BUILD)/stub-obj/%.o)
 ifdef SANITIZE
   STUB_CFLAGS := -O1 -g -fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
