@@ -61,6 +61,14 @@ static bool is_prose(const char *relative)
     return false;
 }
 
+/* Below ext/ lie the sources of the extensions; some gems load what was compiled there. */
+static bool is_source(const char *relative)
+{
+    size_t len = strlen(relative);
+
+    return strncmp(relative, "ext/", 4) == 0 && (len < 3 || strcmp(relative + len - 3, ".so") != 0);
+}
+
 /* Programs and libraries alike: all that the loader will have to map. */
 static bool is_object(const char *relative, const char *path)
 {
@@ -76,7 +84,7 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
     struct gems *gems = filter->gems;
     cleanup_free char *path = NULL;
 
-    if (is_unused(relative, is_dir) || (!is_dir && is_prose(relative)))
+    if (is_unused(relative, is_dir) || (!is_dir && (is_prose(relative) || is_source(relative))))
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {

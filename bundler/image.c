@@ -34,7 +34,7 @@
 #include "common/xalloc.h"
 
 enum {
-    BLOCK_SIZE = 128 << 10,
+    BLOCK_SIZE = 256 << 10,
     DEVICE_BLOCK = 4096,
     CHUNK_SIZE = 1 << 20,
     BACKLOG_PER_WORKER = 10, /* blocks in flight: bounds the memory, not the image */

@@ -8,7 +8,7 @@ ifdef SANITIZE
                  -fno-omit-frame-pointer
   STUB_LINK = $(CC) -pie -fsanitize=$(SANITIZE) -o $@ $(STUB_OBJECTS) -lzstd -lz
 else
-  STUB_CFLAGS := $(MUSL_CFLAGS) -O2
+  STUB_CFLAGS := $(MUSL_CFLAGS) -Os
   STUB_LINK = $(CC) $(MUSL_LDSTART) -Wl,-s -o $@ $(STUB_OBJECTS) \
               /usr/lib/$(MULTIARCH)/libzstd.a /usr/lib/$(MULTIARCH)/libz.a $(MUSL_LDEND)
 endif
