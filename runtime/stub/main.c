@@ -230,6 +230,8 @@ static bool hold_mount(const struct mount *mount, struct err *err)
     sigset_t ends;
     int signal_number;
 
+    if (busy < 0)
+        return err_sys(err, "'%s'", mount->root);
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
