@@ -150,7 +150,7 @@ static bool read_ident(struct ident *ret, const char *path, const unsigned char 
 enum elf_fit elf_fit(const char *path, const struct elf *like, struct err *err)
 {
     unsigned char bytes[sizeof(Elf64_Ehdr)];
-    struct ident ident;
+    struct ident ident = {0};
     struct stat st;
     ssize_t size;
     cleanup_fd int fd = open_regular(path, &st);
@@ -422,7 +422,7 @@ static bool parse(struct elf *elf, struct err *err)
 {
     cleanup_with(dynamic_release) struct dynamic dynamic = {0};
     cleanup_with(handle_end) Elf *handle = NULL;
-    struct ident ident;
+    struct ident ident = {0};
     GElf_Phdr phdr = {0};
 
     if (!read_ident(&ident, elf->path, elf->bytes, elf->size_bytes, err))
@@ -542,4 +542,32 @@ const void *elf_bytes(const struct elf *elf, uint64_t vaddr, size_t len)
     if (!translate(elf, vaddr, &offset, &left) || len > left)
         return NULL;
     return elf->bytes + offset;
+}
+
+char *elf_trimmed(const struct elf *elf, size_t *ret_size)
+{
+    uint64_t end = sizeof(Elf64_Ehdr);
+    Elf64_Ehdr header;
+    char *copy;
+
+    if (elf->elf_class != ELFCLASS64 || elf->encoding != ELFDATA2LSB)
+        return NULL;
+    memcpy(&header, elf->bytes, sizeof(header));
+    if (header.e_phoff > elf->size_bytes)
+        return NULL;
+    end = header.e_phoff + (uint64_t)header.e_phnum * header.e_phentsize;
+    for (size_t i = 0; i < elf->load_count; i++) {
+        uint64_t load_end = elf->loads[i].offset + elf->loads[i].file_size;
+
+        end = load_end > end ? load_end : end;
+    }
+    if (end > elf->size_bytes || elf->size_bytes - end < ELF_TRIM_MIN)
+        return NULL;
+    header.e_shoff = 0;
+    header.e_shnum = 0;
+    header.e_shstrndx = SHN_UNDEF;
+    copy = xstrndup((const char *)elf->bytes, (size_t)end);
+    memcpy(copy, &header, sizeof(header));
+    *ret_size = (size_t)end;
+    return copy;
 }

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "bundler/asset.h"
-#include "bundler/elf.h"
 #include "bundler/gems.h"
 #include "bundler/loader.h"
 #include "bundler/plan.h"
@@ -112,6 +111,15 @@ static bool plan_recipe_file(struct libs *libs, const struct recipe *recipe, con
     return plan_add_tree(plan, path + 1, path, origin, NULL, NULL, err);
 }
 
+static void add_env(struct libs *libs, const char *assignment)
+{
+    size_t len = strcspn(assignment, "=");
+
+    libs->env = xrealloc_array(libs->env, libs->env_count + 1, sizeof(*libs->env));
+    libs->env[libs->env_count++] = (struct libs_env){
+        xstrndup(assignment, len), xstrdup(assignment + len + (assignment[len] == '='))};
+}
+
 static bool apply_recipe(struct libs *libs, const struct recipe *recipe, struct plan *plan,
                          struct err *err)
 {
@@ -119,10 +127,14 @@ static bool apply_recipe(struct libs *libs, const struct recipe *recipe, struct 
     bool found;
 
     for (size_t i = 0; i < recipe->lib_count; i++) {
-        if (!walk_add_soname(&libs->walk, recipe->libs[i].soname, reason, &found, err))
+        if (!walk_add_soname(&libs->walk, recipe->libs[i], reason, &found, err))
             return false;
-        if (!found && recipe->libs[i].is_required) {
-            (void)err_set(err, ERR_INPUT, "'%s' was not found", recipe->libs[i].soname);
+    }
+    for (size_t i = 0; i < recipe->required_lib_count; i++) {
+        if (!walk_add_soname(&libs->walk, recipe->required_libs[i], reason, &found, err))
+            return false;
+        if (!found) {
+            (void)err_set(err, ERR_INPUT, "'%s' was not found", recipe->required_libs[i]);
             return err_id(err, "E-LIB");
         }
     }
@@ -130,10 +142,27 @@ static bool apply_recipe(struct libs *libs, const struct recipe *recipe, struct 
         if (!plan_recipe_file(libs, recipe, recipe->files[i], plan, err))
             return false;
     }
-    for (size_t i = 0; i < recipe->env_count; i++) {
-        libs->env = xrealloc_array(libs->env, libs->env_count + 1, sizeof(*libs->env));
-        libs->env[libs->env_count++] =
-            (struct libs_env){xstrdup(recipe->env[i].name), xstrdup(recipe->env[i].value)};
+    for (size_t i = 0; i < recipe->env_count; i++)
+        add_env(libs, recipe->env[i]);
+    return true;
+}
+
+/* What recipes are matched against: one view of walk and gems for all of them. */
+static bool apply_matching(struct libs *libs, const struct recipe_context *context,
+                           struct plan *plan, struct err *err)
+{
+    struct asset asset;
+
+    for (size_t i = 0; (asset = asset_recipe(i)).name != NULL; i++) {
+        struct recipe *recipe = NULL;
+        bool ok;
+
+        if (!recipe_load((const char *)asset.data, asset.size, asset.name, &recipe, err))
+            return false;
+        ok = !recipe_matches(recipe, context) || apply_recipe(libs, recipe, plan, err);
+        recipe_free(recipe);
+        if (!ok)
+            return err_wrap(err, "recipe '%s'", asset.name);
     }
     return true;
 }
@@ -141,20 +170,26 @@ static bool apply_recipe(struct libs *libs, const struct recipe *recipe, struct 
 static bool apply_recipes(struct libs *libs, const struct probe *probe, struct plan *plan,
                           struct err *err)
 {
-    struct asset asset;
+    const char **sonames = xcalloc(libs->walk.count, sizeof(*sonames));
+    const char **gems = xcalloc(probe->gem_count, sizeof(*gems));
+    struct recipe_context context = {
+        .sonames = sonames,
+        .soname_count = libs->walk.count,
+        .gems = gems,
+        .gem_count = probe->gem_count,
+        .glibc_major = libs->walk.loader->glibc_major,
+        .glibc_minor = libs->walk.loader->glibc_minor,
+    };
+    bool ok;
 
-    for (size_t i = 0; (asset = asset_recipe(i)).name != NULL; i++) {
-        struct recipe recipe;
-        bool ok;
-
-        if (!recipe_load((const char *)asset.data, asset.size, asset.name, &recipe, err))
-            return false;
-        ok = !recipe_matches(&recipe, &libs->walk, probe) || apply_recipe(libs, &recipe, plan, err);
-        recipe_release(&recipe);
-        if (!ok)
-            return err_wrap(err, "recipe '%s'", asset.name);
-    }
-    return true;
+    for (size_t i = 0; i < libs->walk.count; i++)
+        sonames[i] = libs->walk.objects[i].name;
+    for (size_t i = 0; i < probe->gem_count; i++)
+        gems[i] = probe->gems[i].name;
+    ok = apply_matching(libs, &context, plan, err);
+    free(sonames);
+    free(gems);
+    return ok;
 }
 
 /* Beside libc, in a directory gconv: where it was compiled to look. */
@@ -205,25 +240,24 @@ bool libs_plan(struct libs *ret, const struct probe *probe, struct ruby *ruby,
     return find_loadpath(ret, probe, ruby, plan, err);
 }
 
+/*
+ * The copy stands twice, and is stored once: under the process's name, where the launcher starts
+ * it, and in the place of the original, where libc's DT_NEEDED finds it.
+ */
 bool libs_plan_loader(const struct libs *libs, const char *comm, struct plan *plan, struct err *err)
 {
+    struct plan_origin origin = {PLAN_PART_RUNTIME, "hermetic loader"};
     cleanup_free char *path = xasprintf(FORMAT_DIR "/ld/%s", comm);
+    cleanup_free char *original = realpath(libs->walk.interp, NULL);
     cleanup_free char *bytes = NULL;
-    struct elf program;
-    struct loader loader = {0};
     size_t size;
-    bool ok = false;
 
-    if (!elf_open(&program, libs->walk.objects[0].path, err))
-        return false;
-    if (loader_open(&loader, &program, err) &&
-        fs_read_file(libs->walk.interp, LOADER_MAX, &bytes, &size, err) &&
-        loader_make_hermetic(&loader, bytes, size, err))
-        ok = plan_add_data(plan, path, 0755, bytes, size,
-                           (struct plan_origin){PLAN_PART_RUNTIME, "hermetic loader"}, err);
-    loader_release(&loader);
-    elf_release(&program);
-    return ok;
+    if (original == NULL)
+        return err_sys(err, "'%s'", libs->walk.interp);
+    return fs_read_file(original, LOADER_MAX, &bytes, &size, err) &&
+           loader_make_hermetic(libs->walk.loader, bytes, size, err) &&
+           plan_add_data(plan, path, 0755, bytes, size, origin, err) &&
+           plan_replace_data(plan, original + 1, 0755, bytes, size, origin, err);
 }
 
 void libs_release(struct libs *libs)

@@ -2,6 +2,7 @@
 /* rucksack: finds the subcommand, runs it, prints the one error. */
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bundler/command.h"

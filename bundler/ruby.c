@@ -75,7 +75,7 @@ static bool is_stdlib(const char *relative, bool is_dir, void *context)
 {
     const struct stdlib_filter *filter = context;
 
-    if (is_unused(relative))
+    if (is_unused(relative) || is_library(relative, "rdoc"))
         return false;
     if (filter->has_bundler && is_library(relative, "bundler"))
         return false;
@@ -97,7 +97,9 @@ static bool only_bundler(const char *relative, bool is_dir, void *context)
 {
     (void)context;
     (void)is_dir;
-    return is_library(relative, "bundler");
+    /* The pages of `bundle help`, and the skeletons of `bundle gem`. */
+    return is_library(relative, "bundler") && strcmp(relative, "bundler/man") != 0 &&
+           strcmp(relative, "bundler/templates") != 0;
 }
 
 static bool check_prefix(const struct probe *probe, struct err *err)

@@ -52,6 +52,7 @@ struct walk_state {
     size_t file_count;
     size_t file_capacity;
     struct process main; /* the main program and its closure; roots are added and taken off again */
+    struct strings provided; /* names and sonames that some dlopen()ed root brings along */
     struct missing *missing;
     size_t missing_count;
     size_t missing_capacity;
@@ -393,6 +394,18 @@ static struct map *find_inode(const struct process *process, const struct elf *e
     return NULL;
 }
 
+/* Another extension may count on it: see struct missing. */
+static void note_provided(struct walk_state *state, const struct process *process,
+                          const struct elf *elf, const char *name)
+{
+    if (process != &state->main)
+        return;
+    if (!strings_have(&state->provided, name))
+        strings_add(&state->provided, xstrdup(name));
+    if (elf->soname != NULL && !strings_have(&state->provided, elf->soname))
+        strings_add(&state->provided, xstrdup(elf->soname));
+}
+
 static struct map *add_map(struct process *process, const struct elf *elf, const char *path)
 {
     struct map *map;
@@ -481,6 +494,7 @@ static enum load load_found(struct walk *walk, struct process *process, struct s
                                            .soname = elf->soname,
                                            .reason = (char *)(uintptr_t)reason,
                                            .found = search->found});
+    note_provided(walk->state, process, elf, search->name);
     map = add_map(process, elf, search->path);
     map->loader = loader;
     map->owner = owner;
@@ -608,6 +622,7 @@ static bool add_library(struct walk *walk, const struct elf *elf, const char *ow
 
     if (has_name(process, elf->path) || find_inode(process, elf) != NULL)
         return true;
+    note_provided(walk->state, process, elf, elf->path);
     map = add_map(process, elf, elf->path);
     map->owner = owner;
     strings_add(&map->names, xstrdup(elf->path));
@@ -634,26 +649,14 @@ static bool add_root(struct walk *walk, const struct walk_root *root, struct err
                                : add_library(walk, elf, root->owner, err);
 }
 
-static bool provided(const struct walk *walk, const char *name)
-{
-    for (size_t i = 0; i < walk->count; i++) {
-        const struct walk_object *object = &walk->objects[i];
-
-        if (strcmp(object->name, name) == 0 ||
-            (object->soname != NULL && strcmp(object->soname, name) == 0))
-            return true;
-    }
-    return false;
-}
-
-/* The first DT_NEEDED that nothing in the whole walk satisfies is the error. */
+/* The first DT_NEEDED that no other object of the process can satisfy is the error. */
 static bool check_missing(const struct walk *walk, struct err *err)
 {
     for (size_t i = 0; i < walk->state->missing_count; i++) {
         const struct missing *missing = &walk->state->missing[i];
         const char *of = missing->owner == NULL ? "" : " of ";
 
-        if (!missing->is_final && provided(walk, missing->name))
+        if (!missing->is_final && strings_have(&walk->state->provided, missing->name))
             continue;
         (void)err_set(err, ERR_INPUT, "'%s', needed by '%s'%s%s, was not found (tried %.*s)",
                       missing->name, missing->path, of,
@@ -784,6 +787,7 @@ static void state_free(struct walk_state *state)
         free(state->files[i]);
     }
     free(state->files);
+    strings_release(&state->provided);
     forget_missing(state, 0);
     free(state->missing);
     loader_release(&state->loader);

@@ -157,6 +157,22 @@ static bool set_cafile(const struct bundle *bundle, struct err *err)
     return true;
 }
 
+/* A value may begin with ${ROOT}: then it is a path in the image. */
+static bool set_default(const struct bundle *bundle, const char *name, const char *value,
+                        struct err *err)
+{
+    static const char mark[] = "${ROOT}";
+    cleanup_free char *filled = NULL;
+    bool is_path = strncmp(value, mark, sizeof(mark) - 1) == 0;
+
+    if (asprintf(&filled, "%s%s", is_path ? bundle->root : "",
+                 is_path ? value + sizeof(mark) - 1 : value) < 0) {
+        filled = NULL;
+        return err_sys(err, "environment");
+    }
+    return setenv(name, filled, 0) == 0 || err_sys(err, "environment");
+}
+
 bool environment_prepare(const struct bundle *bundle, struct err *err)
 {
     unsetenv("ARGV0"); /* the stub's; leaked, it changes how some programs see themselves */
@@ -166,8 +182,9 @@ bool environment_prepare(const struct bundle *bundle, struct err *err)
     for (size_t i = 0; i < bundle->count; i++) {
         const struct launchfile_record *record = &bundle->records[i];
 
-        if (launchfile_is(record, "env", 2) && setenv(record->fields[1], record->fields[2], 0) != 0)
-            return err_sys(err, "environment");
+        if (launchfile_is(record, "env", 2) &&
+            !set_default(bundle, record->fields[1], record->fields[2], err))
+            return false;
     }
     return prepend_path(bundle, err) && set_cafile(bundle, err);
 }

@@ -141,7 +141,7 @@ static void only_the_same_machine_fits(void **state)
     make_library();
     open_good(&elf, at("liba.so"));
     MUST("cp libb.so c32.so; printf \"\\001\" | dd of=c32.so bs=1 seek=4 conv=notrunc 2>/dev/null");
-    MUST("cp libb.so arm.so; printf \"\\267\\0\" | dd of=arm.so bs=1 seek=18 conv=notrunc "
+    MUST("cp libb.so riscv.so; printf \"\\363\\0\" | dd of=riscv.so bs=1 seek=18 conv=notrunc "
          "2>/dev/null");
     MUST("cp libb.so abi3.so; printf \"\\003\" | dd of=abi3.so bs=1 seek=7 conv=notrunc "
          "2>/dev/null");
@@ -152,7 +152,7 @@ static void only_the_same_machine_fits(void **state)
     assert_int_equal(elf_fit(at("libb.so"), &elf, &err), ELF_FIT_YES);
     assert_int_equal(elf_fit(at("abi3.so"), &elf, &err), ELF_FIT_YES);
     assert_int_equal(elf_fit(at("c32.so"), &elf, &err), ELF_FIT_FOREIGN);
-    assert_int_equal(elf_fit(at("arm.so"), &elf, &err), ELF_FIT_FOREIGN);
+    assert_int_equal(elf_fit(at("riscv.so"), &elf, &err), ELF_FIT_FOREIGN);
     assert_int_equal(elf_fit(at("dangling.so"), &elf, &err), ELF_FIT_ABSENT);
     assert_int_equal(elf_fit(at("libb.so/x"), &elf, &err), ELF_FIT_ABSENT);
     assert_int_equal(elf_fit(at("loop.so"), &elf, &err), ELF_FIT_ABANDON);

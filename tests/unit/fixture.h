@@ -65,12 +65,12 @@ static int fixture_leave(void **state)
 
 #define MUST(...) assert_int_equal(shell(__VA_ARGS__), 0)
 
-/* A path in the directory; static storage, four at a time. */
+/* A path in the directory; static storage, 64 at a time. */
 [[maybe_unused]] static const char *at(const char *name)
 {
-    static char paths[4][4096];
+    static char paths[64][4096];
     static unsigned next;
-    char *path = paths[next++ % 4];
+    char *path = paths[next++ % 64];
 
     (void)snprintf(path, sizeof(paths[0]), "%s/%s", fixture_dir, name);
     return path;

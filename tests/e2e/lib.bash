@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+# What the end-to-end tests share: a bundle of the guestbook, roots of other systems, requests.
+
+: "${RUCKSACK_BUILD:?set by make check}"
+tree=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+rucksack=$RUCKSACK_BUILD/rucksack
+cache=${RUCKSACK_TEST_CACHE:-/var/cache/rucksack-tests}
+user=1001
+
+# The guestbook with its gems, and its bundle: made once for all test files.
+guestbook_app=$tree/examples/guestbook
+guestbook=$RUCKSACK_BUILD/guestbook.AppImage
+
+make_guestbook() {
+    (
+        flock 9
+        [ -f "$guestbook_app/Gemfile.lock" ] || "$guestbook_app/bin/setup" >&2
+        if [ ! -f "$guestbook" ] || [ "$rucksack" -nt "$guestbook" ]; then
+            "$rucksack" build --quiet -o "$guestbook" "$guestbook_app"
+        fi
+    ) 9>"$RUCKSACK_BUILD/guestbook.lock"
+}
+
+# A small static program that enters a root; see enter.c.
+make_enter() {
+    enter=$RUCKSACK_BUILD/enter
+    [ "$enter" -nt "$BATS_TEST_DIRNAME/enter.c" ] ||
+        cc -std=gnu2x -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -static -o "$enter" \
+            "$BATS_TEST_DIRNAME/enter.c"
+}
+
+# A root with nothing in it but busybox: no libc, no /usr, no /lib64.
+make_busybox_root() {
+    mkdir -p "$1"/{bin,dev,proc,tmp,home,srv,run}
+    chmod 1777 "$1/tmp"
+    cp "$(command -v busybox)" "$1/bin/busybox"
+    local name
+    for name in sh ls cat env id ps sleep test; do
+        ln -sf busybox "$1/bin/$name"
+    done
+    prepare_root "$1"
+}
+
+# The machine's own package mirror: the tree names none.
+mirror() {
+    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -1
+}
+
+# A minimal root of a Debian release, untouched by us: made once, then copied.
+make_debian_root() {
+    local release=$1 root=$2
+    (
+        mkdir -p "$cache"
+        flock 9
+        if [ ! -f "$cache/$release.tar" ]; then
+            rm -rf "$cache/$release"
+            debootstrap --variant=minbase --no-check-gpg "$release" "$cache/$release" \
+                "$(mirror)" >"$cache/$release.log" 2>&1 || {
+                tail -5 "$cache/$release.log" >&2
+                exit 1
+            }
+            tar -C "$cache/$release" -cf "$cache/$release.tar.new" .
+            rm -rf "${cache:?}/$release"
+            mv "$cache/$release.tar.new" "$cache/$release.tar"
+        fi
+    ) 9>"$cache.lock" || return 1
+    mkdir -p "$root"
+    tar -C "$root" -xf "$cache/$release.tar"
+    prepare_root "$root"
+}
+
+# Only our file is put into the root, in /srv, which belongs to the user who starts it.
+prepare_root() {
+    mkdir -p "$1/srv" "$1/home/user"
+    cp "$guestbook" "$1/srv/guestbook.AppImage"
+    chown -R $user:$user "$1/srv" "$1/home/user"
+}
+
+# start [enter options] ROOT PROGRAM...: in the background; its pid in $pid, its words in $log.
+start() {
+    log=$BATS_TEST_TMPDIR/log
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home/user ${way:+RUCKSACK_MOUNT=$way} \
+        "$enter" "$@" >"$log" 2>&1 </dev/null 3>&- &
+    pid=$!
+}
+
+# run_in [enter options] ROOT PROGRAM...: in the foreground, for bats' run.
+run_in() {
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home/user ${way:+RUCKSACK_MOUNT=$way} \
+        timeout 60 "$enter" "$@" </dev/null 3>&-
+}
+
+# request PATH [curl options]: to the program, in its own network.
+request() {
+    nsenter -t "$pid" -n curl --silent --max-time 10 "${@:2}" "http://127.0.0.1:9292$1"
+}
+
+wait_until_up() {
+    local i
+    for i in $(seq 100); do
+        if [ "$(request /up 2>/dev/null)" = ok ]; then
+            return 0
+        fi
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$log" >&2
+    return 1
+}
+
+status_of() {
+    request "$1" -o /dev/null -w '%{http_code}' "${@:2}"
+}
+
+stop() {
+    [ -n "${pid:-}" ] || return 0
+    kill "-${1:-TERM}" "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    pid=
+}
+
+# No server of ours is left below this root, nor a mount.
+nothing_left() {
+    local i
+    for i in $(seq 50); do
+        if ! pgrep -x rucksack-fs >/dev/null && ! grep -q "$1" /proc/self/mounts; then
+            return 0
+        fi
+        sleep 0.1
+    done
+    pgrep -ax rucksack-fs >&2
+    grep "$1" /proc/self/mounts >&2
+    return 1
+}
