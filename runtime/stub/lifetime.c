@@ -82,7 +82,7 @@ bool lifetime_lock(struct place *place, int *ret_fd, struct err *err)
 
 /* ----------------------------------------------------------------- helpers */
 
-int lifetime_run(const char *program, char *const argv[], bool quiet)
+int lifetime_run(const char *program, char *const argv[], int stderr_fd)
 {
     pid_t pid = fork();
     int status;
@@ -90,10 +90,10 @@ int lifetime_run(const char *program, char *const argv[], bool quiet)
     if (pid < 0)
         return -1;
     if (pid == 0) {
-        int null = quiet ? open("/dev/null", O_RDWR) : -1;
+        int null = open("/dev/null", O_RDWR);
 
         for (int fd = 0; null >= 0 && fd <= 2; fd++)
-            dup2(null, fd);
+            dup2(fd == 2 && stderr_fd >= 0 ? stderr_fd : null, fd);
         execvp(program, argv);
         _exit(127);
     }
@@ -111,7 +111,7 @@ bool lifetime_unmount(const char *root, const char *fusermount, bool lazy)
 
     if (umount2(root, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
         return true;
-    return fusermount != NULL && lifetime_run(fusermount, argv, true) == 0;
+    return fusermount != NULL && lifetime_run(fusermount, argv, -1) == 0;
 }
 
 static void close_range_fd(unsigned first, unsigned last)

@@ -10,8 +10,9 @@ set -u
 mount -t tmpfs -o mode=755 dev /dev
 mknod -m 666 /dev/null c 1 3; mknod -m 666 /dev/zero c 1 5; mknod -m 666 /dev/urandom c 1 9
 mknod -m 666 /dev/fuse c 10 229; mknod -m 660 /dev/loop-control c 10 237
-for i in $(seq 0 31); do mknod -m 660 /dev/loop$i b 7 $i; done
+for i in $(seq 0 9); do mknod -m 660 /dev/loop$i b 7 $i; done
 ln -s /proc/self/fd /dev/fd
+mount --bind $WORK/passwd /etc/passwd
 mkdir -m 1777 /dev/shm
 mount -t tmpfs -o mode=1777 tmp /tmp
 mount -t tmpfs -o mode=755 run /run
@@ -59,7 +60,8 @@ make_app() { # NAME DIR [mksquashfs option...]
 make_work() {
     WORK=$(mktemp -d /var/tmp/stub-test.XXXXXX)
     export WORK
-    chmod 755 "$WORK"
+    chmod 1777 "$WORK"
+    (grep -v :1001: /etc/passwd; echo "stub:x:1001:1001::/:/bin/sh") >"$WORK/passwd"
     mkdir -p "$WORK/home-root" "$WORK/home" "$WORK/image/dir/sub"
     chown 1001:1001 "$WORK/home"
     cat >"$WORK/image/AppRun" <<'END'
