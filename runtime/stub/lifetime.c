@@ -193,8 +193,11 @@ int lifetime_receive(int socket)
     return fd;
 }
 
-/* The lock, unless a starter has it. Not waiting: the starter may be waiting for us. */
-static bool take_lock(struct server *server)
+/*
+ * The lock, unless a starter has it, or, while it is mounted, somebody joined just now. Not
+ * waiting: the starter may be waiting for us.
+ */
+static bool take_lock(struct server *server, bool mounted)
 {
     struct stat st;
 
@@ -208,7 +211,7 @@ static bool take_lock(struct server *server)
         bool joined = st.st_mtim.tv_sec != server->start.tv_sec ||
                       st.st_mtim.tv_nsec != server->start.tv_nsec;
 
-        if (!joined || age < 0 || age > JOIN_GRACE_MS)
+        if (!mounted || !joined || age < 0 || age > JOIN_GRACE_MS)
             return true;
     }
     cleanup_fd_value(&server->lock_fd);
@@ -231,7 +234,7 @@ static void begin_unmount(struct server *server)
 {
     const struct lifetime *spec = server->spec;
 
-    if (!take_lock(server)) {
+    if (!take_lock(server, true)) {
         try_again_later(server);
         return;
     }
@@ -302,7 +305,7 @@ static void remove_directories(struct server *server)
     const struct place *place = server->spec->place;
 
     /* Somebody is starting in here, or serves another mount namespace: it is theirs to remove. */
-    if (!take_lock(server) || flock(place->dir_fd, LOCK_EX | LOCK_NB) != 0)
+    if (!take_lock(server, false) || flock(place->dir_fd, LOCK_EX | LOCK_NB) != 0)
         return;
     unlinkat(place->dir_fd, "m", AT_REMOVEDIR);
     unlinkat(place->dir_fd, "state", 0);

@@ -15,6 +15,7 @@ ln -s /proc/self/fd /dev/fd
 mount --bind $WORK/passwd /etc/passwd
 mkdir -m 1777 /dev/shm
 mount -t tmpfs -o mode=1777 tmp /tmp
+mount -t tmpfs -o mode=1777 tmp /var/tmp
 mount -t tmpfs -o mode=755 run /run
 unset XDG_RUNTIME_DIR XDG_CACHE_HOME RUCKSACK_MOUNT TARGET_APPIMAGE APPIMAGE_EXTRACT_AND_RUN
 cd $WORK
@@ -22,13 +23,13 @@ cd $WORK
 box_functions='
 servers() { ps -eo stat=,comm= | grep -v "^Z" | grep -c "rucksack-fs"; }
 leftovers() {
-    grep rucksack /proc/self/mounts
+    grep -e "^rucksack " -e "/rucksack-[0-9]" /proc/self/mounts
     find /tmp /run /dev/shm /var/tmp -maxdepth 1 -name "rucksack-*" 2>/dev/null |
         while read -r base; do find "$base" -mindepth 1; done
     [ "$(servers)" = 0 ] || echo "servers: $(servers)"
 }
 is_clean() {
-    for try in $(seq 60); do [ -n "$(leftovers)" ] || return 0; sleep 0.05; done
+    for try in $(seq 30); do [ -n "$(leftovers)" ] || return 0; sleep 0.1; done
     echo "left over:"; leftovers; return 1
 }
 wait_for() { for try in $(seq 100); do [ -s "$1" ] && return 0; sleep 0.05; done; return 1; }
@@ -58,7 +59,7 @@ make_app() { # NAME DIR [mksquashfs option...]
 }
 
 make_work() {
-    WORK=$(mktemp -d /var/tmp/stub-test.XXXXXX)
+    WORK=$(mktemp -d /srv/stub-test.XXXXXX)
     export WORK
     chmod 1777 "$WORK"
     (grep -v :1001: /etc/passwd; echo "stub:x:1001:1001::/:/bin/sh") >"$WORK/passwd"
