@@ -22,34 +22,39 @@ poke() { # FILE OFFSET HEX...
     done
 }
 
-# Both walkers end with 0, 1 or 125; a signal or the timeout is more than 125.
-survives() {
-    local code
-    rm -rf squashfs-root
-    timeout 10 "$1" --appimage-extract >/dev/null 2>error && code=0 || code=$?
-    [ "$code" -le 1 ] || [ "$code" -eq 125 ] || { echo "$2: $code"; return 1; }
-    [ "$(wc -l <error)" -le 1 ] || { echo "$2: $(cat error)"; return 1; }
+# Perl: one fork each, where a shell needs eight. The superblock and the tables at the end are where
+# it hurts, so most flips go there. Good are 0, 1 and 125 without a signal, and at most one line.
+flip='
+my ($app, $offset, $count) = @ARGV;
+srand 7;
+local $/;
+open my $in, "<", $app or die; my $whole = <$in>;
+my $size = length($whole) - $offset;
+for my $i (1 .. $count) {
+    my $at = (int rand 96, $size - 1 - int rand 4096, int rand $size)[$i % 3];
+    my $copy = $whole;
+    substr($copy, $offset + $at, 1) = chr int rand 256;
+    open my $out, ">", "flipped" or die; print $out $copy; close $out; chmod 0755, "flipped";
+    my $pid = fork;
+    if (!$pid) {
+        alarm 10;
+        open STDOUT, ">", "/dev/null"; open STDERR, ">", "error";
+        exec "./flipped", "--appimage-extract"; exit 99;
+    }
+    waitpid $pid, 0;
+    my $code = $? >> 8;
+    open my $error, "<", "error"; my $text = <$error> // "";
+    my $bad = ($? & 127) || ($code > 1 && $code != 125) || ($text =~ tr/\n//) > 1;
+    if ($bad) { print "byte $at: status $?: $text"; exit 1 }
 }
+'
 
 @test "flipped bytes" {
     cd "$BATS_TEST_TMPDIR"
-    RANDOM=7
     for app in app gzip; do
-        offset=$("$WORK/$app" --appimage-offset)
-        size=$(stat -c %s "$WORK/$app.img")
-        cp "$WORK/$app" flipped
-        for i in $(seq 100); do
-            # The superblock and the tables at the end are where it hurts.
-            case $((i % 3)) in
-            0) at=$((RANDOM % 96)) ;;
-            1) at=$((size - 4096 + RANDOM % 4096)) ;;
-            2) at=$(((RANDOM * 32768 + RANDOM) % size)) ;;
-            esac
-            # Flips add up to at most ten: the more, the sooner it stops.
-            [ $((i % 10)) -ne 0 ] || cp "$WORK/$app" flipped
-            poke flipped $((offset + at)) "$(printf %02x $((RANDOM % 256)))"
-            survives ./flipped "$app byte $at"
-        done
+        run perl -e "$flip" "$WORK/$app" "$("$WORK/$app" --appimage-offset)" 100
+        echo "$app: $output"
+        [ "$status" -eq 0 ]
     done
 }
 
