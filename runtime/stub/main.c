@@ -356,6 +356,20 @@ static bool run(struct start *start, struct err *err)
     return err_hint(err, "see " FLAG_PREFIX "help");
 }
 
+/*
+ * A descriptor of ours must not become somebody's standard output. What fills a closed one behaves
+ * as closed, and is closed again by the exec.
+ */
+static void fill_standard_streams(void)
+{
+    int fd;
+
+    do {
+        fd = open("/", O_PATH | O_CLOEXEC);
+    } while (fd >= 0 && fd <= 2);
+    cleanup_fd_value(&fd);
+}
+
 int main(int argc, char *argv[])
 {
     struct start start = {.argc = argc,
@@ -364,8 +378,10 @@ int main(int argc, char *argv[])
                           .failure = EXIT_NO_START,
                           .payload = {.fd = -1}};
     struct err err = {0};
-    bool done = run(&start, &err);
+    bool done;
 
+    fill_standard_streams();
+    done = run(&start, &err);
     if (!done)
         report(&err);
     payload_release(&start.payload);
