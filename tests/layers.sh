@@ -60,7 +60,7 @@ $found"
 fi
 
 # The style puts a function's braces into the first column.
-for file in $(find bundler common runtime tests -name '*.c'); do
+for file in bundler/*.c common/*.c runtime/*/*.c tests/*/*.c; do
     found=$(awk -v max="$FUNCTION_LINES_MAX" '
         /^[a-z].*\(/ { name = $0 }
         /^\{/ { start = NR }
