@@ -18,7 +18,11 @@ commands() {
 }
 
 @test "the tutorial works as written" {
-    commands >"$BATS_TEST_TMPDIR/commands"
+    # What a failed command leaves running is stopped.
+    {
+        echo "trap 'kill \$(jobs -p) 2>/dev/null || :' EXIT"
+        commands
+    } >"$BATS_TEST_TMPDIR/commands"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/commands")" -gt 20 ]
     cd "$work"
     sh -eux "$BATS_TEST_TMPDIR/commands" >"$BATS_TEST_TMPDIR/log" 2>&1 </dev/null 3>&- || {
