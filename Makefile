@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-layers check-headers check-format lint install clean
-# Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=
+# Targets: all check check-unit check-cli check-e2e check-layers check-headers check-format format
+#          lint install clean
+# Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
+
+.DEFAULT_GOAL := all
 
 CC ?= cc
 BUILD ?= build
@@ -29,14 +32,13 @@ COMMON := $(wildcard common/*.c)
 BUNDLER := $(wildcard bundler/*.c)
 HEADERS := $(wildcard common/*.h bundler/*.h runtime/*/*.h)
 UNITS := $(wildcard tests/unit/*_test.c)
-SHELL_FILES := $(wildcard bin/* .ci/run tests/*.sh tests/*/*.sh bench/start bench/size)
 
 objects = $(patsubst %.c,$(BUILD)/tool/%.o,$(1))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
-.PHONY: all check check-unit check-cli check-e2e check-layers check-headers check-format lint \
-        install clean
-all: $(BUILD)/rucksack $(BUILD)/stub
+.PHONY: all check check-unit check-cli check-e2e check-layers check-headers check-format format \
+        lint install clean
+all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1
 
 $(BUILD)/tool/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -59,20 +61,26 @@ $(BUILD)/tool/bundler/asset.o: BASE += -DASSET_DIR='"$(BUILD)"'
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtool.a
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CFLAGS) $(TOOL_FLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -o $@ $< \
+	$(CC) $(BASE) $(CFLAGS) $(TOOL_FLAGS) -MMD -MP -MF $@.d -o $@ $< \
 	    $(BUILD)/libtool.a $(TOOL_LIBS) -lpthread -lcmocka
 
-check: check-unit check-cli check-e2e
+# One run of prove over everything, so that its summary speaks for all; the slow ones last.
+CLI_TESTS := $(wildcard tests/cli/*.bats tests/stub/*.bats)
+E2E_TESTS := $(wildcard tests/e2e/*.bats)
+TESTS ?= $(UNIT_BINS) $(CLI_TESTS) $(E2E_TESTS)
+PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
-# prove prints one summary line; the wrapper gives every test file the build directory.
+check: all $(UNIT_BINS)
+	$(PROVE) $(TESTS)
+
 check-unit: $(UNIT_BINS)
-	CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(UNIT_BINS)
+	$(PROVE) $(UNIT_BINS)
 
 check-cli: all
-	RUCKSACK_BUILD=$(abspath $(BUILD)) prove --exec 'bats --tap' $(wildcard tests/cli/*.bats tests/stub/*.bats)
+	$(PROVE) $(CLI_TESTS)
 
 check-e2e: all
-	RUCKSACK_BUILD=$(abspath $(BUILD)) prove --exec 'bats --tap' $(wildcard tests/e2e/*.bats)
+	$(PROVE) $(E2E_TESTS)
 
 check-layers:
 	tests/layers.sh
@@ -86,8 +94,15 @@ check-headers:
 check-format:
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 
-lint:
-	tests/lint.sh
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+lint: all
+	BUILD='$(BUILD)' tests/lint.sh
+
+$(BUILD)/rucksack.1: docs/rucksack.1.scd
+	@mkdir -p $(@D)
+	scdoc <$< >$@
 
 install: all
 	install -D -m 755 $(BUILD)/rucksack $(DESTDIR)$(prefix)/bin/rucksack

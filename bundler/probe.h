@@ -53,7 +53,7 @@ struct probe {
 };
 
 /*
- * Runs the probe in the directory. Errors: E-BUNDLE-MISSING (no `bundle` on PATH), E-GEMFILE,
+ * Runs the probe in the directory. Errors: E-NO-BUNDLE (no `bundle` on PATH), E-GEMFILE,
  * E-LOCK, E-GEM, E-EXT, E-RUBY, each with the command that mends it.
  */
 [[nodiscard]] bool probe_run(struct probe *ret, const char *dir, struct err *err);

@@ -67,7 +67,8 @@ static bool prepare(const struct bundle *bundle, struct err *err)
 
     if (!state_prepare(bundle, err) || !environment_prepare(bundle, err))
         return false;
-    if (dir == NULL || chdir(dir) != 0)
+    /* PWD as a shell's cd would set it: Puma stats it, wherever the user was. */
+    if (dir == NULL || chdir(dir) != 0 || setenv("PWD", dir, 1) != 0)
         return err_sys(err, "'%s'", FORMAT_APP_DIR);
     return true;
 }

@@ -39,9 +39,11 @@ struct request {
     exit(99);
 }
 
-static void node(const char *name, mode_t mode, unsigned int major_number, unsigned int minor_number)
+static void node(const char *name, mode_t mode, unsigned int major_number,
+                 unsigned int minor_number)
 {
-    if (mknod(name, mode, makedev(major_number, minor_number)) != 0 || chmod(name, mode & 0777) != 0)
+    if (mknod(name, mode, makedev(major_number, minor_number)) != 0 ||
+        chmod(name, mode & 0777) != 0)
         die(name);
 }
 
@@ -132,8 +134,8 @@ int main(int argc, char **argv)
     loopback_up();
     if (chdir("/srv") != 0)
         die("/srv");
-    if (request.user != 0 && (setgroups(0, NULL) != 0 || setgid(request.user) != 0 ||
-                              setuid(request.user) != 0))
+    if (request.user != 0 &&
+        (setgroups(0, NULL) != 0 || setgid(request.user) != 0 || setuid(request.user) != 0))
         die("user");
     /* A process that changed its user is undumpable, and its /proc/self then belongs to root. */
     (void)prctl(PR_SET_DUMPABLE, 1);

@@ -53,7 +53,7 @@ make_debian_root() {
         mkdir -p "$cache"
         flock 9
         if [ ! -f "$cache/$release.tar" ]; then
-            rm -rf "$cache/$release"
+            rm -rf "${cache:?}/$release"
             debootstrap --variant=minbase --no-check-gpg "$release" "$cache/$release" \
                 "$(mirror)" >"$cache/$release.log" 2>&1 || {
                 tail -5 "$cache/$release.log" >&2

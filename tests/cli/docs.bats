@@ -1,0 +1,39 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The documents say what the program does.
+
+setup() {
+    tree=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+    rucksack=$RUCKSACK_BUILD/rucksack
+    cd "$tree"
+}
+
+@test "docs/errors.md lists every error id of the sources, and no other" {
+    find bundler common runtime -name '*.c' -o -name '*.rb' | xargs grep -hoE '\bE-[A-Z][A-Z-]+' |
+        sort -u >"$BATS_TEST_TMPDIR/sources"
+    sed -nE 's/^\| `(E-[A-Z-]+)` .*/\1/p' docs/errors.md >"$BATS_TEST_TMPDIR/table"
+    sort -cu "$BATS_TEST_TMPDIR/table"
+    diff "$BATS_TEST_TMPDIR/sources" "$BATS_TEST_TMPDIR/table"
+}
+
+@test "the man page has every command and every option" {
+    commands=$("$rucksack" --help | sed -nE 's/^  ([a-z]+) .*/\1/p')
+    [ -n "$commands" ]
+    for command in $commands; do
+        grep -q "^\*rucksack $command\*" docs/rucksack.1.scd
+        for option in $("$rucksack" "$command" --help | grep -oE '^  .{4}--[a-z-]+' | grep -oE -- '--.*'); do
+            echo "rucksack $command $option"
+            sed -n "/^\*rucksack $command\*/,/^\*rucksack /p" docs/rucksack.1.scd |
+                grep -qF -- "*$option*"
+        done
+    done
+}
+
+@test "the man page and the README name no command that is not there" {
+    for command in $(grep -hoE '(^\*|`)rucksack [a-z]+' docs/rucksack.1.scd README.md docs/*.md |
+        sed 's/.*rucksack //' | sort -u); do
+        [ "$command" != help ] || continue
+        echo "rucksack $command"
+        "$rucksack" "$command" --help
+    done
+}

@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Everything that reads the tree and finds fault with it without running it. make lint
+set -eu
+cd "$(dirname "$0")/.."
+build=${BUILD:-build}
+status=0
+
+# step NAME COMMAND...: says which step failed, and goes on.
+step() {
+    name=$1
+    shift
+    if "$@"; then
+        echo "lint: $name ok"
+    else
+        echo "lint: $name FAILED" >&2
+        status=1
+    fi
+}
+
+scripts() {
+    git ls-files | while read -r file; do
+        case $(head -n 1 "$file" 2>/dev/null | tr -d '\0') in
+        '#!/bin/sh' | '#!/bin/bash' | '#!/usr/bin/env bash' | '#!/usr/bin/env bats') echo "$file" ;;
+        esac
+    done
+    git ls-files '*.bash'
+}
+
+# What bats and indirect calls do is unknown to shellcheck: SC2030, SC2031 (a test is a subshell),
+# SC2034, SC2154 (variables of other files), SC1091 (load), SC2317 (unreachable). SC2016: text for
+# others in single quotes is the intent.
+check_scripts() {
+    scripts | xargs shellcheck --severity=warning --exclude=SC1091,SC2016,SC2030,SC2031,SC2034,SC2154,SC2317
+}
+
+check_spelling() {
+    git ls-files | grep -vE '\.png$' | xargs codespell
+}
+
+check_cppcheck() {
+    cppcheck --quiet --enable=warning,portability,performance --inline-suppr --std=c11 -I. \
+        --suppress=missingIncludeSystem --suppressions-list=tests/cppcheck.supp \
+        --error-exitcode=1 bundler common runtime
+}
+
+# The guest has no libc and own flags, but reads well enough with these.
+check_tidy() {
+    git ls-files 'bundler/*.c' 'common/*.c' 'runtime/*.c' |
+        BUILD=$build xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- -std=gnu2x \
+            -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION="\"0\"" -DASSET_DIR="\"$BUILD\"" -I. \
+            2>/dev/null' sh
+}
+
+# gcc 12 takes the list nodes of uthash and the strings in a struct for leaks and double releases.
+check_analyzer() {
+    git ls-files 'bundler/*.c' 'common/*.c' | BUILD=$build xargs -P "$(nproc)" -n 4 sh -c '
+        for file in "$@"; do
+            gcc -std=gnu2x -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION="\"0\"" \
+                -DASSET_DIR="\"$BUILD\"" -I. -O1 -fanalyzer -Wno-analyzer-malloc-leak \
+                -Wno-analyzer-double-free -Werror -c -o /dev/null "$file" || exit 255
+        done' sh
+}
+
+# scdoc itself puts an empty paragraph after each heading.
+check_man_page() {
+    found=$(mandoc -T lint -W warning "$build/rucksack.1" | grep -v 'skipping paragraph macro' || :)
+    [ -z "$found" ] || {
+        echo "$found" >&2
+        return 1
+    }
+}
+
+# The tree names no server of packages: it works with the ones of the machine that builds it.
+check_hosts() {
+    ! git grep -nIE '(rubygems|debian|ubuntu|pypi|npmjs)\.(org|com)|index\.rubygems' -- . \
+        ':!tests/lint.sh'
+}
+
+# Every path in backquotes of ARCHITECTURE.md, and of the other documents' links, is there.
+check_paths() {
+    bad=0
+    for path in $(grep -oE '`[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.{},-]*)+`' ARCHITECTURE.md |
+        tr -d '`' | sort -u); do
+        case $path in
+        build/*) continue ;;
+        esac
+        [ -e "$path" ] || {
+            echo "ARCHITECTURE.md: no '$path'" >&2
+            bad=1
+        }
+    done
+    for file in ./*.md docs/*.md; do
+        for link in $(grep -oE '\]\([^)#:]+' "$file" | cut -c3-); do
+            [ -e "$(dirname "$file")/$link" ] || {
+                echo "$file: no '$link'" >&2
+                bad=1
+            }
+        done
+    done
+    [ "$bad" -eq 0 ]
+}
+
+check_licences() {
+    bad=$(git ls-files '*.[ch]' '*.sh' '*.bats' '*.bash' '*.mk' bin .ci tests/run-one |
+        xargs grep -L 'SPDX-License-Identifier: MIT')
+    [ -z "$bad" ] || {
+        echo "without an SPDX line: $bad" >&2
+        return 1
+    }
+}
+
+step shellcheck check_scripts
+step codespell check_spelling
+step cppcheck check_cppcheck
+step clang-tidy check_tidy
+step "gcc -fanalyzer" check_analyzer
+step mandoc check_man_page
+step hosts check_hosts
+step paths check_paths
+step licences check_licences
+exit "$status"
