@@ -17,6 +17,7 @@ setup() {
 
 teardown() {
     stop KILL
+    drop_roots
 }
 
 # Serves, keeps an entry through kill -9, and shows it after the next start.
