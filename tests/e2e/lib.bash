@@ -94,6 +94,7 @@ prepare_root() {
 start() {
     log=$BATS_TEST_TMPDIR/log
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home/user ${way:+RUCKSACK_MOUNT=$way} \
+        "E2E_TEST=$BATS_TEST_TMPDIR" \
         "$enter" "$@" >"$log" 2>&1 </dev/null 3>&- &
     pid=$!
 }
@@ -101,6 +102,7 @@ start() {
 # run_in [enter options] ROOT PROGRAM...: in the foreground, for bats' run.
 run_in() {
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home/user ${way:+RUCKSACK_MOUNT=$way} \
+        "E2E_TEST=$BATS_TEST_TMPDIR" \
         timeout 60 "$enter" "$@" </dev/null 3>&-
 }
 
@@ -133,16 +135,21 @@ stop() {
     pid=
 }
 
-# No server of ours is left below this root, nor a mount.
+# Processes of this test, whatever they call themselves: they inherited its mark.
+processes_left() {
+    grep -lz "^E2E_TEST=$BATS_TEST_TMPDIR$" /proc/[0-9]*/environ 2>/dev/null
+}
+
+# No process of this test is left, nor a mount below its root.
 nothing_left() {
     local i
     for i in $(seq 50); do
-        if ! pgrep -x rucksack-fs >/dev/null && ! grep -q "$1/" /proc/self/mounts; then
+        if [ -z "$(processes_left)" ] && ! grep -q "$1/" /proc/self/mounts; then
             return 0
         fi
         sleep 0.1
     done
-    pgrep -ax rucksack-fs >&2
+    processes_left >&2
     grep "$1/" /proc/self/mounts >&2
     return 1
 }

@@ -1,0 +1,183 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What programs find inside a bundle: our Ruby and gems for our children, the user's environment for
+# everybody else's. In a root that holds nothing but busybox.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+    make_guestbook
+}
+
+setup() {
+    make_enter
+    root=$BATS_TEST_TMPDIR/root
+    way=
+    make_busybox_root "$root"
+}
+
+teardown() {
+    stop KILL
+    drop_roots
+}
+
+# inside COMMAND...: by the bundle's `exec`.
+inside() {
+    run --separate-stderr run_in --loop "$root" /srv/guestbook.AppImage exec "$@"
+}
+
+# The same with variables of the user: with_variables NAME=VALUE... -- COMMAND...
+with_variables() {
+    local variables=()
+    while [ "$1" != -- ]; do
+        variables+=("$1")
+        shift
+    done
+    run --separate-stderr run_in --loop "$root" /bin/env "${variables[@]}" \
+        /srv/guestbook.AppImage exec "${@:2}"
+}
+
+@test "ruby -v, by name and by RbConfig.ruby" {
+    inside ruby -v
+    [ "$status" -eq 0 ]
+    [[ $output == "ruby "* ]]
+    [ -z "$stderr" ]
+    inside ruby -e 'exec RbConfig.ruby, "-e", "puts RbConfig.ruby, 6 * 7"'
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == /tmp/rucksack-0/*/m/usr/bin/ruby* ]]
+    [ "${lines[1]}" = 42 ]
+}
+
+@test "the load path, gem paths and loaded features are the image's" {
+    inside ruby -e 'puts $LOAD_PATH, Gem.path, Gem.default_dir, $LOADED_FEATURES.grep(%r{^/})'
+    [ "$status" -eq 0 ]
+    [ -z "$(grep -v '^/tmp/rucksack-0/[0-9a-f]*/m/' <<<"$output")" ]
+}
+
+@test "a child sees no variable of the loader, Ruby or Bundler that the user did not set" {
+    inside ruby -e 'require "bundler/setup"; system("env")'
+    [ "$status" -eq 0 ]
+    [ -z "$(grep -E '^(LD_|RUBY|GEM_|BUNDLE|LOCPATH|GCONV_PATH)' <<<"$output")" ]
+    grep -q '^PATH=/tmp/rucksack-0/[0-9a-f]*/m/.rucksack/bin:' <<<"$output"
+}
+
+@test "the user's variables do not disturb the app, and foreign children get them unchanged" {
+    local values=(LD_LIBRARY_PATH=/nowhere RUBYOPT=-rnothing RUBYLIB=/nowhere GEM_HOME=/nowhere
+        GEM_PATH=/nowhere BUNDLE_GEMFILE=/nowhere/Gemfile LD_PRELOAD='' "BUNDLE_PATH=a;b%c")
+    with_variables "${values[@]}" -- ruby -e '
+        require "sinatra/base"
+        system("env")
+        system(RbConfig.ruby, "-e", "require %q(sqlite3); puts %q(child ok)")
+        system("sh", "-c", "ruby -e %q(puts :nested)".sub("%q(puts :nested)", "\"puts :nested\""))'
+    [ "$status" -eq 0 ]
+    local value
+    for value in "${values[@]}"; do
+        grep -qxF "$value" <<<"$output"
+    done
+    grep -qx 'child ok' <<<"$output"
+    grep -qx 'nested' <<<"$output"
+}
+
+@test "what the app sets itself reaches its Ruby children" {
+    inside ruby -e 'ENV["RUBYOPT"] = "-W:no-experimental"; system("ruby", "-e", "puts ENV[%q(RUBYOPT)]")'
+    [ "$output" = -W:no-experimental ]
+}
+
+@test "every gem of the lock can be required" {
+    inside ruby -e '
+        require "bundler/setup"
+        Bundler.require(:default)
+        names = Gem.loaded_specs.keys - %w[bundler]
+        special = {"nio4r" => "nio", "rack-protection" => "rack/protection",
+                   "rack-session" => "rack/session"}
+        names.each { |name| require special.fetch(name, name) }
+        puts names.sort.join(" ")'
+    [ "$status" -eq 0 ]
+    [[ $output == *mustermann*nio4r*puma*rack*sinatra*sqlite3*tilt* ]]
+    [[ $output != *rack-test* ]]
+}
+
+@test "every extension of the standard library loads" {
+    inside ruby -e '
+        %w[openssl json socket zlib fiddle psych readline digest/sha2 date bigdecimal nkf ripper
+           io/console etc strscan stringio pathname].each { |name| require name }
+        puts "ä".encode("ISO-2022-JP", undef: :replace).bytesize, Encoding.default_external
+        puts OpenSSL::Digest::SHA256.hexdigest("")[0, 8]'
+    [ "$status" -eq 0 ]
+    [ "${lines[1]}" = UTF-8 ]
+    [ "${lines[2]}" = e3b0c442 ]
+}
+
+@test "bundle exec, bundle list and binstubs" {
+    inside bundle exec puma --version
+    [ "$status" -eq 0 ]
+    [[ $output == "puma version "* ]]
+    inside puma --version
+    [[ $output == "puma version "* ]]
+    inside bundle exec ruby -e 'puts Bundler.root, Gem.loaded_specs["sinatra"].name'
+    [[ ${lines[0]} == */m/app ]]
+    [ "${lines[1]}" = sinatra ]
+    inside bundle list
+    [ "$status" -eq 0 ]
+    [[ $output == *"sinatra ("* ]]
+    inside bundle install
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"read-only"* ]]
+    inside bundle exec no-such-command
+    [ "$status" -eq 127 ]
+}
+
+@test "Process.daemon keeps the image" {
+    inside ruby -e '
+        Process.daemon
+        sleep 1
+        require "sinatra/base"
+        File.write("/srv/daemon", Sinatra::VERSION)'
+    [ "$status" -eq 0 ]
+    local i
+    for i in $(seq 50); do
+        [ -s "$root/srv/daemon" ] && break
+        sleep 0.1
+    done
+    [ -s "$root/srv/daemon" ]
+    nothing_left "$root"
+}
+
+@test "exit status, signals, arguments and standard input are the program's own" {
+    inside ruby -e 'exit 7'
+    [ "$status" -eq 7 ]
+    inside ruby -e 'Process.kill(:TERM, $$); sleep'
+    [ "$status" -eq 143 ]
+    inside ruby -e 'p ARGV, $0' -- --version '' 'a b' $'\xff'
+    [ "${lines[0]}" = '["--version", "", "a b", "\xFF"]' ]
+    inside no-such-command
+    [ "$status" -eq 127 ]
+    run --separate-stderr run_in --loop "$root" /srv/guestbook.AppImage nonsense
+    [ "$status" -eq 127 ]
+    [[ $stderr == *"unknown verb 'nonsense'"* ]]
+    run --separate-stderr run_in --loop "$root" /srv/guestbook.AppImage backup
+    [ "$status" -eq 127 ]
+    [[ $stderr == *"not built yet"* ]]
+}
+
+@test "a state directory that cannot be written is an error, never another place" {
+    chmod 555 "$root/srv"
+    run --separate-stderr run_in --user $user --chroot "$root" /srv/guestbook.AppImage
+    [ "$status" -eq 125 ]
+    [[ $stderr == *E-WRITE*/srv/guestbook.state* ]]
+    [[ $stderr == *"hint: "*RUCKSACK_STATE=* ]]
+}
+
+@test "the file can be replaced while its state stays" {
+    start --loop "$root" /srv/guestbook.AppImage
+    wait_until_up
+    [ "$(status_of /entries -d 'name=Ada&text=kept')" = 303 ]
+    cp "$guestbook" "$root/srv/new"
+    mv "$root/srv/new" "$root/srv/guestbook.AppImage"
+    [ "$(status_of /)" = 200 ]
+    stop TERM
+    start --loop "$root" /srv/guestbook.AppImage
+    wait_until_up
+    request /entries.json | grep -q '"text":"kept"'
+}
