@@ -29,6 +29,8 @@ enum {
     BACKOFF_MAX_MS = 1000,
     CHILD_WAIT_MS = 2,
     JOIN_GRACE_MS = 1000,
+    CLEAN_TRIES = 50,
+    CLEAN_WAIT_MS = 20,
 };
 
 struct server {
@@ -300,17 +302,33 @@ static void serve(struct server *server)
     }
 }
 
-static void remove_directories(struct server *server)
+static bool remove_directories(struct server *server)
 {
     const struct place *place = server->spec->place;
 
     /* Somebody is starting in here, or serves another mount namespace: it is theirs to remove. */
-    if (!take_lock(server, false) || flock(place->dir_fd, LOCK_EX | LOCK_NB) != 0)
-        return;
+    if (!take_lock(server, false))
+        return false;
+    if (flock(place->dir_fd, LOCK_EX | LOCK_NB) != 0) {
+        cleanup_fd_value(&server->lock_fd);
+        server->lock_fd = -1;
+        return false;
+    }
     unlinkat(place->dir_fd, "m", AT_REMOVEDIR);
     unlinkat(place->dir_fd, "state", 0);
     unlinkat(place->dir_fd, "lock", 0);
     unlinkat(place->base_fd, strrchr(place->dir, '/') + 1, AT_REMOVEDIR);
+    return true;
+}
+
+/* Tries for a while: of two servers that end at once each could leave it to the other. */
+static void clean_up(struct server *server)
+{
+    struct timespec wait = {.tv_nsec = CLEAN_WAIT_MS * 1000000L};
+
+    flock(server->spec->place->dir_fd, LOCK_UN);
+    for (int i = 0; i < CLEAN_TRIES && !remove_directories(server); i++)
+        nanosleep(&wait, NULL);
 }
 
 static void run_server(struct server *server)
@@ -325,7 +343,7 @@ static void run_server(struct server *server)
         serve(server);
         fuse_free(server->fuse);
         close(server->fuse_fd);
-        remove_directories(server);
+        clean_up(server);
     }
     _exit(0);
 }
