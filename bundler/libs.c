@@ -192,6 +192,29 @@ static bool apply_recipes(struct libs *libs, const struct probe *probe, struct p
     return ok;
 }
 
+/*
+ * glibc tries every directory for the name as the user wrote it (C.UTF-8), then every directory for
+ * the normalised one (C.utf8). With only one of them here, the host's directory of the other name
+ * would win.
+ */
+static bool name_locale_twice(struct plan *plan, struct err *err)
+{
+    static const char *const names[][2] = {
+        {"usr/lib/locale/C.utf8", "C.UTF-8"},
+        {"usr/lib/locale/C.UTF-8", "C.utf8"},
+    };
+    struct plan_origin origin = {PLAN_PART_LIBS, "recipe 'locale'"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        cleanup_free char *other = xasprintf("usr/lib/locale/%s", names[i][1]);
+
+        if (plan_find(plan, names[i][0]) != NULL && plan_find(plan, other) == NULL &&
+            !plan_add_symlink(plan, other, strrchr(names[i][0], '/') + 1, origin, err))
+            return false;
+    }
+    return true;
+}
+
 /* Beside libc, in a directory gconv: where it was compiled to look. */
 static void name_gconv(struct libs *libs)
 {
@@ -234,7 +257,7 @@ bool libs_plan(struct libs *ret, const struct probe *probe, struct ruby *ruby,
 {
     *ret = (struct libs){0};
     if (!walk_everything(ret, probe, ruby, gems, err) || !apply_recipes(ret, probe, plan, err) ||
-        !plan_libraries(ret, probe, plan, err))
+        !plan_libraries(ret, probe, plan, err) || !name_locale_twice(plan, err))
         return false;
     name_gconv(ret);
     return find_loadpath(ret, probe, ruby, plan, err);

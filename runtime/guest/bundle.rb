@@ -21,7 +21,10 @@ def exec_command(arguments)
   end
 end
 
+# Outside of a bundle, RUBYOPT makes every Ruby below `bundle exec` load bundler/setup; here nothing
+# is exported, so the one that is asked for by name is told.
 def start(command, arguments)
+  arguments = ["-rbundler/setup", *arguments] if ["ruby", File.basename(RbConfig.ruby)].include?(command)
   exec([command, command], *arguments)
 rescue Errno::ENOENT
   warn "bundler: command not found: #{command}"

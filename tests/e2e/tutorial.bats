@@ -7,9 +7,14 @@ load lib
 setup() {
     make_guestbook
     work=$BATS_TEST_TMPDIR/tree
+    in_memory "$work"
     mkdir -p "$work/build"
     cp -a "$tree/examples" "$work/"
     ln -s "$rucksack" "$work/build/rucksack"
+}
+
+teardown() {
+    drop_roots
 }
 
 # The commands of all ```sh blocks.
