@@ -497,7 +497,7 @@ bool plan_add_tree(struct plan *plan, const char *path, const char *source,
 }
 
 /* '/' sorts before every other byte, so that a directory's children follow it at once. */
-static int compare_paths(const char *a, const char *b)
+int plan_path_compare(const char *a, const char *b)
 {
     while (*a != '\0' && *a == *b) {
         a++;
@@ -517,7 +517,7 @@ static int compare_entries(const void *a, const void *b)
     const struct plan_entry *const *left = a;
     const struct plan_entry *const *right = b;
 
-    return compare_paths((*left)->path, (*right)->path);
+    return plan_path_compare((*left)->path, (*right)->path);
 }
 
 void plan_sort(struct plan *plan)

@@ -102,3 +102,6 @@ void plan_remove(struct plan *plan, const char *path);
 
 /* Orders entries by path, component by component, so that parents come before children. */
 void plan_sort(struct plan *plan);
+
+/* That order, as strcmp(): by bytes, but '/' before every other one. */
+int plan_path_compare(const char *a, const char *b);
