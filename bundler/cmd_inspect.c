@@ -159,10 +159,12 @@ static void print_gems(const struct jdoc *gems)
         size_t width = width_of(text) + 2;
 
         if (column == 0 || column + width > LINE_WIDTH) {
-            printf("%s%*s", column > 0 ? "\n" : "", LABEL_WIDTH, "");
+            printf("%s%*s", column > 0 ? ",\n" : "", LABEL_WIDTH, "");
             column = LABEL_WIDTH;
+        } else {
+            fputs(", ", stdout);
         }
-        printf("%s%s", text, i + 1 < count ? ", " : "");
+        fputs(text, stdout);
         column += width;
     }
     if (count > 0)

@@ -543,3 +543,31 @@ const void *elf_bytes(const struct elf *elf, uint64_t vaddr, size_t len)
         return NULL;
     return elf->bytes + offset;
 }
+
+char *elf_trimmed(const struct elf *elf, size_t *ret_size)
+{
+    uint64_t end = sizeof(Elf64_Ehdr);
+    Elf64_Ehdr header;
+    char *copy;
+
+    if (elf->elf_class != ELFCLASS64 || elf->encoding != ELFDATA2LSB)
+        return NULL;
+    memcpy(&header, elf->bytes, sizeof(header));
+    if (header.e_phoff > elf->size_bytes)
+        return NULL;
+    end = header.e_phoff + (uint64_t)header.e_phnum * header.e_phentsize;
+    for (size_t i = 0; i < elf->load_count; i++) {
+        uint64_t load_end = elf->loads[i].offset + elf->loads[i].file_size;
+
+        end = load_end > end ? load_end : end;
+    }
+    if (end > elf->size_bytes || elf->size_bytes - end < ELF_TRIM_MIN)
+        return NULL;
+    header.e_shoff = 0;
+    header.e_shnum = 0;
+    header.e_shstrndx = SHN_UNDEF;
+    copy = xstrndup((const char *)elf->bytes, (size_t)end);
+    memcpy(copy, &header, sizeof(header));
+    *ret_size = (size_t)end;
+    return copy;
+}

@@ -91,3 +91,11 @@ bool elf_find_bytes(const struct elf *elf, const void *needle, size_t len,
 
 /* The file's bytes for an address, valid until elf_release(); NULL unless one segment has all. */
 const void *elf_bytes(const struct elf *elf, uint64_t vaddr, size_t len);
+
+/*
+ * A copy of the file without what no process ever maps: debug information, symbol table and section
+ * headers, which follow the last segment. Owned by the caller. NULL when that would save less than
+ * ELF_TRIM_MIN bytes, or when it is not a 64-bit object of this machine's byte order.
+ */
+enum { ELF_TRIM_MIN = 16 << 10 };
+char *elf_trimmed(const struct elf *elf, size_t *ret_size);

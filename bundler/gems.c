@@ -22,14 +22,15 @@
 /* Directories at the top of a gem that serve its authors, and files that only a compiler wants. */
 static const char *const unused_dirs[] = {"test",      "tests", "spec", "specs", "doc",    "docs",
                                           "benchmark", "ports", "tmp",  ".git",  ".github"};
-static const char *const unused_files[] = {"*.o",  "*.a",   "*.la",         "*.c",      "*.h",
-                                           "*.cc", "*.cpp", "gem_make.out", "mkmf.log", "Makefile"};
+static const char *const unused_files[] = {"*.o",  "*.a",          "*.la",     "*.c",
+                                           "*.h",  "*.cc",         "*.cpp",    "*.java",
+                                           "*.rl", "gem_make.out", "mkmf.log", "Makefile"};
 
 struct filter {
     struct gems *gems;
     const char *dir;   /* absolute source of the tree */
+    const char *image; /* image path of the tree */
     const char *owner; /* "gem 'puma'" */
-    bool found_object;
 };
 
 static bool is_unused(const char *relative, bool is_dir)
@@ -48,6 +49,26 @@ static bool is_unused(const char *relative, bool is_dir)
     return false;
 }
 
+/* "README.md", "History.txt": what a gem's author tells readers. Licences stay. */
+static bool is_prose(const char *relative)
+{
+    static const char *const patterns[] = {"*.md", "*.rdoc", "README*", "CHANGELOG*", "HISTORY*"};
+
+    for (size_t i = 0; strchr(relative, '/') == NULL && i < COUNT(patterns); i++) {
+        if (fnmatch(patterns[i], relative, FNM_CASEFOLD) == 0)
+            return strcasestr(relative, "licen") == NULL && strcasestr(relative, "copy") == NULL;
+    }
+    return false;
+}
+
+/* Below ext/ lie the sources of the extensions; some gems load what was compiled there. */
+static bool is_source(const char *relative)
+{
+    size_t len = strlen(relative);
+
+    return strncmp(relative, "ext/", 4) == 0 && (len < 3 || strcmp(relative + len - 3, ".so") != 0);
+}
+
 /* Programs and libraries alike: all that the loader will have to map. */
 static bool is_object(const char *relative, const char *path)
 {
@@ -63,15 +84,48 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
     struct gems *gems = filter->gems;
     cleanup_free char *path = NULL;
 
-    if (is_unused(relative, is_dir))
+    if (is_unused(relative, is_dir) || (!is_dir && (is_prose(relative) || is_source(relative))))
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {
         gems->objects =
             xrealloc_array(gems->objects, gems->object_count + 1, sizeof(*gems->objects));
-        gems->objects[gems->object_count++] =
-            (struct gems_object){steal_ptr(&path), xstrdup(filter->owner)};
-        filter->found_object = true;
+        gems->objects[gems->object_count++] = (struct gems_object){
+            steal_ptr(&path), xasprintf("%s/%s", filter->image, relative), xstrdup(filter->owner)};
+    }
+    return true;
+}
+
+/* Gems are compiled with debug information, several times the size of the code. */
+static bool trim_object(const struct gems_object *object, struct plan *plan, struct err *err)
+{
+    cleanup_free char *trimmed = NULL;
+    struct elf elf;
+    size_t size;
+    bool ok = true;
+
+    if (!elf_open(&elf, object->path, err))
+        return false;
+    trimmed = elf_trimmed(&elf, &size);
+    if (trimmed != NULL)
+        ok = plan_replace_data(plan, object->image, 0755, trimmed, size,
+                               (struct plan_origin){PLAN_PART_GEMS, object->owner}, err);
+    elf_release(&elf);
+    return ok;
+}
+
+static bool plan_gem_tree(struct gems *gems, const char *image, const char *dir, const char *owner,
+                          struct plan *plan, struct err *err)
+{
+    struct filter filter = {gems, dir, image, owner};
+    size_t before = gems->object_count;
+
+    if (!plan_add_tree(plan, image, dir, (struct plan_origin){PLAN_PART_GEMS, owner}, is_packed,
+                       &filter, err))
+        return false;
+    for (size_t i = before; i < gems->object_count; i++) {
+        if (!trim_object(&gems->objects[i], plan, err))
+            return false;
     }
     return true;
 }
@@ -88,18 +142,16 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
     cleanup_free char *extension =
         xasprintf(FORMAT_GEM_DIR "/extensions/%s/%s/%s", probe->ruby.gem_platform,
                   probe->ruby.extension_api, gem->full_name);
-    struct filter filter = {gems, gem->dir, owner, false};
+    size_t before = gems->object_count;
     struct plan_origin origin = {PLAN_PART_GEMS, owner};
 
     if (gem->is_default)
         return true;
-    if (!plan_add_tree(plan, dir, gem->dir, origin, is_packed, &filter, err))
+    if (!plan_gem_tree(gems, dir, gem->dir, owner, plan, err) ||
+        (gem->extension_dir != NULL &&
+         !plan_gem_tree(gems, extension, gem->extension_dir, owner, plan, err)))
         return err_wrap(err, "%s", owner);
-    filter.dir = gem->extension_dir;
-    if (gem->extension_dir != NULL &&
-        !plan_add_tree(plan, extension, gem->extension_dir, origin, is_packed, &filter, err))
-        return err_wrap(err, "%s", owner);
-    gems->is_native[index] = filter.found_object;
+    gems->is_native[index] = gems->object_count > before;
     return plan_add_data(plan, spec, 0644, gem->gemspec, strlen(gem->gemspec), origin, err);
 }
 
@@ -238,6 +290,7 @@ void gems_release(struct gems *gems)
 {
     for (size_t i = 0; i < gems->object_count; i++) {
         free(gems->objects[i].path);
+        free(gems->objects[i].image);
         free(gems->objects[i].owner);
     }
     for (size_t i = 0; i < gems->script_count; i++) {

@@ -15,6 +15,7 @@ struct probe;
 /* A shared object of a gem, for the walker. */
 struct gems_object {
     char *path;  /* absolute */
+    char *image; /* image path */
     char *owner; /* "gem 'sqlite3'" */
 };
 

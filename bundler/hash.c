@@ -27,6 +27,7 @@ void hash_init(struct hash *hash)
     int code = sodium_init();
 
     (void)code;
+    *hash = (struct hash){0};
     (void)crypto_generichash_init(state_of(hash), NULL, 0, FORMAT_HASH_SIZE);
 }
 

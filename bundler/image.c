@@ -34,7 +34,7 @@
 #include "common/xalloc.h"
 
 enum {
-    BLOCK_SIZE = 128 << 10,
+    BLOCK_SIZE = 256 << 10,
     DEVICE_BLOCK = 4096,
     CHUNK_SIZE = 1 << 20,
     BACKLOG_PER_WORKER = 10, /* blocks in flight: bounds the memory, not the image */
@@ -302,8 +302,12 @@ static bool begin_image(struct writer *writer, struct err *err)
 static bool append(struct writer *writer, const void *data, size_t size, const char *what,
                    struct err *err)
 {
-    int code = sqfs_block_processor_append(writer->processor, data, size);
+    int code;
 
+    /* libsquashfs 1.2 follows a null pointer when nothing is appended to an empty file. */
+    if (size == 0)
+        return true;
+    code = sqfs_block_processor_append(writer->processor, data, size);
     writer->done_bytes += size;
     if (writer->options->progress != NULL)
         writer->options->progress(writer->done_bytes, writer->options->context);
@@ -579,7 +583,9 @@ static int open_readers(struct image *image)
 
     if (code != 0)
         return code;
-    if (image->super.bytes_used > image->window.size || image->super.inode_count > INODES_MAX)
+    /* A fragment holds the end of at least one file: so its table, too, has a bounded size. */
+    if (image->super.bytes_used > image->window.size || image->super.inode_count > INODES_MAX ||
+        image->super.fragment_entry_count > image->super.inode_count)
         return SQFS_ERROR_OUT_OF_BOUNDS;
     code = sqfs_compressor_config_init(&config, image->super.compression_id,
                                        image->super.block_size, SQFS_COMP_FLAG_UNCOMPRESS);

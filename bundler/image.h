@@ -3,7 +3,7 @@
 /*
  * squashfs images: written from a plan, read back by path. The only file that knows libsquashfs.
  *
- * Written: zstd, 128 KiB blocks, tail-end fragments, duplicate files stored once, no export table,
+ * Written: zstd, 256 KiB blocks, tail-end fragments, duplicate files stored once, no export table,
  * no xattrs, owner 0:0, one modification time for every inode. The same plan gives the same bytes,
  * whatever the number of processors.
  *

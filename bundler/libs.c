@@ -240,16 +240,24 @@ bool libs_plan(struct libs *ret, const struct probe *probe, struct ruby *ruby,
     return find_loadpath(ret, probe, ruby, plan, err);
 }
 
+/*
+ * The copy stands twice, and is stored once: under the process's name, where the launcher starts
+ * it, and in the place of the original, where libc's DT_NEEDED finds it.
+ */
 bool libs_plan_loader(const struct libs *libs, const char *comm, struct plan *plan, struct err *err)
 {
+    struct plan_origin origin = {PLAN_PART_RUNTIME, "hermetic loader"};
     cleanup_free char *path = xasprintf(FORMAT_DIR "/ld/%s", comm);
+    cleanup_free char *original = realpath(libs->walk.interp, NULL);
     cleanup_free char *bytes = NULL;
     size_t size;
 
-    return fs_read_file(libs->walk.interp, LOADER_MAX, &bytes, &size, err) &&
+    if (original == NULL)
+        return err_sys(err, "'%s'", libs->walk.interp);
+    return fs_read_file(original, LOADER_MAX, &bytes, &size, err) &&
            loader_make_hermetic(libs->walk.loader, bytes, size, err) &&
-           plan_add_data(plan, path, 0755, bytes, size,
-                         (struct plan_origin){PLAN_PART_RUNTIME, "hermetic loader"}, err);
+           plan_add_data(plan, path, 0755, bytes, size, origin, err) &&
+           plan_replace_data(plan, original + 1, 0755, bytes, size, origin, err);
 }
 
 void libs_release(struct libs *libs)

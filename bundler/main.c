@@ -6,17 +6,22 @@
 #include <string.h>
 
 #include "bundler/command.h"
+#include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 static int report(const struct err *err, const struct command *command)
 {
     const char *colon = err->id[0] != '\0' ? ": " : "";
+    /* Messages quote names from images and archives: of others. */
+    cleanup_free char *msg = text_visible(err->msg);
+    cleanup_free char *hint = text_visible(err->hint);
 
     fflush(stdout);
-    fprintf(stderr, "rucksack: %s%s%s\n", err->id, colon, err->msg);
-    if (err->hint[0] != '\0')
-        fprintf(stderr, "hint: %s\n", err->hint);
+    fprintf(stderr, "rucksack: %s%s%s\n", err->id, colon, msg);
+    if (hint[0] != '\0')
+        fprintf(stderr, "hint: %s\n", hint);
     if (err->kind == ERR_USAGE)
         fprintf(stderr, "Try 'rucksack %s%s--help'.\n", command != NULL ? command->name : "",
                 command != NULL ? " " : "");

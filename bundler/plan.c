@@ -381,14 +381,40 @@ struct tree {
 
 static bool add_tree_dir(const struct tree *tree, const char *relative, int depth, struct err *err);
 
-/* Whether a symlink leads to another place of the tree: then it means the same in the image. */
-static bool stays_inside(const struct tree *tree, const char *source, const char *target)
+/* Whether a link's target, read from where the link is, names a place above the top on its way: the
+ * top has another name in the image. */
+static bool climbs_out(const char *relative, const char *target)
+{
+    size_t depth = 0;
+
+    for (const char *at = relative; *at != '\0'; at++)
+        depth += *at == '/';
+    for (const char *part = target; *part != '\0';) {
+        size_t len = strcspn(part, "/");
+
+        if (len == 2 && part[0] == '.' && part[1] == '.') {
+            if (depth == 0)
+                return true;
+            depth--;
+        } else if (len > 0 && !(len == 1 && part[0] == '.')) {
+            depth++;
+        }
+        part += len + (part[len] == '/');
+    }
+    return false;
+}
+
+/* Whether a symlink leads to another place of the tree, or its top: then it means the same in the
+ * image. */
+static bool stays_inside(const struct tree *tree, const char *relative, const char *source,
+                         const char *target)
 {
     cleanup_free char *top = realpath(tree->source, NULL);
     cleanup_free char *real = realpath(source, NULL);
+    size_t len = top != NULL ? strlen(top) : 0;
 
-    return target[0] != '/' && top != NULL && real != NULL &&
-           strncmp(real, top, strlen(top)) == 0 && real[strlen(top)] == '/';
+    return target[0] != '/' && !climbs_out(relative, target) && top != NULL && real != NULL &&
+           strncmp(real, top, len) == 0 && (real[len] == '/' || real[len] == '\0');
 }
 
 static bool add_tree_link(const struct tree *tree, const char *relative, const char *source,
@@ -399,7 +425,7 @@ static bool add_tree_link(const struct tree *tree, const char *relative, const c
 
     if (target == NULL)
         return false;
-    if (stays_inside(tree, source, target))
+    if (stays_inside(tree, relative, source, target))
         return plan_add_symlink(tree->plan, path, target, tree->origin, err);
     if (stat(source, &st) != 0)
         return true; /* dangling: of no use on the server either */

@@ -21,9 +21,10 @@ enum { LOADPATH_DIRS_MAX = 16, LOADPATH_BYTES_MAX = 4096, SPEC_MAX = 1 << 20 };
 
 static const char *const movable_prefixes[] = {"/usr/", "/opt/"};
 
-/* What nobody loads at run time. */
-static const char *const unused_files[] = {"*.h",  "*.hpp", "*.a",          "*.o",
-                                           "*.la", "*.ri",  "gem_make.out", "mkmf.log"};
+/* What serves only to write documentation or to compile. rdoc with its web fonts is a fifth of the
+ * whole library. */
+static const char *const unused_files[] = {"*.h",  "*.hpp",        "*.a",      "*.o",    "*.la",
+                                           "*.ri", "gem_make.out", "mkmf.log", "mkmf.rb"};
 
 struct stdlib_filter {
     struct ruby *ruby;
@@ -75,8 +76,7 @@ static bool is_stdlib(const char *relative, bool is_dir, void *context)
 {
     const struct stdlib_filter *filter = context;
 
-    /* rdoc's web fonts are a quarter of the whole library, and no program serves them. */
-    if (is_unused(relative) || fnmatch("rdoc/generator/template/*/fonts", relative, 0) == 0)
+    if (is_unused(relative) || is_library(relative, "rdoc"))
         return false;
     if (filter->has_bundler && is_library(relative, "bundler"))
         return false;
@@ -98,7 +98,9 @@ static bool only_bundler(const char *relative, bool is_dir, void *context)
 {
     (void)context;
     (void)is_dir;
-    return is_library(relative, "bundler");
+    /* The pages of `bundle help`, and the skeletons of `bundle gem`. */
+    return is_library(relative, "bundler") && strcmp(relative, "bundler/man") != 0 &&
+           strcmp(relative, "bundler/templates") != 0;
 }
 
 static bool check_prefix(const struct probe *probe, struct err *err)

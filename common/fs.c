@@ -63,21 +63,31 @@ bool fs_write_all(int fd, const void *data, size_t size, struct err *err)
     return true;
 }
 
+static bool make_dir(const char *path, mode_t mode, struct err *err)
+{
+    struct stat st;
+
+    if (mkdir(path, mode) == 0)
+        return true;
+    if (errno == EEXIST && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+        errno = ENOTDIR;
+    return errno == EEXIST || err_sys(err, "'%s'", path);
+}
+
 bool fs_mkdir_p(const char *path, mode_t mode, struct err *err)
 {
     cleanup_free char *copy = strdup(path);
 
     if (copy == NULL)
         return err_sys(err, "'%s'", path);
-    for (char *at = copy + 1; (at = strchr(at, '/')) != NULL; at++) {
+    /* A leading slash is no end of a name. */
+    for (char *at = copy + strspn(copy, "/"); (at = strchr(at, '/')) != NULL; at++) {
         *at = '\0';
-        if (mkdir(copy, mode) != 0 && errno != EEXIST)
-            return err_sys(err, "'%s'", copy);
+        if (!make_dir(copy, mode, err))
+            return false;
         *at = '/';
     }
-    if (mkdir(copy, mode) != 0 && errno != EEXIST)
-        return err_sys(err, "'%s'", copy);
-    return true;
+    return make_dir(copy, mode, err);
 }
 
 static bool remove_children(int parent, const char *name, struct err *err)

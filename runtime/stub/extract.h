@@ -16,8 +16,10 @@ struct sqfs;
 /*
  * Unpacks into the existing directory dir_fd. With pattern (fnmatch on the path in the image; a
  * directory that matches brings its subtree) only what matches; ERR_INPUT when nothing does.
+ * Each path is printed after echo, unless that is NULL.
  */
-[[nodiscard]] bool extract_tree(struct sqfs *fs, int dir_fd, const char *pattern, struct err *err);
+[[nodiscard]] bool extract_tree(struct sqfs *fs, int dir_fd, const char *pattern, const char *echo,
+                                struct err *err);
 
 /* The image's paths on stdout, one a line. */
 [[nodiscard]] bool extract_list(struct sqfs *fs, struct err *err);

@@ -82,7 +82,7 @@ bool lifetime_lock(struct place *place, int *ret_fd, struct err *err)
 
 /* ----------------------------------------------------------------- helpers */
 
-int lifetime_run(const char *program, char *const argv[], bool quiet)
+int lifetime_run(const char *program, char *const argv[], int stderr_fd)
 {
     pid_t pid = fork();
     int status;
@@ -90,10 +90,10 @@ int lifetime_run(const char *program, char *const argv[], bool quiet)
     if (pid < 0)
         return -1;
     if (pid == 0) {
-        int null = quiet ? open("/dev/null", O_RDWR) : -1;
+        int null = open("/dev/null", O_RDWR);
 
         for (int fd = 0; null >= 0 && fd <= 2; fd++)
-            dup2(null, fd);
+            dup2(fd == 2 && stderr_fd >= 0 ? stderr_fd : null, fd);
         execvp(program, argv);
         _exit(127);
     }
@@ -111,7 +111,7 @@ bool lifetime_unmount(const char *root, const char *fusermount, bool lazy)
 
     if (umount2(root, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
         return true;
-    return fusermount != NULL && lifetime_run(fusermount, argv, true) == 0;
+    return fusermount != NULL && lifetime_run(fusermount, argv, -1) == 0;
 }
 
 static void close_range_fd(unsigned first, unsigned last)
@@ -193,8 +193,11 @@ int lifetime_receive(int socket)
     return fd;
 }
 
-/* The lock, unless a starter has it. Not waiting: the starter may be waiting for us. */
-static bool take_lock(struct server *server)
+/*
+ * The lock, unless a starter has it, or, while it is mounted, somebody joined just now. Not
+ * waiting: the starter may be waiting for us.
+ */
+static bool take_lock(struct server *server, bool mounted)
 {
     struct stat st;
 
@@ -208,7 +211,7 @@ static bool take_lock(struct server *server)
         bool joined = st.st_mtim.tv_sec != server->start.tv_sec ||
                       st.st_mtim.tv_nsec != server->start.tv_nsec;
 
-        if (!joined || age < 0 || age > JOIN_GRACE_MS)
+        if (!mounted || !joined || age < 0 || age > JOIN_GRACE_MS)
             return true;
     }
     cleanup_fd_value(&server->lock_fd);
@@ -231,7 +234,7 @@ static void begin_unmount(struct server *server)
 {
     const struct lifetime *spec = server->spec;
 
-    if (!take_lock(server)) {
+    if (!take_lock(server, true)) {
         try_again_later(server);
         return;
     }
@@ -302,7 +305,7 @@ static void remove_directories(struct server *server)
     const struct place *place = server->spec->place;
 
     /* Somebody is starting in here, or serves another mount namespace: it is theirs to remove. */
-    if (!take_lock(server) || flock(place->dir_fd, LOCK_EX | LOCK_NB) != 0)
+    if (!take_lock(server, false) || flock(place->dir_fd, LOCK_EX | LOCK_NB) != 0)
         return;
     unlinkat(place->dir_fd, "m", AT_REMOVEDIR);
     unlinkat(place->dir_fd, "state", 0);

@@ -35,8 +35,8 @@ struct lifetime {
 /* Starts the server: no child of ours, none of our descriptors. */
 [[nodiscard]] bool lifetime_spawn(const struct lifetime *lifetime, struct err *err);
 
-/* Runs program with arguments, output to /dev/null if quiet. Its exit code, or -1. */
-int lifetime_run(const char *program, char *const argv[], bool quiet);
+/* Runs program; its errors go to stderr_fd (above 2), or nowhere for -1. Its exit code, or -1. */
+int lifetime_run(const char *program, char *const argv[], int stderr_fd);
 
 /* The descriptor that comes over socket (SCM_RIGHTS), or -1. */
 int lifetime_receive(int socket);

@@ -8,6 +8,7 @@
 #include <stdalign.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,7 +73,8 @@ static const char *fusermount_program(const struct mount_request *request)
 }
 
 /* The helper sends the mounted descriptor over the socket that _FUSE_COMMFD names. */
-static bool run_fusermount(const char *program, const char *root, int *ret_fd, int *ret_code)
+static bool run_fusermount(const char *program, const char *root, int stderr_fd, int *ret_fd,
+                           int *ret_code)
 {
     char *argv[] = {(char *)(uintptr_t)program,
                     (char *)(uintptr_t) "-o",
@@ -88,12 +90,25 @@ static bool run_fusermount(const char *program, const char *root, int *ret_fd, i
     fcntl(pair[1], F_SETFD, 0);
     snprintf(number, sizeof(number), "%d", pair[1]);
     setenv("_FUSE_COMMFD", number, 1);
-    *ret_code = lifetime_run(program, argv, true);
+    *ret_code = lifetime_run(program, argv, stderr_fd);
     unsetenv("_FUSE_COMMFD");
     close(pair[1]);
     *ret_fd = *ret_code == 0 ? lifetime_receive(pair[0]) : -1;
     close(pair[0]);
     return *ret_fd >= 0;
+}
+
+/* What the helper said, as the reason. */
+static bool helper_error(const char *program, int stderr_fd, int code, struct err *err)
+{
+    char text[160] = "";
+    ssize_t n = stderr_fd >= 0 ? pread(stderr_fd, text, sizeof(text) - 1, 0) : 0;
+
+    text[n > 0 ? n : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (text[0] != '\0')
+        return err_set(err, ERR_INPUT, "%s", text);
+    return err_set(err, ERR_INPUT, "%s refused (exit code %d)", program, code);
 }
 
 static bool mount_fusermount(const struct mount_request *request, const char *root, int *ret_fd,
@@ -102,16 +117,17 @@ static bool mount_fusermount(const struct mount_request *request, const char *ro
     const char *given = fusermount_program(request);
     const char *const programs[] = {given != NULL ? given : "fusermount3",
                                     given != NULL ? NULL : "fusermount"};
+    cleanup_fd int said = memfd_create("fusermount", MFD_CLOEXEC);
     int code = -1;
 
     for (size_t i = 0; i < 2 && programs[i] != NULL; i++) {
-        if (run_fusermount(programs[i], root, ret_fd, &code)) {
+        if (run_fusermount(programs[i], root, said, ret_fd, &code)) {
             *ret_program = programs[i];
             return true;
         }
         /* It is there and refused: its older name would do the same. */
         if (code != 127)
-            return err_set(err, ERR_INPUT, "%s refused (exit code %d)", programs[i], code);
+            return helper_error(programs[i], said, code, err);
     }
     return err_set(err, ERR_INPUT, "%s is not installed", programs[0]);
 }

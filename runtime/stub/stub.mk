@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # The runtime stub: everything of a bundle that is not the image.
 
-STUB_SOURCES := $(wildcard runtime/stub/*.c) common/err.c
+STUB_SOURCES := $(wildcard runtime/stub/*.c) common/err.c common/fs.c
 STUB_OBJECTS := $(STUB_SOURCES:%.c=$(BUILD)/stub-obj/%.o)
 ifdef SANITIZE
   STUB_CFLAGS := -O1 -g -fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
                  -fno-omit-frame-pointer
   STUB_LINK = $(CC) -pie -fsanitize=$(SANITIZE) -o $@ $(STUB_OBJECTS) -lzstd -lz
 else
-  STUB_CFLAGS := $(MUSL_CFLAGS) -O2
+  STUB_CFLAGS := $(MUSL_CFLAGS) -Os
   STUB_LINK = $(CC) $(MUSL_LDSTART) -Wl,-s -o $@ $(STUB_OBJECTS) \
               /usr/lib/$(MULTIARCH)/libzstd.a /usr/lib/$(MULTIARCH)/libz.a $(MUSL_LDEND)
 endif

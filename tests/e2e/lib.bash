@@ -29,8 +29,23 @@ make_enter() {
             "$BATS_TEST_DIRNAME/enter.c"
 }
 
+# Roots live in memory; drop_roots is for teardown().
+in_memory() {
+    mkdir -p "$1"
+    mount -t tmpfs tmpfs "$1"
+}
+
+drop_roots() {
+    local mounted
+    for mounted in $(awk -v top="$BATS_TEST_TMPDIR/" 'index($2, top) == 1 { print $2 }' \
+        /proc/self/mounts); do
+        umount "$mounted"
+    done
+}
+
 # A root with nothing in it but busybox: no libc, no /usr, no /lib64.
 make_busybox_root() {
+    in_memory "$1"
     mkdir -p "$1"/{bin,dev,proc,tmp,home,srv,run}
     chmod 1777 "$1/tmp"
     cp "$(command -v busybox)" "$1/bin/busybox"
@@ -60,11 +75,10 @@ make_debian_root() {
                 exit 1
             }
             tar -C "$cache/$release" -cf "$cache/$release.tar.new" .
-            rm -rf "${cache:?}/$release"
             mv "$cache/$release.tar.new" "$cache/$release.tar"
         fi
     ) 9>"$cache.lock" || return 1
-    mkdir -p "$root"
+    in_memory "$root"
     tar -C "$root" -xf "$cache/$release.tar"
     prepare_root "$root"
 }
@@ -123,12 +137,12 @@ stop() {
 nothing_left() {
     local i
     for i in $(seq 50); do
-        if ! pgrep -x rucksack-fs >/dev/null && ! grep -q "$1" /proc/self/mounts; then
+        if ! pgrep -x rucksack-fs >/dev/null && ! grep -q "$1/" /proc/self/mounts; then
             return 0
         fi
         sleep 0.1
     done
     pgrep -ax rucksack-fs >&2
-    grep "$1" /proc/self/mounts >&2
+    grep "$1/" /proc/self/mounts >&2
     return 1
 }

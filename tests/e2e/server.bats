@@ -17,6 +17,7 @@ setup() {
 
 teardown() {
     stop KILL
+    drop_roots
 }
 
 # Serves, keeps an entry through kill -9, and shows it after the next start.
@@ -69,7 +70,8 @@ only_state_is_written() {
 
 @test "busybox only, user: fusermount3" {
     make_busybox_root "$root"
-    # A setuid fusermount3 with what it needs itself: it is the host's, not ours.
+    # A setuid fusermount3 with what it needs itself, a user's name included: it is the host's,
+    # not ours.
     mkdir -p "$root"/usr/bin "$root"/lib64
     cp /usr/bin/fusermount3 "$root/usr/bin/"
     chmod 4755 "$root/usr/bin/fusermount3"
@@ -78,6 +80,7 @@ only_state_is_written() {
     cp -L /lib/x86_64-linux-gnu/libc.so.6 "$root/lib/x86_64-linux-gnu/"
     mkdir -p "$root/etc"
     ln -s /proc/self/mounts "$root/etc/mtab"
+    echo "user:x:$user:$user::/home/user:/bin/sh" >"$root/etc/passwd"
     way=fusermount
     serves_and_keeps --user $user --fuse "$root"
 }

@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# inspect, verify and extract on a real bundle, and on damaged copies of it.
+
+load lib
+
+setup_file() {
+    make_guestbook
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+@test "verify accepts what build wrote" {
+    run "$rucksack" verify "$guestbook"
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "stub ok" ]
+    [ "${lines[1]}" = "image ok" ]
+    [[ ${lines[2]} =~ ^content\ ok\ [0-9]+\ files$ ]]
+}
+
+@test "verify names what differs and exits with 3" {
+    cp "$guestbook" changed
+    printf 'x' | dd of=changed bs=1 seek=1000000 conv=notrunc status=none
+    printf 'more' >>changed
+    run "$rucksack" verify changed
+    [ "$status" -eq 3 ]
+    [[ $output == *"image differs"* ]]
+    [[ $output == *"E-VERIFY"* ]]
+    [[ $output == *"4 bytes follow the image"* ]]
+}
+
+@test "a file that was cut is told to be copied again" {
+    head -c 1000000 "$guestbook" >cut
+    run "$rucksack" inspect cut
+    [ "$status" -eq 1 ]
+    [[ $output == *"E-TRUNCATED"* ]]
+    [[ $output == *"hint: copy it again"* ]]
+}
+
+@test "inspect shows name, Ruby, gems, libraries and state" {
+    run "$rucksack" inspect "$guestbook"
+    [ "$status" -eq 0 ]
+    [[ $output == *"name       guestbook"* ]]
+    [[ $output == *"sqlite3 "*"*"* ]]
+    [[ $output == *"libsqlite3.so.0"*"gem 'sqlite3'"* ]]
+    [[ $output == *"state      data"* ]]
+}
+
+@test "inspect --json is one document with the file's figures" {
+    "$rucksack" inspect --json "$guestbook" >document
+    ruby -rjson -e 'd = JSON.parse(File.read("document"))
+                    f = d.fetch("file")
+                    exit d["format"] == 1 && f["size"] == File.size(ARGV[0]) &&
+                         f["image_offset"] + f["image_size"] == f["size"] &&
+                         f["image_hash"].match?(/\A\h{64}\z/)' "$guestbook"
+}
+
+@test "extract makes NAME.root once" {
+    run "$rucksack" extract "$guestbook"
+    [ "$status" -eq 0 ]
+    [ "$output" = "guestbook.root" ]
+    [ -x guestbook.root/AppRun ]
+    [ -f guestbook.root/app/config.ru ]
+    run "$rucksack" extract "$guestbook"
+    [ "$status" -eq 1 ]
+    [[ $output == *"E-OUTPUT"*"already there"* ]]
+}
+
+@test "an extraction that fails leaves nothing" {
+    cp "$guestbook" changed
+    dd if=/dev/urandom of=changed bs=4096 seek=300 count=200 conv=notrunc status=none
+    run "$rucksack" extract -o out changed
+    [ "$status" -eq 1 ]
+    [[ $output == *"E-IMAGE"* ]]
+    [ ! -e out ]
+}
+
+@test "other files are no bundles" {
+    run "$rucksack" verify "$rucksack"
+    [ "$status" -eq 1 ]
+    [[ $output == *"E-BUNDLE"*"is not a Rucksack bundle"* ]]
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/* Mirrors image.c. Cases: what was written is read back · the same bytes for any number of workers
+ * · large directories · other readers accept it · damaged images end in an error. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sys/stat.h>
+
+#include "bundler/image.h"
+#include "bundler/plan.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/proc.h"
+#include "common/xalloc.h"
+#include "tests/unit/scratch.h"
+
+enum { LARGE = 300 << 10, MANY = 600, OFFSET = 8192, FUZZ_ROUNDS = 300, ENTRIES = MANY + 14 };
+
+/* A damaged inode may ask for more memory than there is: libsquashfs reports that as an error, and
+ * AddressSanitizer must let it. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+static char large[LARGE]; /* three blocks, the last one a fragment; does not compress well */
+
+static void fill_plan(struct plan *plan)
+{
+    struct plan_origin origin = {PLAN_PART_APP, "test"};
+    struct err err = {0};
+
+    plan_init(plan);
+    assert_true(plan_add_data(plan, "AppRun", 0755, "#!", 2, origin, &err));
+    assert_true(plan_add_data(plan, "empty", 0644, "", 0, origin, &err));
+    assert_true(plan_add_data(plan, "data/large", 0644, large, sizeof(large), origin, &err));
+    assert_true(plan_add_data(plan, "data/twin", 0644, large, sizeof(large), origin, &err));
+    assert_true(plan_add_file(plan, "data/source", "source", origin, &err));
+    assert_true(plan_add_data(plan, "a/b", 0644, "1", 1, origin, &err));
+    assert_true(plan_add_data(plan, "a-b", 0644, "2", 1, origin, &err));
+    assert_true(plan_add_data(plan, "a.b", 0644, "3", 1, origin, &err));
+    assert_true(plan_add_dir(plan, "nothing", origin, &err));
+    assert_true(plan_add_symlink(plan, "lib/libz.so.1", "../data/large", origin, &err));
+    for (int i = 0; i < MANY; i++) {
+        cleanup_free char *path = xasprintf("many/file-%d", i);
+
+        assert_true(plan_add_data(plan, path, 0644, path, strlen(path), origin, &err));
+    }
+    plan_sort(plan);
+}
+
+static uint64_t write_image(const char *path, unsigned int workers, uint64_t offset)
+{
+    struct image_options options = {.level = 3, .workers = workers, .mtime = 1};
+    struct plan plan;
+    struct err err = {0};
+    uint64_t size = 0;
+    cleanup_fd int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    fill_plan(&plan);
+    assert_true(image_write(&plan, fd, offset, &options, &size, &err));
+    assert_int_equal(size % 4096, 0);
+    plan_release(&plan);
+    return size;
+}
+
+static int prepare(void **state)
+{
+    uint32_t x = 1;
+
+    if (scratch_enter(state) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(large); i++) {
+        x = x * 1664525 + 1013904223;
+        large[i] = (char)(x >> 27);
+    }
+    scratch_write("source", large, 5000);
+    return 0;
+}
+
+static void assert_content(struct image *image, const char *path, const void *want, size_t size)
+{
+    cleanup_free char *got = NULL;
+    size_t got_size = 0;
+    struct err err = {0};
+
+    assert_true(image_read(image, path, LARGE, &got, &got_size, &err));
+    assert_int_equal(got_size, size);
+    assert_memory_equal(got, want, size);
+    assert_int_equal(got[size], '\0');
+}
+
+static struct image *open_written(const char *path, int *ret_fd)
+{
+    uint64_t size = write_image(path, 2, OFFSET);
+    struct image *image = NULL;
+    struct err err = {0};
+
+    *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(image_open(&image, *ret_fd, OFFSET, size, &err));
+    return image;
+}
+
+static void files_are_read_back_as_written(void **state)
+{
+    cleanup_fd int fd = -1;
+    struct image *image = open_written("image", &fd);
+    struct err err = {0};
+
+    (void)state;
+    assert_content(image, "AppRun", "#!", 2);
+    assert_content(image, "empty", "", 0);
+    assert_content(image, "data/large", large, sizeof(large));
+    assert_content(image, "data/twin", large, sizeof(large));
+    assert_content(image, "data/source", large, 5000);
+    assert_content(image, "a/b", "1", 1);
+    assert_content(image, "a-b", "2", 1);
+    assert_content(image, "a.b", "3", 1);
+    assert_content(image, "many/file-0", "many/file-0", 11);
+    assert_content(image, "many/file-599", "many/file-599", 13);
+    assert_true(image_check(image, &err));
+    image_free(image);
+    image_free(NULL);
+}
+
+static void assert_unreadable(struct image *image, const char *path, size_t max)
+{
+    char *data = NULL;
+    size_t size;
+    struct err err = {0};
+
+    assert_false(image_read(image, path, max, &data, &size, &err));
+    assert_string_equal(err.id, "E-IMAGE");
+    assert_null(data);
+}
+
+static void what_is_no_file_or_too_large_is_not_read(void **state)
+{
+    cleanup_fd int fd = -1;
+    struct image *image = open_written("image", &fd);
+
+    (void)state;
+    assert_unreadable(image, "absent", LARGE);
+    assert_unreadable(image, "many", LARGE);
+    assert_unreadable(image, "", LARGE);
+    assert_unreadable(image, "lib/libz.so.1", LARGE);
+    assert_unreadable(image, "AppRun/x", LARGE);
+    assert_unreadable(image, "../source", LARGE);
+    assert_unreadable(image, "data/large", LARGE - 1);
+    image_free(image);
+}
+
+struct tally {
+    size_t nodes;
+    size_t in_many;
+    char last[64];
+};
+
+static bool count_node(const struct image_node *node, void *context, struct err *err)
+{
+    struct tally *tally = context;
+
+    (void)err;
+    tally->nodes++;
+    tally->in_many += strncmp(node->path, "many/", 5) == 0;
+    if (strcmp(node->path, "lib/libz.so.1") == 0)
+        assert_string_equal(node->target, "../data/large");
+    else
+        assert_null(node->target);
+    if (strcmp(node->path, "AppRun") == 0)
+        assert_int_equal(node->mode, S_IFREG | 0755);
+    if (strcmp(node->path, "nothing") == 0)
+        assert_int_equal(node->mode, S_IFDIR | 0755);
+    if (strcmp(node->path, "data/large") == 0)
+        assert_int_equal(node->size_bytes, LARGE);
+    (void)snprintf(tally->last, sizeof(tally->last), "%s", node->path);
+    return true;
+}
+
+static bool stop(const struct image_node *node, void *context, struct err *err)
+{
+    size_t *count = context;
+
+    (void)node;
+    (*count)++;
+    return err_set(err, ERR_INPUT, "enough");
+}
+
+static void each_visits_every_node_once(void **state)
+{
+    cleanup_fd int fd = -1;
+    struct image *image = open_written("image", &fd);
+    struct tally tally = {0};
+    size_t visits = 0;
+    struct err err = {0};
+
+    (void)state;
+    assert_true(image_each(image, count_node, &tally, &err));
+    assert_int_equal(tally.in_many, MANY);
+    assert_int_equal(tally.nodes, ENTRIES);
+    assert_string_equal(tally.last, "nothing");
+    assert_false(image_each(image, stop, &visits, &err));
+    assert_int_equal(visits, 1);
+    assert_string_equal(err.msg, "enough");
+    image_free(image);
+}
+
+static void assert_same_files(const char *a, const char *b)
+{
+    cleanup_free char *left = NULL;
+    cleanup_free char *right = NULL;
+    size_t left_size = 0;
+    size_t right_size = 0;
+    struct err err = {0};
+
+    assert_true(fs_read_file(a, 64 << 20, &left, &left_size, &err));
+    assert_true(fs_read_file(b, 64 << 20, &right, &right_size, &err));
+    assert_int_equal(left_size, right_size);
+    assert_memory_equal(left, right, left_size);
+}
+
+static void any_number_of_workers_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    (void)write_image("one", 1, 0);
+    (void)write_image("four", 4, 0);
+    (void)write_image("again", 4, 0);
+    assert_same_files("one", "four");
+    assert_same_files("four", "again");
+}
+
+static void extraction_gives_the_files_back(void **state)
+{
+    cleanup_fd int fd = -1;
+    cleanup_fd int dir = -1;
+    struct image *image = open_written("image", &fd);
+    struct err err = {0};
+    struct stat st;
+    char target[64] = {0};
+
+    (void)state;
+    assert_int_equal(mkdir("out", 0755), 0);
+    dir = open("out", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(image_extract(image, dir, &err));
+    scratch_write("want", large, sizeof(large));
+    assert_same_files("out/data/large", "want");
+    assert_same_files("out/data/source", "source");
+    assert_int_equal(stat("out/AppRun", &st), 0);
+    assert_true((st.st_mode & S_IXUSR) != 0);
+    assert_int_equal(stat("out/empty", &st), 0);
+    assert_int_equal(st.st_size, 0);
+    assert_int_equal(readlink("out/lib/libz.so.1", target, sizeof(target) - 1), 13);
+    assert_string_equal(target, "../data/large");
+    /* Nothing that is there is replaced. */
+    assert_false(image_extract(image, dir, &err));
+    image_free(image);
+}
+
+/* Another implementation of the format agrees; skipped where there is none. */
+static void unsquashfs_accepts_the_image(void **state)
+{
+    const char *argv[] = {"unsquashfs", "-q", "-n", "-d", "other", "plain", NULL};
+    struct proc_request request = {.argv = argv, .output_max_bytes = 1 << 20};
+    struct proc_output output = {0};
+    struct err err = {0};
+
+    (void)state;
+    (void)write_image("plain", 2, 0);
+    if (!proc_capture(&request, &output, &err))
+        skip();
+    assert_int_equal(output.exit_code, 0);
+    proc_output_release(&output);
+    scratch_write("want", large, sizeof(large));
+    assert_same_files("other/data/twin", "want");
+    assert_same_files("other/data/source", "source");
+    assert_int_equal(access("other/many/file-599", R_OK), 0);
+}
+
+static void a_source_that_changed_is_refused(void **state)
+{
+    struct plan_origin origin = {PLAN_PART_APP, "test"};
+    struct image_options options = {.level = 1, .workers = 1};
+    struct plan plan;
+    struct err err = {0};
+    uint64_t size;
+    cleanup_fd int fd = open("refused", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    (void)state;
+    plan_init(&plan);
+    scratch_write("changing", "before", 6);
+    assert_true(plan_add_file(&plan, "changing", "changing", origin, &err));
+    plan_sort(&plan);
+    scratch_write("changing", "longer", 7);
+    assert_false(image_write(&plan, fd, 0, &options, &size, &err));
+    assert_non_null(strstr(err.msg, "changed while"));
+    err = (struct err){0};
+    scratch_write("changing", "less", 4);
+    assert_false(image_write(&plan, fd, 0, &options, &size, &err));
+    assert_non_null(strstr(err.msg, "changed while"));
+    plan_release(&plan);
+}
+
+static bool ignore_node(const struct image_node *node, void *context, struct err *err)
+{
+    (void)node;
+    (void)context;
+    (void)err;
+    return true;
+}
+
+/* Whatever an image says, the four ways to read it end, with or without an error. */
+static bool survive(const char *bytes, size_t size)
+{
+    struct image *image = NULL;
+    struct err err = {0};
+    cleanup_free char *data = NULL;
+    size_t data_size;
+    cleanup_fd int fd = -1;
+    cleanup_fd int dir = -1;
+    bool ok;
+
+    scratch_write("damaged", bytes, size);
+    fd = open("damaged", O_RDONLY | O_CLOEXEC);
+    if (!image_open(&image, fd, 0, size, &err)) {
+        assert_string_equal(err.id, "E-IMAGE");
+        return false;
+    }
+    assert_true(fs_remove_tree(AT_FDCWD, "target", &err));
+    assert_int_equal(mkdir("target", 0700), 0);
+    dir = open("target", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ok = image_check(image, &err);
+    ok = image_each(image, ignore_node, NULL, &err) && ok;
+    ok = image_read(image, "data/large", LARGE, &data, &data_size, &err) && ok;
+    ok = image_extract(image, dir, &err) && ok;
+    image_free(image);
+    return ok;
+}
+
+/* A third each: superblock, tables at the end, anywhere. */
+static void damage(char *bytes, size_t size, int round)
+{
+    size_t at = (size_t)random();
+
+    at = round % 3 == 0 ? at % 96 : round % 3 == 1 ? size - 1 - at % (32 << 10) : at % size;
+    bytes[at] = (char)(bytes[at] ^ (1 + random() % 255));
+}
+
+static void survive_damage(const char *good, size_t size)
+{
+    cleanup_free char *copy = xcalloc(size, 1);
+
+    assert_true(survive(good, size));
+    srandom(7);
+    (void)alarm(240); /* a reader that hangs fails the test */
+    for (int round = 0; round < FUZZ_ROUNDS; round++) {
+        memcpy(copy, good, size);
+        for (int i = 0; i <= round % 4; i++)
+            damage(copy, size, round);
+        (void)survive(copy, size);
+    }
+    (void)alarm(0);
+}
+
+static void damaged_images_end_in_an_error(void **state)
+{
+    cleanup_free char *good = NULL;
+    size_t size = 0;
+    struct err err = {0};
+
+    (void)state;
+    (void)write_image("whole", 1, 0);
+    assert_true(fs_read_file("whole", 64 << 20, &good, &size, &err));
+    survive_damage(good, size);
+    for (size_t cut = 0; cut < size; cut += 1 + size / 40)
+        assert_false(survive(good, cut));
+}
+
+/* Without compression the damage reaches inodes and directories instead of the decompressor. */
+static void damaged_inodes_end_in_an_error(void **state)
+{
+    const char *argv[] = {"mksquashfs", "tree",        "bare",       "-quiet", "-no-progress",
+                          "-noI",       "-noF",        "-no-xattrs", "-comp",  "zstd",
+                          "-noappend",  "-no-exports", NULL};
+    struct proc_request request = {.argv = argv, .output_max_bytes = 1 << 20};
+    struct proc_output output = {0};
+    cleanup_free char *good = NULL;
+    size_t size = 0;
+    struct err err = {0};
+
+    (void)state;
+    assert_true(fs_mkdir_p("tree/data/deep/er", 0755, &err));
+    scratch_write("tree/data/large", large, sizeof(large));
+    scratch_write("tree/data/deep/er/file", "x", 1);
+    assert_int_equal(symlink("../data", "tree/data/deep/link"), 0);
+    for (int i = 0; i < 40; i++) {
+        cleanup_free char *path = xasprintf("tree/data/deep/file-%d", i);
+
+        scratch_write(path, path, strlen(path));
+    }
+    if (!proc_capture(&request, &output, &err))
+        skip();
+    assert_int_equal(output.exit_code, 0);
+    proc_output_release(&output);
+    assert_true(fs_read_file("bare", 64 << 20, &good, &size, &err));
+    survive_damage(good, size);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_are_read_back_as_written),
+        cmocka_unit_test(what_is_no_file_or_too_large_is_not_read),
+        cmocka_unit_test(each_visits_every_node_once),
+        cmocka_unit_test(any_number_of_workers_gives_the_same_bytes),
+        cmocka_unit_test(extraction_gives_the_files_back),
+        cmocka_unit_test(unsquashfs_accepts_the_image),
+        cmocka_unit_test(a_source_that_changed_is_refused),
+        cmocka_unit_test(damaged_images_end_in_an_error),
+        cmocka_unit_test(damaged_inodes_end_in_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, prepare, scratch_leave);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Mirrors text.c. Cases: marks replaced · text that stays as it is · what could steer a terminal.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/cleanup.h"
+#include "common/text.h"
+
+static void assert_replaced(const char *text, const char *with, const char *want)
+{
+    cleanup_free char *got = text_replace(text, "@X@", with);
+
+    assert_string_equal(got, want);
+}
+
+static void every_mark_is_replaced(void **state)
+{
+    (void)state;
+    assert_replaced("a @X@ b @X@", "long value", "a long value b long value");
+    assert_replaced("@X@@X@", "", "");
+    assert_replaced("@X@", "@X@", "@X@");
+    assert_replaced("no mark @X", "y", "no mark @X");
+    assert_replaced("", "y", "");
+}
+
+static void assert_visible(const char *text, const char *want)
+{
+    cleanup_free char *got = text_visible(text);
+
+    assert_string_equal(got, want);
+}
+
+static void ordinary_text_stays(void **state)
+{
+    (void)state;
+    assert_visible("", "");
+    assert_visible("puma 6.4 \\ ~", "puma 6.4 \\ ~");
+    assert_visible("Müller 日本 😀 \u00a0", "Müller 日本 😀 \u00a0");
+}
+
+static void controls_become_visible(void **state)
+{
+    (void)state;
+    assert_visible("\x1b[2J", "\\x1b[2J");
+    assert_visible("a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f");
+    assert_visible("\xc2\x85\xc2\x9b"
+                   "31m",
+                   "\\xc2\\x85\\xc2\\x9b31m");
+    assert_visible("gem\u202exe", "gem\\xe2\\x80\\xaexe");
+    assert_visible("\u2066\u200f", "\\xe2\\x81\\xa6\\xe2\\x80\\x8f");
+}
+
+static void bytes_that_are_no_utf8_become_visible(void **state)
+{
+    (void)state;
+    assert_visible("\xff\x62", "\\xffb");
+    assert_visible("\xc3", "\\xc3");
+    assert_visible("\xc3(", "\\xc3(");
+    assert_visible("\xc1\x9b", "\\xc1\\x9b");          /* overlong '[' */
+    assert_visible("\xe0\x82\x9b", "\\xe0\\x82\\x9b"); /* overlong C1 */
+    assert_visible("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* surrogate */
+    assert_visible("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_mark_is_replaced),
+        cmocka_unit_test(ordinary_text_stays),
+        cmocka_unit_test(controls_become_visible),
+        cmocka_unit_test(bytes_that_are_no_utf8_become_visible),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
