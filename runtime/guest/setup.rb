@@ -42,9 +42,9 @@ module Bundler
     end
 
     # The variables are the real Bundler's way to be configured; they are read once and taken back,
-    # so that no child sees them.
+    # so that no child sees them. BUNDLE_GEMFILE is not among them: Bundler::CLI would read it as a
+    # request to begin again, without the others.
     VARIABLES = {
-      "BUNDLE_GEMFILE" => GEMFILE,
       "BUNDLE_FROZEN" => "true",
       "BUNDLE_WITHOUT" => WITHOUT,
       "BUNDLE_IGNORE_CONFIG" => "true",
@@ -70,7 +70,17 @@ module Bundler
       with_variables do
         Kernel.require "bundler"
         Bundler::SharedHelpers.singleton_class.prepend(Settled)
+        Bundler.singleton_class.prepend(Configured)
         Bundler.settings
+      end
+      # Bundler keeps a copy of what it needs of these; in the environment they are for children.
+      ENV.delete_if { |name, _| name.start_with?("BUNDLER_ORIG_") }
+    end
+
+    # RubyGems knows its paths already (operating_system.rb), without GEM_HOME for every child.
+    module Configured
+      def configure_gem_home_and_path(*)
+        true
       end
     end
 
@@ -85,6 +95,10 @@ module Bundler
       end
 
       def in_bundle?
+        GEMFILE
+      end
+
+      def find_gemfile(*)
         GEMFILE
       end
 

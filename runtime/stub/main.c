@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "extract.h"
+#include "integrity.h"
 #include "lifetime.h"
 #include "mount.h"
 #include "payload.h"
@@ -111,7 +112,7 @@ static bool mount_for(struct start *start, int only, bool visible, struct mount 
                            "RUCKSACK_MOUNT is '%s': kernel, fuse, fusermount, userns or extract",
                            wanted);
     }
-    if (!open_image(start, &request.fs, err))
+    if (!integrity_check(&start->payload, err) || !open_image(start, &request.fs, err))
         return false;
     done = mount_image(&request, ret, err);
     sqfs_free(request.fs);

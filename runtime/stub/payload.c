@@ -105,12 +105,15 @@ static const Elf64_Shdr *find_section(const struct payload *payload, const Elf64
 static bool check_header(struct payload *payload, struct err *err)
 {
     const struct format_header *header = &payload->header;
+    static const struct format_header empty;
     uint64_t rest = (uint64_t)payload->stat.st_size - payload->image_offset;
 
-    if (memcmp(header->magic, FORMAT_MAGIC, sizeof(header->magic)) != 0) {
-        memset(&payload->header, 0, sizeof(payload->header));
+    /* An empty header belongs to a stub that somebody else put in front of an image. */
+    if (memcmp(header, &empty, sizeof(empty)) == 0)
         return true;
-    }
+    if (memcmp(header->magic, FORMAT_MAGIC, sizeof(header->magic)) != 0)
+        return err_set(err, ERR_INPUT, "'%s' is damaged: its header has no magic number",
+                       payload->path);
     if (header->version != FORMAT_VERSION)
         return err_set(err, ERR_INPUT, "'%s' has format version %u, this stub knows %d",
                        payload->path, header->version, FORMAT_VERSION);
@@ -185,9 +188,11 @@ bool payload_open(struct payload *ret, const char *target, struct err *err)
     payload.image_size = (uint64_t)payload.stat.st_size - payload.image_offset;
     section = find_section(&payload, &elf, sections, FORMAT_SECTION);
     if (section != NULL && section->sh_size >= sizeof(payload.header) &&
-        read_at(payload.fd, &payload.header, sizeof(payload.header), section->sh_offset) &&
-        !check_header(&payload, err))
-        goto fail;
+        read_at(payload.fd, &payload.header, sizeof(payload.header), section->sh_offset)) {
+        payload.header_offset = section->sh_offset;
+        if (!check_header(&payload, err))
+            goto fail;
+    }
     *ret = payload;
     return true;
 fail:

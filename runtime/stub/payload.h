@@ -21,6 +21,7 @@ struct payload {
     uint64_t image_offset;       /* bytes; the ELF end */
     uint64_t image_size;         /* bytes */
     bool has_header;             /* false: a foreign image */
+    uint64_t header_offset;      /* bytes; where the header is in the file */
     struct format_header header; /* zero without has_header */
 };
 

@@ -56,7 +56,7 @@ with_variables() {
 }
 
 @test "a child sees no variable of the loader, Ruby or Bundler that the user did not set" {
-    inside ruby -e 'require "bundler/setup"; system("env")'
+    inside ruby -e 'require "bundler/setup"; Bundler.require; Bundler.definition; system("env")'
     [ "$status" -eq 0 ]
     [ -z "$(grep -E '^(LD_|RUBY|GEM_|BUNDLE|LOCPATH|GCONV_PATH)' <<<"$output")" ]
     grep -q '^PATH=/tmp/rucksack-0/[0-9a-f]*/m/.rucksack/bin:' <<<"$output"

@@ -31,6 +31,29 @@ setup() {
     [[ $output == *"4 bytes follow the image"* ]]
 }
 
+@test "a start of a damaged or cut bundle reports it, wherever the byte is" {
+    local size at
+    size=$(stat -c %s "$guestbook")
+    # Not the ELF header and code: a program that is damaged itself cannot be asked.
+    for at in $("$guestbook" --appimage-offset) $((size / 3)) $((size / 2)) $((size - 1)) \
+        $((size * 9 / 10)); do
+        cp "$guestbook" changed
+        printf '\%03o' $(($(od -An -tu1 -j "$at" -N 1 changed) ^ 1)) |
+            xargs -0 printf | dd of=changed bs=1 seek="$at" conv=notrunc status=none
+        ! cmp -s changed "$guestbook"
+        run timeout 30 ./changed exec ruby -e 'puts :started'
+        [ "$status" -eq 125 ]
+        [[ $output == *"rucksack: "* ]]
+        [[ $output != *started* ]]
+        run "$rucksack" verify changed
+        [ "$status" -eq 3 ] || [ "$status" -eq 1 ]
+    done
+    head -c 5000000 "$guestbook" >changed
+    run timeout 30 ./changed
+    [ "$status" -eq 125 ]
+    [[ $output == *truncated* ]]
+}
+
 @test "a file that was cut is told to be copied again" {
     head -c 1000000 "$guestbook" >cut
     run "$rucksack" inspect cut

@@ -23,7 +23,7 @@
 #include "common/xalloc.h"
 #include "tests/unit/scratch.h"
 
-enum { LARGE = 300 << 10, MANY = 600, OFFSET = 8192, FUZZ_ROUNDS = 300, ENTRIES = MANY + 14 };
+enum { LARGE = 300 << 10, MANY = 600, OFFSET = 8192, FUZZ_ROUNDS = 90, ENTRIES = MANY + 14 };
 
 /* A damaged inode may ask for more memory than there is: libsquashfs reports that as an error, and
  * AddressSanitizer must let it. */

@@ -1,0 +1,3 @@
+# frozen_string_literal: true
+
+port ENV.fetch("PORT", 9292)
