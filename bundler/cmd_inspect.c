@@ -65,15 +65,16 @@ static uint64_t bytes_of(int64_t number)
     return number > 0 ? (uint64_t)number : 0;
 }
 
-static void print_file(const struct bundle *bundle)
+static void print_file(const struct bundle *bundle, const struct jdoc *manifest)
 {
     const struct format_header *header = &bundle->header;
     cleanup_free char *size = report_size(bundle->file_size);
     cleanup_free char *stub = report_size(header->image_offset);
     cleanup_free char *image = report_size(header->image_size);
+    cleanup_free char *version = text_visible(jdoc_text_or(manifest, "version", ""));
 
     print_label("name");
-    printf("%s\n", header->name);
+    printf("%s%s%s\n", header->name, version[0] != '\0' ? " " : "", version);
     print_label("kind");
     printf("%s, format %u, %s\n", header->kind == FORMAT_KIND_CLI ? "cli" : "app", header->version,
            elf_machine_name(bundle->machine));
@@ -207,7 +208,7 @@ static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
     struct listing parts = {.label = "unpacked", .is_first = true};
     struct listing processes = {.label = "processes", .is_first = true};
 
-    print_file(bundle);
+    print_file(bundle, manifest);
     print_ruby(jdoc_member(manifest, "ruby"));
     jdoc_each(jdoc_member(manifest, "parts"), print_part, &parts);
     jdoc_each(jdoc_member(manifest, "processes"), print_process, &processes);
