@@ -7,7 +7,7 @@ work=$1 user=$2
 mount --make-rprivate /
 # Mounts of apps that run outside are copied into this namespace; here they only confuse.
 awk '$3 == "fuse.rucksack" { print $2 }' /proc/mounts | while read -r dir; do
-    umount -l "$dir"
+    umount -l "$dir" 2> /dev/null || : # it may have ended meanwhile
 done
 mount --bind "$work" /mnt
 for dir in /tmp /run /var/tmp; do
