@@ -53,7 +53,7 @@ put() {
     cd "$WORK"
     for offset in $(seq 0 95); do
         old=$(od -An -tu1 -j $((size + offset)) -N 1 a | tr -d ' ')
-        for value in 0 127 255 $((old ^ 1)); do
+        for value in 255 $((old ^ 1)); do
             put $((size + offset)) "$value"
             run timeout 20 ./x --appimage-list
             check_status
@@ -82,15 +82,15 @@ flips() {
 }
 
 @test "flipped bytes, uncompressed tables" {
-    flips 1 200 -noI -noX
+    flips 1 80 -noI -noX
 }
 
 @test "flipped bytes, gzip" {
-    flips 2 100 -comp gzip
+    flips 2 40 -comp gzip
 }
 
 @test "flipped bytes, zstd" {
-    flips 3 100 -comp zstd
+    flips 3 40 -comp zstd
 }
 
 @test "flipped bytes below a FUSE mount" {
@@ -98,7 +98,7 @@ flips() {
     sandbox root <<END
 RANDOM=4
 export RUCKSACK_MOUNT=fuse
-for i in \$(seq 60); do
+for i in \$(seq 30); do
     cp a x
     printf "\\\\x\$(printf %02x \$((RANDOM % 256)))" |
         dd of=x bs=1 seek=\$(($total - 1 - RANDOM % 5000)) conv=notrunc status=none
