@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,39 +16,14 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "common/fs.h"
+#include "common/unfinished.h"
 #include "common/xalloc.h"
 
 /*
  * The file is written without a name (O_TMPFILE) where the file system can: then a killed build,
- * even by SIGKILL, leaves nothing. Elsewhere it has a name from the start, which the handler of the
- * ordinary signals removes.
+ * even by SIGKILL, leaves nothing. Elsewhere it has a name from the start, which the ordinary
+ * signals remove.
  */
-static char *volatile unfinished;
-
-static void remove_unfinished(int signal_number)
-{
-    if (unfinished != NULL)
-        (void)unlink(unfinished);
-    (void)signal(signal_number, SIG_DFL);
-    (void)raise(signal_number);
-}
-
-static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
-
-static void watch_signals(struct sigaction before[3])
-{
-    struct sigaction action = {.sa_handler = remove_unfinished, .sa_flags = (int)SA_RESETHAND};
-
-    for (size_t i = 0; i < 3; i++)
-        (void)sigaction(ending_signals[i], &action, &before[i]);
-}
-
-static void restore_signals(const struct sigaction before[3])
-{
-    for (size_t i = 0; i < 3; i++)
-        (void)sigaction(ending_signals[i], &before[i], NULL);
-}
-
 struct output {
     const char *path;
     char *directory;
@@ -62,7 +36,7 @@ static void output_release(struct output *output)
 {
     if (output->is_named)
         (void)unlink(output->scratch);
-    unfinished = NULL;
+    unfinished_forget(output->scratch);
     cleanup_fd_value(&output->fd);
     free(output->directory);
     free(output->scratch);
@@ -94,7 +68,7 @@ static bool output_open(struct output *output, const char *path, struct err *err
     output->fd = open(output->directory, O_RDWR | O_TMPFILE | O_CLOEXEC, 0755);
     if (output->fd >= 0)
         return true;
-    unfinished = output->scratch;
+    unfinished_watch(output->scratch);
     output->fd = open(output->scratch, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
     output->is_named = output->fd >= 0;
     if (output->is_named)
@@ -112,7 +86,7 @@ static bool output_publish(struct output *output, struct err *err)
     if (fchmod(output->fd, 0755) != 0 || fsync(output->fd) != 0)
         return err_sys(err, "'%s'", output->path);
     if (!output->is_named) {
-        unfinished = output->scratch;
+        unfinished_watch(output->scratch);
         if (linkat(AT_FDCWD, link, AT_FDCWD, output->scratch, AT_SYMLINK_FOLLOW) != 0)
             return err_sys(err, "'%s'", output->scratch);
         output->is_named = true;
@@ -154,11 +128,9 @@ static bool fill(const struct plan *plan, const struct assemble_options *options
 bool assemble_write(const struct plan *plan, const struct assemble_options *options,
                     uint64_t *ret_size_bytes, struct err *err)
 {
-    struct sigaction before[3];
     struct output output;
     bool ok;
 
-    watch_signals(before);
     ok = output_open(&output, options->output, err);
     if (ok) {
         ok = fill(plan, options, output.fd, ret_size_bytes, err) && output_publish(&output, err);
@@ -171,6 +143,5 @@ bool assemble_write(const struct plan *plan, const struct assemble_options *opti
         ok = ok && sync_directory(output.directory, err);
     }
     output_release(&output);
-    restore_signals(before);
     return ok;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bundler/app.h"
 #include "bundler/assemble.h"
@@ -74,7 +75,7 @@ static void say(const struct build *build, const char *phase, enum plan_part par
     free(left);
 }
 
-/* A directory as output would be noticed only after minutes of work. */
+/* A place where no output can be would be noticed only after minutes of work. */
 static bool name_output(struct build *build, struct err *err)
 {
     struct utsname host;
@@ -93,11 +94,12 @@ static bool name_output(struct build *build, struct err *err)
         return err_hint(err, "name the file: -o '%.200s/%s.AppImage'", build->output,
                         build->app.name);
     }
-    if (stat(dirname(copy), &st) == 0)
+    if (access(dirname(copy), W_OK | X_OK) == 0)
         return true;
     (void)err_sys(err, "'%s'", build->output);
     (void)err_id(err, "E-OUTPUT");
-    return err_hint(err, "make its directory first");
+    return err_hint(err, err->sys_errno == ENOENT ? "make its directory first"
+                                                  : "name another place: -o FILE");
 }
 
 static bool detect(struct build *build, struct err *err)
@@ -246,6 +248,13 @@ static bool plan_manifest(struct build *build, struct err *err)
                          err);
 }
 
+static bool bad_epoch(const char *given, struct err *err)
+{
+    (void)err_set(err, ERR_INPUT, "SOURCE_DATE_EPOCH: '%.100s' is no time", given);
+    (void)err_id(err, "E-EPOCH");
+    return err_hint(err, "unset it, or give seconds since 1970: SOURCE_DATE_EPOCH=$(date +%%s)");
+}
+
 /* SOURCE_DATE_EPOCH, or the newest input: https://reproducible-builds.org/specs/source-date-epoch/
  */
 static bool find_mtime(const struct plan *plan, uint32_t *ret, struct err *err)
@@ -258,7 +267,7 @@ static bool find_mtime(const struct plan *plan, uint32_t *ret, struct err *err)
         errno = 0;
         seconds = strtoull(given, &end, 10);
         if (errno != 0 || *end != '\0' || given[0] == '-' || seconds > UINT32_MAX)
-            return err_set(err, ERR_INPUT, "SOURCE_DATE_EPOCH: '%.100s' is no time", given);
+            return bad_epoch(given, err);
     }
     *ret = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
     return true;

@@ -43,7 +43,8 @@ struct outline {
 static bool not_a_bundle(const char *why, struct err *err)
 {
     (void)err_set(err, ERR_INPUT, "it is not a Rucksack bundle: %s", why);
-    return err_id(err, "E-BUNDLE");
+    (void)err_id(err, "E-BUNDLE");
+    return err_hint(err, "name a file that 'rucksack build' wrote; if it was one, get it again");
 }
 
 static bool truncated(uint64_t missing, struct err *err)
@@ -264,8 +265,11 @@ bool bundle_open(struct bundle *ret, const char *path, struct err *err)
     struct bundle bundle = {.fd = fd};
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return err_sys(err, "'%s'", path);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        (void)err_sys(err, "'%s'", path);
+        (void)err_id(err, "E-BUNDLE");
+        return err_hint(err, "name a file that 'rucksack build' wrote");
+    }
     if (!S_ISREG(st.st_mode)) {
         (void)not_a_bundle("it is not a regular file", err);
         return err_wrap(err, "'%s'", path);

@@ -107,6 +107,7 @@ static bool run(const struct command_args *args, struct err *err)
 
     if (stat(file, &st) != 0) {
         (void)err_sys(err, "'%s'", file);
+        (void)err_id(err, "E-BUNDLE");
         return err_hint(err, "name a bundle or the directory of an application");
     }
     if (S_ISDIR(st.st_mode)) {

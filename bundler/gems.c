@@ -149,8 +149,10 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
         return true;
     if (!plan_gem_tree(gems, dir, gem->dir, owner, plan, err) ||
         (gem->extension_dir != NULL &&
-         !plan_gem_tree(gems, extension, gem->extension_dir, owner, plan, err)))
+         !plan_gem_tree(gems, extension, gem->extension_dir, owner, plan, err))) {
+        (void)err_hint(err, "install it again: bundle pristine %s", gem->name);
         return err_wrap(err, "%s", owner);
+    }
     gems->is_native[index] = gems->object_count > before;
     return plan_add_data(plan, spec, 0644, gem->gemspec, strlen(gem->gemspec), origin, err);
 }

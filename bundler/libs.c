@@ -35,7 +35,7 @@ static bool walk_everything(struct libs *libs, const struct probe *probe, const 
         roots[count++] = (struct walk_root){gems->objects[i].path, gems->objects[i].owner};
     ok = walk_closure(&libs->walk, probe->ruby.program, roots, count, err);
     free(roots);
-    return ok;
+    return ok || err_hint(err, "install again what the file belongs to");
 }
 
 /* The directory that an object has in the image: symlinks on the way are the image's too, so the

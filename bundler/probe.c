@@ -2,7 +2,9 @@
 #include "bundler/probe.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,43 +14,62 @@
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/proc.h"
+#include "common/unfinished.h"
 #include "common/xalloc.h"
 
 enum { ANSWER_MAX = 64 << 20, OUTPUT_MAX = 1 << 20 };
 
 extern char **environ;
 
-/* A scratch directory whose name has no blank: RUBYOPT cannot quote one. */
+/*
+ * The script has a name only until Ruby has loaded it, and the answer none: a build that is killed
+ * leaves nothing. Ruby opens the answer through our /proc/PID/fd.
+ */
 struct scratch {
-    char dir[32];
+    char *dir;
     char *script;
-    char *answer;
+    int answer;
 };
+
+/* RUBYOPT cannot quote a blank. */
+static const char *scratch_parent(void)
+{
+    const char *given = getenv("TMPDIR");
+
+    return given != NULL && given[0] == '/' && strpbrk(given, " \t\n\v\f\r") == NULL ? given
+                                                                                     : "/tmp";
+}
 
 static void scratch_release(struct scratch *scratch)
 {
     if (scratch->script != NULL)
         (void)unlink(scratch->script);
-    if (scratch->answer != NULL)
-        (void)unlink(scratch->answer);
-    if (scratch->dir[0] != '\0')
+    if (scratch->dir != NULL)
         (void)rmdir(scratch->dir);
+    unfinished_forget(scratch->script);
+    unfinished_forget(scratch->dir);
+    cleanup_fd_value(&scratch->answer);
     free(scratch->script);
-    free(scratch->answer);
+    free(scratch->dir);
 }
 
 static bool scratch_init(struct scratch *scratch, struct err *err)
 {
     struct asset script = asset_get(ASSET_PROBE);
+    cleanup_free char *dir = xasprintf("%s/rucksack-XXXXXX", scratch_parent());
     cleanup_fd int fd = -1;
 
-    memcpy(scratch->dir, "/tmp/rucksack-XXXXXX", sizeof("/tmp/rucksack-XXXXXX"));
-    if (mkdtemp(scratch->dir) == NULL) {
-        scratch->dir[0] = '\0';
-        return err_sys(err, "'/tmp': temporary directory");
+    if (mkdtemp(dir) == NULL) {
+        (void)err_sys(err, "'%s': temporary directory", scratch_parent());
+        return err_hint(err, "name one that can be written: TMPDIR=DIR");
     }
+    scratch->dir = steal_ptr(&dir);
+    unfinished_watch(scratch->dir);
     scratch->script = xasprintf("%s/probe.rb", scratch->dir);
-    scratch->answer = xasprintf("%s/answer.json", scratch->dir);
+    unfinished_watch(scratch->script);
+    scratch->answer = memfd_create("rucksack-answer", MFD_CLOEXEC);
+    if (scratch->answer < 0)
+        return err_sys(err, "memfd_create");
     fd = open(scratch->script, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_sys(err, "'%s'", scratch->script);
@@ -70,7 +91,7 @@ static char **probe_environment(const struct scratch *scratch)
             envp[used++] = xstrdup(environ[i]);
     }
     envp[used++] = xasprintf("RUBYOPT=-r%s", scratch->script);
-    envp[used] = xasprintf("RUCKSACK_PROBE=%s", scratch->answer);
+    envp[used] = xasprintf("RUCKSACK_PROBE=/proc/%ld/fd/%d", (long)getpid(), scratch->answer);
     return envp;
 }
 
@@ -119,12 +140,18 @@ static bool start_bundle(const struct scratch *scratch, const char *dir, struct 
 
 static bool read_answer(struct probe *probe, const struct scratch *scratch, struct err *err)
 {
+    cleanup_free char *path = xasprintf("/proc/self/fd/%d", scratch->answer);
     cleanup_free char *text = NULL;
     const struct jdoc *problem;
     size_t size;
 
-    if (!fs_read_file(scratch->answer, ANSWER_MAX, &text, &size, err))
-        return err_wrap(err, "'bundle' gave no answer");
+    if (!fs_read_file(path, ANSWER_MAX, &text, &size, err))
+        return err_wrap(err, "the answer of 'bundle'");
+    if (size == 0) {
+        (void)err_set(err, ERR_INPUT, "'bundle' started no Ruby");
+        (void)err_id(err, "E-NO-BUNDLE");
+        return err_hint(err, "see what 'command -v bundle' names; it must be Bundler's");
+    }
     probe->answer = jdoc_parse(text, size, err);
     if (probe->answer == NULL)
         return err_wrap(err, "the answer of 'bundle'");
@@ -222,7 +249,7 @@ static bool read_gems(struct probe *probe, struct err *err)
 
 bool probe_run(struct probe *ret, const char *dir, struct err *err)
 {
-    struct scratch scratch = {0};
+    struct scratch scratch = {.answer = -1};
     bool ok;
 
     *ret = (struct probe){0};

@@ -6,7 +6,7 @@
 # Loaded with -r into the first Ruby process that `bundle` starts in the application's directory: so
 # it is the Ruby, the RubyGems and the Bundler that `bundle` uses, whatever shims are in front of
 # it. Writes one JSON document to the file $RUCKSACK_PROBE and ends that process at once. No code of
-# the application runs but its Gemfile and gemspecs.
+# the application runs but its Gemfile and gemspecs; a Ruby that those start does not load this again.
 
 module RucksackProbe
   SKIPPED_GROUPS = %i[development test].freeze
@@ -141,11 +141,27 @@ module RucksackProbe
   rescue Problem => e
     failure(e.id, e.message, e.hint)
   rescue Bundler::GemNotFound, Gem::MissingSpecError => e
-    failure("E-GEM", e.message.lines.first.strip, "install them: bundle install")
+    not_found(e)
+  rescue Bundler::LockfileError => e
+    failure("E-LOCK", one_line(e), "make it again: bundle lock")
   rescue Bundler::RubyVersionMismatch => e
-    failure("E-RUBY", e.message.strip, "use the Ruby that the Gemfile names")
+    failure("E-RUBY", one_line(e), "use the Ruby that the Gemfile names")
   rescue Bundler::BundlerError => e
-    failure("E-GEMFILE", e.message.strip, "see what `bundle check` says")
+    failure("E-GEMFILE", one_line(e), "see what `bundle check` says")
+  end
+
+  # Bundler does not see a gem whose extension is not built.
+  def not_found(error)
+    locked = Bundler.locked_gems ? Bundler.locked_gems.specs.map(&:full_name) : []
+    unbuilt = Gem::Specification.stubs.find { |s| locked.include?(s.full_name) && s.missing_extensions? }
+    check_extensions(unbuilt.to_spec) if unbuilt
+    failure("E-GEM", error.message.lines.first.strip, "install them: bundle install")
+  rescue Problem => e
+    failure(e.id, e.message, e.hint)
+  end
+
+  def one_line(error)
+    error.message.lines.map(&:strip).reject(&:empty?).join(" ")
   end
 
   def failure(id, message, hint)
@@ -160,4 +176,7 @@ module RucksackProbe
   end
 end
 
+File.unlink(__FILE__)
+Dir.rmdir(__dir__)
+ENV.delete("RUBYOPT")
 RucksackProbe.run(ENV.delete("RUCKSACK_PROBE"))

@@ -1,366 +1,441 @@
 /* SPDX-License-Identifier: MIT */
-#include "extract.h"
+#include "runtime/stub/extract.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "common/fs.h"
-#include "payload.h"
-#include "place.h"
-#include "sqfs.h"
+#include "runtime/stub/sqfs.h"
 
-enum { DEPTH_MAX = 128, ENTRIES_MAX = 1 << 22, MODE_KEPT = 01777 };
+enum { CHUNK = 1 << 20, OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+
+/* A growing set of refs, open addressing; with a path for those that may be linked to. */
+struct seen {
+    struct seen_slot {
+        bool used;
+        uint64_t ref;
+        char *path;
+    } * slots;
+    size_t capacity; /* a power of two */
+    size_t count;
+};
 
 struct walk {
-    struct sqfs *fs;
-    const char *pattern; /* or NULL: everything */
-    const char *echo;    /* what to print before each path, or NULL: print nothing */
-    bool list;           /* print only */
+    struct sqfs_image *image;
+    const struct extract_options *options;
+    FILE *list; /* print instead of unpacking */
     int root_fd;
-    uint8_t *visited; /* a bit for each directory inode: none may be entered twice */
-    char **links;     /* by inode number: the first path of a file with more names */
-    uint8_t *buffer;  /* one block */
-    uint64_t entries, matches;
+    struct seen directories;
+    struct seen links;
+    char *path; /* of the entry at hand, relative to the root */
+    size_t path_capacity;
+    char *chunk;
+    size_t count;
 };
 
-/* A directory that is being walked. It is made when the first thing in it is. */
-struct frame {
-    struct frame *parent; /* NULL: the root */
-    const char *name, *path;
-    int fd; /* -1: not made yet */
-    unsigned depth;
-    bool selected;
-    struct sqfs_inode inode;
-};
-
-static bool write_at(int fd, const uint8_t *data, size_t size, uint64_t offset)
+static bool no_memory(struct err *err)
 {
-    size_t done = 0;
+    errno = ENOMEM;
+    return err_sys(err, "unpacking");
+}
 
-    while (done < size) {
-        ssize_t n = pwrite(fd, data + done, size - done, (off_t)(offset + done));
+static struct seen_slot *seen_find(struct seen *seen, uint64_t ref)
+{
+    size_t mask = seen->capacity - 1;
+    size_t at = (size_t)(ref * UINT64_C(0x9E3779B97F4A7C15) >> 20) & mask;
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
+    while (seen->slots[at].used && seen->slots[at].ref != ref)
+        at = (at + 1) & mask;
+    return &seen->slots[at];
+}
+
+static bool seen_grow(struct seen *seen)
+{
+    struct seen grown = {.capacity = seen->capacity == 0 ? 256 : seen->capacity * 2,
+                         .count = seen->count};
+
+    grown.slots = calloc(grown.capacity, sizeof(*grown.slots));
+    if (grown.slots == NULL)
+        return false;
+    for (size_t i = 0; i < seen->capacity; i++)
+        if (seen->slots[i].used)
+            *seen_find(&grown, seen->slots[i].ref) = seen->slots[i];
+    free(seen->slots);
+    *seen = grown;
+    return true;
+}
+
+/* The slot of ref, new (not used) or old; NULL when out of memory. */
+static struct seen_slot *seen_slot(struct seen *seen, uint64_t ref)
+{
+    if (seen->count >= seen->capacity / 2 && !seen_grow(seen))
+        return NULL;
+    return seen_find(seen, ref);
+}
+
+static void seen_release(struct seen *seen)
+{
+    for (size_t i = 0; i < seen->capacity; i++)
+        free(seen->slots[i].path);
+    free(seen->slots);
+}
+
+/* Puts name behind the first parent_len bytes of the path. */
+static bool set_path(struct walk *walk, size_t parent_len, const struct sqfs_entry *entry)
+{
+    size_t need = parent_len + entry->name_len + 2;
+
+    if (need > walk->path_capacity) {
+        char *grown = realloc(walk->path, need * 2);
+
+        if (grown == NULL)
             return false;
-        done += (size_t)n;
+        walk->path = grown;
+        walk->path_capacity = need * 2;
+    }
+    if (parent_len > 0)
+        walk->path[parent_len++] = '/';
+    memcpy(walk->path + parent_len, entry->name, entry->name_len + 1);
+    return true;
+}
+
+/* What is in the way goes: it is the user's own older copy, or a trap. */
+static void clear_way(int dir_fd, const char *name)
+{
+    if (unlinkat(dir_fd, name, 0) != 0 && (errno == EISDIR || errno == EPERM))
+        extract_remove(dir_fd, name);
+}
+
+static bool all_zero(const char *bytes, size_t size)
+{
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+static bool write_all(int fd, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t put = write(fd, bytes, size);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        bytes += put;
+        size -= (size_t)put;
     }
     return true;
 }
 
-static bool frame_open(struct frame *frame, struct err *err)
+/* Holes stay holes: an image may promise far more zeros than the disk holds. */
+static bool copy_data(struct walk *walk, const struct sqfs_node *node, int fd, struct err *err)
 {
-    if (frame->fd >= 0)
-        return true;
-    if (!frame_open(frame->parent, err))
-        return false;
-    if (mkdirat(frame->parent->fd, frame->name, 0700) != 0 && errno != EEXIST)
-        return err_sys(err, "cannot make '%s'", frame->path);
-    frame->fd =
-        openat(frame->parent->fd, frame->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return frame->fd >= 0 || err_sys(err, "cannot open '%s'", frame->path);
-}
+    uint64_t offset = 0;
 
-static bool stamp(int fd, const struct sqfs_inode *inode)
-{
-    struct timespec times[2] = {{.tv_sec = inode->mtime}, {.tv_sec = inode->mtime}};
+    while (offset < node->size) {
+        size_t got;
 
-    return fchmod(fd, inode->mode & MODE_KEPT) == 0 && futimens(fd, times) == 0;
-}
-
-static bool copy_data(struct walk *walk, const struct sqfs_inode *inode, int fd, struct err *err)
-{
-    uint64_t offset = 0, end;
-    size_t done;
-    bool hole;
-
-    while (offset < inode->size) {
-        if (!sqfs_hole(walk->fs, inode, offset, &end, &hole, err))
-            return false;
-        if (!hole) {
-            if (!sqfs_read(walk->fs, inode, walk->buffer, (size_t)(end - offset), offset, &done,
-                           err))
-                return false;
-            if (!write_at(fd, walk->buffer, done, offset))
-                return err_sys(err, "write");
-        }
-        offset = end;
+        if (!sqfs_image_read(walk->image, node->ref, offset, walk->chunk, CHUNK, &got, err))
+            return err_wrap(err, "'%s'", walk->path);
+        if (all_zero(walk->chunk, got) ? lseek(fd, (off_t)got, SEEK_CUR) < 0
+                                       : !write_all(fd, walk->chunk, got))
+            return err_sys(err, "'%s'", walk->path);
+        offset += got;
     }
-    return ftruncate(fd, (off_t)inode->size) == 0 || err_sys(err, "write");
+    if (ftruncate(fd, (off_t)node->size) != 0)
+        return err_sys(err, "'%s'", walk->path);
+    return true;
 }
 
-static bool make_file(struct walk *walk, struct frame *frame, const char *name, const char *path,
-                      const struct sqfs_inode *inode, struct err *err)
+static mode_t final_mode(const struct walk *walk, const struct sqfs_node *node)
+{
+    return node->mode & (walk->options->plain ? 0777 : 07777);
+}
+
+static void final_times(const struct sqfs_node *node, struct timespec ret[2])
+{
+    ret[0] = ret[1] = (struct timespec){.tv_sec = node->mtime};
+}
+
+static bool finish(struct walk *walk, const struct sqfs_node *node, int fd, struct err *err)
+{
+    struct timespec times[2];
+
+    final_times(node, times);
+    if (fchmod(fd, final_mode(walk, node)) != 0 || futimens(fd, times) != 0)
+        return err_sys(err, "'%s'", walk->path);
+    return true;
+}
+
+static bool unpack_file(struct walk *walk, const struct sqfs_node *node, int dir_fd,
+                        const char *name, struct err *err)
 {
     cleanup_fd int fd = -1;
-    char **first = NULL;
 
-    if (inode->nlink > 1) {
-        if (walk->links == NULL)
-            walk->links = calloc((size_t)sqfs_inode_count(walk->fs) + 1, sizeof(char *));
-        if (walk->links == NULL)
-            return err_sys(err, "cannot remember links");
-        first = &walk->links[inode->number];
-        if (*first != NULL && linkat(walk->root_fd, *first, frame->fd, name, 0) == 0)
-            return true;
-    }
-    fd = openat(frame->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    clear_way(dir_fd, name);
+    fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_sys(err, "cannot make '%s'", path);
-    if (!copy_data(walk, inode, fd, err))
-        return err_wrap(err, "'%s'", path);
-    if (!stamp(fd, inode))
-        return err_sys(err, "cannot set the mode of '%s'", path);
-    if (first != NULL && *first == NULL)
-        *first = strdup(path);
+        return err_sys(err, "cannot create '%s'", walk->path);
+    return copy_data(walk, node, fd, err) && finish(walk, node, fd, err);
+}
+
+static bool unpack_symlink(struct walk *walk, const struct sqfs_node *node, int dir_fd,
+                           const char *name, struct err *err)
+{
+    cleanup_free char *target = NULL;
+    struct timespec times[2];
+
+    if (!sqfs_image_target(walk->image, node->ref, &target, err))
+        return err_wrap(err, "'%s'", walk->path);
+    clear_way(dir_fd, name);
+    if (symlinkat(target, dir_fd, name) != 0)
+        return err_sys(err, "cannot create '%s'", walk->path);
+    final_times(node, times);
+    (void)utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW);
     return true;
 }
 
-static bool make_symlink(struct walk *walk, struct frame *frame, const char *name, const char *path,
-                         const struct sqfs_inode *inode, struct err *err)
+/* Not everybody may make these; an image that has them runs without. */
+static bool unpack_special(struct walk *walk, const struct sqfs_node *node, int dir_fd,
+                           const char *name)
 {
-    struct timespec times[2] = {{.tv_sec = inode->mtime}, {.tv_sec = inode->mtime}};
-    char target[SQFS_LINK_MAX + 1];
+    struct timespec times[2];
 
-    if (!sqfs_readlink(walk->fs, inode, target, err))
-        return err_wrap(err, "'%s'", path);
-    if (symlinkat(target, frame->fd, name) != 0)
-        return err_sys(err, "cannot make '%s'", path);
-    utimensat(frame->fd, name, times, AT_SYMLINK_NOFOLLOW);
-    return true;
-}
-
-/* Anything but a directory. What an earlier extraction left under the name is replaced. */
-static bool make_entry(struct walk *walk, struct frame *frame, const char *name, const char *path,
-                       const struct sqfs_inode *inode, struct err *err)
-{
-    if (!frame_open(frame, err))
-        return false;
-    if (unlinkat(frame->fd, name, 0) != 0 && errno != ENOENT)
-        return err_sys(err, "cannot replace '%s'", path);
-    if (S_ISREG(inode->mode))
-        return make_file(walk, frame, name, path, inode, err);
-    if (S_ISLNK(inode->mode))
-        return make_symlink(walk, frame, name, path, inode, err);
-    if (S_ISFIFO(inode->mode) && mkfifoat(frame->fd, name, inode->mode & 0777) != 0)
-        return err_sys(err, "cannot make '%s'", path);
-    return true; /* devices and sockets: the mounts are nodev, too */
-}
-
-static bool walk_dir(struct walk *walk, struct frame *frame, struct err *err);
-
-static bool enter_dir(struct walk *walk, struct frame *frame, struct err *err)
-{
-    uint32_t number = frame->inode.number;
-    uint8_t bit = (uint8_t)(1u << (number % 8));
-    bool done;
-
-    if (frame->depth > DEPTH_MAX)
-        return err_set(err, ERR_INPUT, "'%s' is nested too deep", frame->path);
-    if ((walk->visited[number / 8] & bit) != 0)
-        return err_set(err, ERR_INPUT, "the image is damaged: '%s' is a directory twice",
-                       frame->path);
-    walk->visited[number / 8] |= bit;
-    if (frame->selected && !walk->list && !frame_open(frame, err))
-        return false;
-    done = walk_dir(walk, frame, err);
-    /* Last, since writing into it changes the time, and its mode may forbid to. */
-    if (done && frame->fd >= 0 && !stamp(frame->fd, &frame->inode))
-        done = err_sys(err, "cannot set the mode of '%s'", frame->path);
-    return done;
-}
-
-static bool walk_entry(struct walk *walk, struct frame *frame, const struct sqfs_entry *entry,
-                       struct err *err)
-{
-    cleanup_free char *path = frame->path[0] == '\0'
-                                  ? strdup(entry->name)
-                                  : place_format("%s/%s", frame->path, entry->name);
-    struct frame child = {.parent = frame,
-                          .name = entry->name,
-                          .path = path,
-                          .fd = -1,
-                          .depth = frame->depth + 1,
-                          .selected = frame->selected};
-    bool done = true;
-
-    if (path == NULL)
-        return err_sys(err, "cannot walk the image");
-    if (++walk->entries > ENTRIES_MAX)
-        return err_set(err, ERR_INPUT, "the image has too many files");
-    if (!sqfs_inode(walk->fs, entry->ref, &child.inode, err))
-        return err_wrap(err, "'%s'", path);
-    if (!child.selected)
-        child.selected = fnmatch(walk->pattern, path, FNM_PATHNAME) == 0;
-    if (child.selected) {
-        walk->matches++;
-        if (walk->echo != NULL)
-            printf("%s%s\n", walk->echo, path);
-    }
-    if (S_ISDIR(child.inode.mode))
-        done = enter_dir(walk, &child, err);
-    else if (child.selected && !walk->list)
-        done = make_entry(walk, frame, entry->name, path, &child.inode, err);
-    cleanup_fd_value(&child.fd);
-    return done;
-}
-
-static bool walk_dir(struct walk *walk, struct frame *frame, struct err *err)
-{
-    struct sqfs_entry entry;
-    struct sqfs_dir dir;
-    bool more = true;
-
-    if (!sqfs_dir_open(walk->fs, &frame->inode, &dir, err))
-        return false;
-    for (;;) {
-        if (!sqfs_dir_next(walk->fs, &dir, &entry, &more, err))
-            return err_wrap(err, "'/%s'", frame->path);
-        if (!more)
-            return true;
-        if (!walk_entry(walk, frame, &entry, err))
-            return false;
-    }
-}
-
-static bool walk_image(struct walk *walk, struct err *err)
-{
-    struct frame root = {.path = "", .fd = walk->root_fd, .selected = walk->pattern == NULL};
-    size_t inodes = sqfs_inode_count(walk->fs);
-    bool done = false;
-
-    walk->visited = calloc(inodes / 8 + 1, 1);
-    walk->buffer = malloc(sqfs_block_size(walk->fs));
-    if (walk->visited == NULL || walk->buffer == NULL)
-        err_sys(err, "cannot walk the image");
-    else
-        done = sqfs_inode(walk->fs, sqfs_root(walk->fs), &root.inode, err) &&
-               (walk->list ? walk_dir(walk, &root, err) : enter_dir(walk, &root, err));
-    for (size_t i = 0; walk->links != NULL && i <= inodes; i++)
-        free(walk->links[i]);
-    free(walk->links);
-    free(walk->visited);
-    free(walk->buffer);
-    return done;
-}
-
-bool extract_tree(struct sqfs *fs, int dir_fd, const char *pattern, const char *echo,
-                  struct err *err)
-{
-    struct walk walk = {.fs = fs, .pattern = pattern, .echo = echo, .root_fd = dir_fd};
-
-    while (pattern != NULL && (walk.pattern[0] == '/' || strncmp(walk.pattern, "./", 2) == 0))
-        walk.pattern++;
-    if (!walk_image(&walk, err))
-        return false;
-    if (pattern != NULL && walk.matches == 0)
-        return err_set(err, ERR_INPUT, "nothing in the image matches '%s'", pattern);
-    return true;
-}
-
-bool extract_list(struct sqfs *fs, struct err *err)
-{
-    struct walk walk = {.fs = fs, .echo = "", .list = true, .root_fd = -1};
-
-    return walk_image(&walk, err);
-}
-
-/* ------------------------------------------------------------------- cache */
-
-/* The name appears only by rename, so what has the mark is complete. */
-static bool is_complete(struct place *place)
-{
-    struct err ignored = {0};
-    struct stat st;
-
-    return place_make_dir(place, &ignored) &&
-           fstatat(place->dir_fd, "done", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-           fstatat(place->dir_fd, "m", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool fill(struct sqfs *fs, int base_fd, const char *name, struct err *err)
-{
-    cleanup_fd int dir_fd = -1, root_fd = -1, mark_fd = -1;
-
-    if (mkdirat(base_fd, name, 0700) != 0)
-        return err_sys(err, "mkdir");
-    dir_fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir_fd < 0 || mkdirat(dir_fd, "m", 0700) != 0)
-        return err_sys(err, "mkdir");
-    root_fd = openat(dir_fd, "m", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (root_fd < 0)
-        return err_sys(err, "open");
-    if (!extract_tree(fs, root_fd, NULL, NULL, err))
-        return false;
-    /* The mark must not reach the disk before the files do. */
-    syncfs(root_fd);
-    mark_fd = openat(dir_fd, "done", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return mark_fd >= 0 || err_sys(err, "open");
-}
-
-/* Two starts at once both unpack; the first rename wins, and both use its tree. */
-static bool unpack(struct sqfs *fs, struct place *place, struct err *err)
-{
-    const char *key = place->dir + strlen(place->base) + 1;
-    cleanup_free char *name = NULL;
-    struct err ignored = {0};
-    uint64_t number = 0;
-
-    if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
-        number = (uint64_t)getpid();
-    name = place_format(".%s.%016llx", key, (unsigned long long)number);
-    if (name == NULL)
-        return err_sys(err, "%s", place->base);
-    if (!fill(fs, place->base_fd, name, err)) {
-        (void)!fs_remove_tree(place->base_fd, name, &ignored);
-        unlinkat(place->base_fd, key, AT_REMOVEDIR);
-        return err_wrap(err, "%s", place->base);
-    }
-    if (renameat(place->base_fd, name, place->base_fd, key) == 0)
+    if (walk->options->plain && (S_ISCHR(node->mode) || S_ISBLK(node->mode)))
         return true;
-    err_sys(err, "cannot rename to '%s'", place->dir);
-    (void)!fs_remove_tree(place->base_fd, name, &ignored);
-    return is_complete(place);
+    clear_way(dir_fd, name);
+    if (mknodat(dir_fd, name, node->mode, makedev(node->major, node->minor)) != 0)
+        return true;
+    final_times(node, times);
+    (void)fchmodat(dir_fd, name, final_mode(walk, node), 0);
+    (void)utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW);
+    return true;
 }
 
-bool extract_cached(const struct payload *payload, struct sqfs *fs, bool secure, char **ret_root,
-                    struct err *err)
+/* A file with several names: the first is unpacked, the others are linked to it. */
+static bool unpack_linked(struct walk *walk, const struct sqfs_node *node, int dir_fd,
+                          const char *name, struct err *err)
 {
-    char key[PLACE_KEY_SIZE];
-    char reasons[sizeof(err->msg) / 2] = "";
-    size_t used = 0;
-    bool end = false;
+    struct seen_slot *slot = seen_slot(&walk->links, node->ref);
 
-    place_key(payload, "extract", key);
-    for (unsigned index = 0; !end; index++) {
-        struct err why = {0};
-        struct place place;
-        bool done;
-        int n;
-
-        if (place_for_cache(key, secure, index, &place, &end, &why)) {
-            done = is_complete(&place) || unpack(fs, &place, &why);
-            if (done)
-                *ret_root = steal_ptr(&place.root);
-            place_release(&place);
-            if (done)
-                return true;
-        }
-        if (end)
-            break;
-        n = snprintf(reasons + used, sizeof(reasons) - used, "%s%s", used > 0 ? ", " : "", why.msg);
-        if (n > 0 && (size_t)n < sizeof(reasons) - used)
-            used += (size_t)n;
+    if (slot == NULL)
+        return no_memory(err);
+    if (slot->used) {
+        clear_way(dir_fd, name);
+        if (linkat(walk->root_fd, slot->path, dir_fd, name, 0) == 0)
+            return true;
+        return unpack_file(walk, node, dir_fd, name, err);
     }
-    return err_set(err, ERR_INPUT, "%s", reasons);
+    *slot = (struct seen_slot){true, node->ref, strdup(walk->path)};
+    walk->links.count++;
+    if (slot->path == NULL)
+        return no_memory(err);
+    return unpack_file(walk, node, dir_fd, name, err);
+}
+
+static bool unpack_leaf(struct walk *walk, const struct sqfs_node *node, int dir_fd,
+                        const char *name, struct err *err)
+{
+    if (S_ISREG(node->mode))
+        return node->nlink > 1 ? unpack_linked(walk, node, dir_fd, name, err)
+                               : unpack_file(walk, node, dir_fd, name, err);
+    if (S_ISLNK(node->mode))
+        return unpack_symlink(walk, node, dir_fd, name, err);
+    return unpack_special(walk, node, dir_fd, name);
+}
+
+/* Opens a real directory of that name; anything else in its place is removed. */
+static int make_directory(int dir_fd, const char *name)
+{
+    int fd;
+
+    if (mkdirat(dir_fd, name, 0700) == 0)
+        return openat(dir_fd, name, OPEN_DIR);
+    fd = openat(dir_fd, name, OPEN_DIR);
+    if (fd >= 0) {
+        /* An older copy may have been read-only. */
+        (void)fchmod(fd, 0700);
+        return fd;
+    }
+    if (unlinkat(dir_fd, name, 0) != 0 || mkdirat(dir_fd, name, 0700) != 0)
+        return -1;
+    return openat(dir_fd, name, OPEN_DIR);
+}
+
+/* A directory is entered once: more than one name for it is a loop or a bomb. */
+static bool enter_directory(struct walk *walk, uint64_t ref, int depth, struct err *err)
+{
+    struct seen_slot *slot = seen_slot(&walk->directories, ref);
+
+    if (slot == NULL)
+        return no_memory(err);
+    if (slot->used || depth > EXTRACT_DEPTH_MAX) {
+        (void)err_set(err, ERR_INPUT, "the image is damaged: '%s' is a directory without end",
+                      walk->path);
+        return err_id(err, "E-IMAGE");
+    }
+    *slot = (struct seen_slot){.used = true, .ref = ref};
+    walk->directories.count++;
+    return true;
+}
+
+/* Whether a path is wanted; a directory that matches brings its subtree. */
+static bool wanted(const struct walk *walk, bool inherited)
+{
+    const char *pattern = walk->options->pattern;
+
+    return inherited || pattern == NULL || fnmatch(pattern, walk->path, 0) == 0;
+}
+
+static bool walk_directory(struct walk *walk, uint64_t ref, int dir_fd, size_t path_len, int depth,
+                           bool inherited, struct err *err);
+
+/*
+ * With a pattern, directories are made only when something in them is wanted. That is not known
+ * before they have been searched, so they are made first and removed again while empty.
+ */
+static bool unpack_directory(struct walk *walk, const struct sqfs_node *node, int dir_fd,
+                             const char *name, int depth, bool inherited, struct err *err)
+{
+    cleanup_fd int fd = -1;
+    size_t before = walk->count;
+    size_t path_len = strlen(walk->path);
+    bool match = wanted(walk, inherited);
+
+    if (!enter_directory(walk, node->ref, depth, err))
+        return false;
+    if (match)
+        walk->count++;
+    fd = make_directory(dir_fd, name);
+    if (fd < 0)
+        return err_sys(err, "cannot create '%s'", walk->path);
+    if (!walk_directory(walk, node->ref, fd, path_len, depth, match, err))
+        return false;
+    walk->path[path_len] = '\0';
+    if (walk->count == before) {
+        (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+        return true;
+    }
+    return finish(walk, node, fd, err);
+}
+
+static bool print_path(struct walk *walk, const struct sqfs_node *node, int depth, struct err *err)
+{
+    size_t path_len = strlen(walk->path);
+
+    if (fprintf(walk->list, "%s\n", walk->path) < 0)
+        return err_sys(err, "cannot write the list");
+    if (!S_ISDIR(node->mode))
+        return true;
+    return enter_directory(walk, node->ref, depth, err) &&
+           walk_directory(walk, node->ref, -1, path_len, depth, true, err);
+}
+
+static bool walk_directory(struct walk *walk, uint64_t ref, int dir_fd, size_t path_len, int depth,
+                           bool inherited, struct err *err)
+{
+    struct sqfs_list list;
+    bool ok = true;
+
+    if (!sqfs_image_list(walk->image, ref, &list, err))
+        return err_wrap(err, "'%s'", walk->path);
+    for (size_t i = 0; ok && i < list.count; i++) {
+        const struct sqfs_entry *entry = &list.entries[i];
+        struct sqfs_node node;
+
+        if (!set_path(walk, path_len, entry))
+            ok = no_memory(err);
+        else if (!sqfs_image_node(walk->image, entry->ref, &node, err))
+            ok = err_wrap(err, "'%s'", walk->path);
+        else if (walk->list != NULL)
+            ok = print_path(walk, &node, depth + 1, err);
+        else if (S_ISDIR(node.mode))
+            ok = unpack_directory(walk, &node, dir_fd, entry->name, depth + 1, inherited, err);
+        else if (wanted(walk, inherited)) {
+            walk->count++;
+            ok = unpack_leaf(walk, &node, dir_fd, entry->name, err);
+        }
+    }
+    sqfs_list_release(&list);
+    return ok;
+}
+
+static bool run_walk(struct walk *walk, struct err *err)
+{
+    uint64_t root = sqfs_image_root(walk->image);
+    struct sqfs_node node;
+    bool ok;
+
+    walk->chunk = malloc(CHUNK);
+    walk->path = calloc(1, 1);
+    walk->path_capacity = 1;
+    ok = walk->chunk != NULL && walk->path != NULL;
+    if (!ok)
+        (void)no_memory(err);
+    ok = ok && enter_directory(walk, root, 0, err) &&
+         walk_directory(walk, root, walk->root_fd, 0, 0, false, err) &&
+         sqfs_image_node(walk->image, root, &node, err);
+    if (ok && walk->list == NULL && walk->options->pattern == NULL) {
+        walk->path[0] = '\0';
+        ok = finish(walk, &node, walk->root_fd, err);
+    }
+    seen_release(&walk->directories);
+    seen_release(&walk->links);
+    free(walk->chunk);
+    free(walk->path);
+    return ok;
+}
+
+bool extract_tree(struct sqfs_image *image, int target_fd, const struct extract_options *options,
+                  size_t *ret_count, struct err *err)
+{
+    struct walk walk = {.image = image, .options = options, .root_fd = target_fd};
+
+    if (!run_walk(&walk, err))
+        return false;
+    if (ret_count != NULL)
+        *ret_count = walk.count;
+    return true;
+}
+
+bool extract_list(struct sqfs_image *image, FILE *out, struct err *err)
+{
+    static const struct extract_options all = {0};
+    struct walk walk = {.image = image, .options = &all, .list = out, .root_fd = -1};
+
+    return run_walk(&walk, err);
+}
+
+void extract_remove(int dir_fd, const char *name)
+{
+    cleanup_dir DIR *dir = NULL;
+    const struct dirent *entry;
+    int fd = openat(dir_fd, name, OPEN_DIR);
+
+    if (fd < 0) {
+        (void)unlinkat(dir_fd, name, 0);
+        return;
+    }
+    /* Images carry directories without write permission. */
+    (void)fchmod(fd, 0700);
+    dir = fdopendir(fd);
+    if (dir == NULL) {
+        (void)close(fd);
+        return;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (entry->d_type == DT_DIR || unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+            extract_remove(dirfd(dir), entry->d_name);
+    }
+    (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
 }

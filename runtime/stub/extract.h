@@ -1,32 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Writing the image's files into a directory, and listing them.
+ * From the image to ordinary files.
  *
- * Nothing is written outside the target whatever the image says: names are single components,
- * every step is *at() with O_NOFOLLOW or O_EXCL, each directory inode is entered once, and depth
- * and count are limited.
+ * Nothing is written outside the target: names are single components (sqfs.h), every directory is
+ * opened relative to its parent without following symlinks, and what is in the way is replaced,
+ * never written through. Hostile trees end: a directory that occurs twice (a loop, or a tree that
+ * doubles at each level) is an error.
  */
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
 
 struct err;
-struct payload;
-struct sqfs;
+struct sqfs_image;
+
+enum { EXTRACT_DEPTH_MAX = 512 };
+
+struct extract_options {
+    const char *pattern; /* fnmatch(3) on the path below the root; NULL: everything */
+    bool plain;          /* drop set-user-id bits, leave out devices: for a tree to run from */
+};
 
 /*
- * Unpacks into the existing directory dir_fd. With pattern (fnmatch on the path in the image; a
- * directory that matches brings its subtree) only what matches; ERR_INPUT when nothing does.
- * Each path is printed after echo, unless that is NULL.
+ * Unpacks into the directory target_fd. Modes, times, symlinks and hard links are kept; devices,
+ * FIFOs and sockets where permitted. *ret_count (may be NULL): matched entries.
  */
-[[nodiscard]] bool extract_tree(struct sqfs *fs, int dir_fd, const char *pattern, const char *echo,
+[[nodiscard]] bool extract_tree(struct sqfs_image *image, int target_fd,
+                                const struct extract_options *options, size_t *ret_count,
                                 struct err *err);
 
-/* The image's paths on stdout, one a line. */
-[[nodiscard]] bool extract_list(struct sqfs *fs, struct err *err);
+/* Prints every path below the root, one a line. */
+[[nodiscard]] bool extract_list(struct sqfs_image *image, FILE *out, struct err *err);
 
-/*
- * The image unpacked in the user's cache: once, then reused. *ret_root is the caller's. A place
- * that is noexec, full or not ours is passed over for the next.
- */
-[[nodiscard]] bool extract_cached(const struct payload *payload, struct sqfs *fs, bool secure,
-                                  char **ret_root, struct err *err);
+/* Removes name below dir_fd and everything in it, as far as permitted. Never follows symlinks. */
+void extract_remove(int dir_fd, const char *name);

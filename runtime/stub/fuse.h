@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * One round of the FUSE protocol (linux/fuse.h, 7.x) for a squashfs image, without libfuse.
+ * The kernel's side of a FUSE mount: requests from /dev/fuse, answered from an image.
  *
- * Node ids are inode references, so there is no table to keep and FORGET needs no work. The image
- * never changes: the kernel may cache names, attributes and data for good.
+ * Protocol: linux/fuse.h (7.x), fs/fuse/dev.c; no libfuse. The image never changes, so the kernel
+ * may keep whatever it learns: entries (absent ones too), attributes, symlinks, directories and
+ * pages are valid for ever, and files need no open or release. Node ids are refs of sqfs.h plus 2,
+ * the root is FUSE_ROOT_ID; nothing has to be remembered between requests.
  */
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 struct err;
 struct fuse;
-struct sqfs;
-
-enum fuse_event {
-    FUSE_EVENT_SERVED,  /* one request answered, or nothing to do */
-    FUSE_EVENT_IDLE,    /* nothing waits; poll the descriptor */
-    FUSE_EVENT_UNMOUNT, /* the mount is gone */
-};
+struct sqfs_image;
 
 /*
- * fd is an open, mounted /dev/fuse, made non-blocking here; it stays the caller's, as does fs.
- * With own_ids every file belongs to the caller: the image's owners mean nothing to a plain user.
+ * fd is an open /dev/fuse that a mount belongs to; image and fd stay the caller's. Where own_ids,
+ * all files appear to belong to uid and gid rather than to the image's ids.
  */
-[[nodiscard]] bool fuse_new(struct fuse **ret, int fd, struct sqfs *fs, bool own_ids,
-                            struct err *err);
+[[nodiscard]] bool fuse_new(struct fuse **ret, int fd, struct sqfs_image *image, bool own_ids,
+                            uid_t uid, gid_t gid, struct err *err);
 void fuse_free(struct fuse *fuse);
 
-enum fuse_event fuse_serve(struct fuse *fuse);
+enum fuse_state {
+    FUSE_IDLE, /* no request is waiting */
+    FUSE_GONE, /* the mount is gone, or the device failed: there will be none */
+};
+
+/* Answers requests until none is waiting. fd must be non-blocking. */
+enum fuse_state fuse_serve(struct fuse *fuse);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "integrity.h"
+#include "runtime/stub/integrity.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
-#include "payload.h"
+#include "runtime/stub/payload.h"
 
 enum { CHUNK_SIZE = 256 << 10 };
 
@@ -78,5 +78,5 @@ static bool check_stub(const struct payload *payload, struct err *err)
 
 bool integrity_check(const struct payload *payload, struct err *err)
 {
-    return !payload->has_header || (check_stub(payload, err) && check_image(payload, err));
+    return !payload->ours || (check_stub(payload, err) && check_image(payload, err));
 }

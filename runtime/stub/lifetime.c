@@ -1,381 +1,325 @@
 /* SPDX-License-Identifier: MIT */
-#include "lifetime.h"
+#include "runtime/stub/lifetime.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdalign.h>
-#include <string.h>
-#include <sys/file.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "fuse.h"
-#include "place.h"
+#include "runtime/stub/extract.h"
+#include "runtime/stub/fuse.h"
+#include "runtime/stub/fusermount.h"
+#include "runtime/stub/message.h"
+#include "runtime/stub/place.h"
+#include "runtime/stub/process.h"
 
 enum {
-    LOCK_TRIES = 2000,
-    LOCK_WAIT_MS = 5,
-    BACKOFF_MIN_MS = 2,
-    BACKOFF_MAX_MS = 1000,
-    CHILD_WAIT_MS = 2,
-    JOIN_GRACE_MS = 1000,
-    CLEAN_TRIES = 50,
-    CLEAN_WAIT_MS = 20,
+    GRACE_MS = 50, /* for a background child that has not executed its program yet */
+    FIRST_DELAY_MS = 1,
+    LAST_DELAY_MS = 1000,
+    HELPER_POLL_MS = 2,
+    NO_PIDFD_POLL_MS = 100,
+    TIDY_TRIES = 50,
+    TIDY_PAUSE_MS = 20,
 };
 
 struct server {
-    const struct lifetime *spec;
+    struct lifetime job;
     struct fuse *fuse;
-    int fuse_fd, pid_fd, lock_fd;
-    pid_t first;           /* the process that becomes the app */
-    bool gone;             /* it ended */
-    struct timespec start; /* the lock's time when we began: a newer one is a join's */
-    int64_t next_try_ms;
-    int backoff_ms;
-    pid_t unmounting; /* child at work, or 0 */
+    pid_t app;
+    int app_fd; /* pidfd, or -1 */
+    bool app_gone;
+    bool done; /* nothing is mounted any more; if the place's lock is held, it is ours to remove */
+    pid_t unmounter; /* a running helper, or 0 */
+    int delay_ms;    /* to the next attempt */
+    uint64_t due_ms;
 };
 
-static int64_t now_ms(clockid_t id)
+static uint64_t now_ms(void)
 {
     struct timespec now;
 
-    clock_gettime(id, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* -------------------------------------------------------------------- lock */
-
-bool lifetime_lock(struct place *place, int *ret_fd, struct err *err)
+static void pause_ms(int ms)
 {
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        struct timespec wait = {.tv_nsec = LOCK_WAIT_MS * 1000000L};
-        struct stat st;
-        int fd = openat(place->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    (void)poll(NULL, 0, ms);
+}
 
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-            /* An ending server may have removed it after our open. */
-            if (fstat(fd, &st) == 0 && st.st_nlink > 0) {
-                *ret_fd = fd;
+/* True if something is mounted at the place's root: it lies on another device than its parent. */
+static bool is_mounted(const struct place *place)
+{
+    struct stat root, dir;
+
+    /* A dead mount cannot be examined, but is one. */
+    if (fstatat(place->dir_fd, "m", &root, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOTCONN || errno == EACCES;
+    return fstat(place->dir_fd, &dir) == 0 && root.st_dev != dir.st_dev;
+}
+
+/* The place's lock, while nobody uses it. The last user may be on its way out still: a namespace
+ * dies a little before its process is seen to have ended. */
+static bool lock_unused(struct place *place)
+{
+    for (int i = 0; i < TIDY_TRIES && place_exists(place); i++) {
+        if (place_try_lock(place)) {
+            /* Servers that end together must not wait for each other. */
+            place_drop_user(place, getpid());
+            if (!place_has_users(place, getpid()))
                 return true;
-            }
-            close(fd);
-            continue;
+            place_unlock(place);
         }
-        if (fd >= 0)
-            close(fd);
-        else if (errno != ENOENT)
-            return err_sys(err, "cannot open '%s/lock'", place->dir);
-        else if (!place_make_dir(place, err)) /* the same for the directory */
-            return false;
-        nanosleep(&wait, NULL);
+        pause_ms(i < 10 ? FIRST_DELAY_MS : TIDY_PAUSE_MS);
     }
-    return err_set(err, ERR_INPUT, "'%s' is locked by a start that does not end", place->dir);
-}
-
-/* ----------------------------------------------------------------- helpers */
-
-int lifetime_run(const char *program, char *const argv[], int stderr_fd)
-{
-    pid_t pid = fork();
-    int status;
-
-    if (pid < 0)
-        return -1;
-    if (pid == 0) {
-        int null = open("/dev/null", O_RDWR);
-
-        for (int fd = 0; null >= 0 && fd <= 2; fd++)
-            dup2(fd == 2 && stderr_fd >= 0 ? stderr_fd : null, fd);
-        execvp(program, argv);
-        _exit(127);
-    }
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return -1;
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-bool lifetime_unmount(const char *root, const char *fusermount, bool lazy)
-{
-    char *argv[] = {(char *)(uintptr_t)fusermount, (char *)(uintptr_t)(lazy ? "-uz" : "-u"),
-                    (char *)(uintptr_t) "--", (char *)(uintptr_t)root, NULL};
-
-    if (umount2(root, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
-        return true;
-    return fusermount != NULL && lifetime_run(fusermount, argv, -1) == 0;
-}
-
-static void close_range_fd(unsigned first, unsigned last)
-{
-    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
-        return;
-    /* Before Linux 5.9. Descriptors above 64 Ki are somebody's experiment. */
-    for (unsigned fd = first; fd <= last && fd < 1 << 16; fd++)
-        close((int)fd);
-}
-
-static void close_others(const int *keep, size_t count)
-{
-    unsigned first = 3;
-
-    for (;;) {
-        unsigned next = ~0u;
-
-        for (size_t i = 0; i < count; i++) {
-            if (keep[i] >= (int)first && (unsigned)keep[i] < next)
-                next = (unsigned)keep[i];
-        }
-        if (next == ~0u)
-            break;
-        close_range_fd(first, next - 1);
-        first = next + 1;
-    }
-    close_range_fd(first, ~0u);
-}
-
-/* ------------------------------------------------------------------ server */
-
-/* Away from the app's session, terminal, directories and descriptors. */
-static void detach(const struct server *server)
-{
-    const struct lifetime *spec = server->spec;
-    int keep[] = {spec->image_fd, spec->fuse_fd,        spec->socket_fd,
-                  server->pid_fd, spec->place->base_fd, spec->place->dir_fd};
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGTSTP};
-    sigset_t none;
-    int null;
-
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-        signal(ignored[i], SIG_IGN);
-    signal(SIGCHLD, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_NAME, "rucksack-fs");
-    /* Staying where we are would keep that file system busy, no more. */
-    (void)!chdir("/");
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd <= 2; fd++) {
-        if (null < 0)
-            close(fd);
-        else if (null != fd)
-            dup2(null, fd);
-    }
-    close_others(keep, sizeof(keep) / sizeof(keep[0]));
-}
-
-int lifetime_receive(int socket)
-{
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    char byte;
-    struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof(control)};
-    struct cmsghdr *header;
-    int fd;
-
-    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) <= 0)
-        return -1;
-    header = CMSG_FIRSTHDR(&message);
-    if (header == NULL || header->cmsg_type != SCM_RIGHTS)
-        return -1;
-    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-    return fd;
-}
-
-/*
- * The lock, unless a starter has it, or, while it is mounted, somebody joined just now. Not
- * waiting: the starter may be waiting for us.
- */
-static bool take_lock(struct server *server, bool mounted)
-{
-    struct stat st;
-
-    if (server->lock_fd >= 0)
-        return true;
-    server->lock_fd = openat(server->spec->place->dir_fd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (server->lock_fd >= 0 && flock(server->lock_fd, LOCK_EX | LOCK_NB) == 0 &&
-        fstat(server->lock_fd, &st) == 0) {
-        int64_t touched = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-        int64_t age = now_ms(CLOCK_REALTIME) - touched;
-        bool joined = st.st_mtim.tv_sec != server->start.tv_sec ||
-                      st.st_mtim.tv_nsec != server->start.tv_nsec;
-
-        if (!mounted || !joined || age < 0 || age > JOIN_GRACE_MS)
-            return true;
-    }
-    cleanup_fd_value(&server->lock_fd);
-    server->lock_fd = -1;
     return false;
 }
 
-static void try_again_later(struct server *server)
+/* Removes the place unless a newer start has it. */
+static void tidy(struct place *place)
 {
-    cleanup_fd_value(&server->lock_fd);
-    server->lock_fd = -1;
-    server->next_try_ms = now_ms(CLOCK_MONOTONIC) + server->backoff_ms;
-    server->backoff_ms *= 2;
-    if (server->backoff_ms > BACKOFF_MAX_MS)
-        server->backoff_ms = BACKOFF_MAX_MS;
+    if ((place->lock_fd >= 0 || lock_unused(place)) && !is_mounted(place))
+        place_remove(place);
 }
 
-/* In a child: resolving the path may need answers from us. */
-static void begin_unmount(struct server *server)
+static void try_later(struct server *server)
 {
-    const struct lifetime *spec = server->spec;
+    place_unlock(server->job.place);
+    server->due_ms = now_ms() + (uint64_t)server->delay_ms;
+    server->delay_ms = server->delay_ms * 2 < LAST_DELAY_MS ? server->delay_ms * 2 : LAST_DELAY_MS;
+}
 
-    if (!take_lock(server, true)) {
-        try_again_later(server);
+static bool unmount_directly(const struct place *place)
+{
+    /* EINVAL: it is no longer a mount point. */
+    return umount2(place->root, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL;
+}
+
+static void try_unmount(struct server *server)
+{
+    struct place *place = server->job.place;
+
+    if (!place_exists(place)) {
+        server->done = true;
         return;
     }
-    server->unmounting = fork();
-    if (server->unmounting == 0)
-        _exit(lifetime_unmount(spec->place->root, spec->fusermount, false) ? 0 : 1);
-    if (server->unmounting < 0) {
-        server->unmounting = 0;
-        try_again_later(server);
+    if (!place_try_lock(place) || place_has_users(place, getpid())) {
+        try_later(server);
+        return;
     }
+    if (server->job.unmount == LIFETIME_HELPER) {
+        /* The helper looks at the mount, so it must be served meanwhile; the lock stays ours. */
+        server->unmounter = fusermount_start_unmount(server->job.helper, place->root, false);
+        if (server->unmounter < 0)
+            try_later(server);
+        return;
+    }
+    if (server->job.unmount == LIFETIME_TREE)
+        extract_remove(place->dir_fd, "m");
+    server->done = server->job.unmount == LIFETIME_TREE || unmount_directly(place);
+    if (!server->done)
+        try_later(server);
 }
 
-static void check_unmount(struct server *server)
+static void await_helper(struct server *server)
 {
     int status;
-    pid_t pid = waitpid(server->unmounting, &status, WNOHANG);
+    pid_t pid = waitpid(server->unmounter, &status, WNOHANG);
 
     if (pid == 0)
         return;
-    server->unmounting = 0;
-    /* After success the kernel's ENODEV ends the loop, and the lock stays ours. */
-    if (pid < 0 || status != 0)
-        try_again_later(server);
-    else
-        server->next_try_ms = now_ms(CLOCK_MONOTONIC) + BACKOFF_MAX_MS;
+    server->unmounter = 0;
+    server->done = pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!server->done)
+        try_later(server);
 }
 
-/* Milliseconds to sleep at most; -1 is for ever. */
-static int step(struct server *server)
+static int poll_timeout(const struct server *server)
 {
-    int64_t left;
+    uint64_t now = now_ms();
 
-    if (!server->gone && server->pid_fd < 0)
-        server->gone = kill(server->first, 0) != 0 && errno == ESRCH;
-    if (!server->gone)
-        return server->pid_fd < 0 ? BACKOFF_MAX_MS / 4 : -1;
-    if (!server->spec->unmounts)
+    if (server->unmounter > 0)
+        return HELPER_POLL_MS;
+    if (!server->app_gone)
+        return server->app_fd < 0 ? NO_PIDFD_POLL_MS : -1;
+    if (server->job.unmount == LIFETIME_NAMESPACE)
         return -1;
-    if (server->unmounting > 0)
-        check_unmount(server);
-    if (server->unmounting > 0)
-        return CHILD_WAIT_MS;
-    left = server->next_try_ms - now_ms(CLOCK_MONOTONIC);
-    if (left > 0)
-        return (int)left;
-    begin_unmount(server);
-    return CHILD_WAIT_MS;
+    return server->due_ms > now ? (int)(server->due_ms - now) : 0;
+}
+
+/* Somebody else unmounted. The place stays until its first user has ended: it is registered. */
+static void await_app(const struct server *server)
+{
+    struct pollfd wait = {.fd = server->app_fd, .events = POLLIN};
+
+    if (!server->app_gone && server->app_fd >= 0 && server->job.unmount != LIFETIME_NAMESPACE)
+        (void)poll(&wait, 1, -1);
+}
+
+static void watch_app(struct server *server, bool signalled)
+{
+    if (server->app_gone)
+        return;
+    server->app_gone = server->app_fd >= 0 ? signalled : !process_runs(server->app);
+    if (server->app_gone)
+        server->due_ms = now_ms() + GRACE_MS;
 }
 
 static void serve(struct server *server)
 {
-    for (;;) {
-        struct pollfd fds[] = {{.fd = server->fuse_fd, .events = POLLIN},
-                               {.fd = server->gone ? -1 : server->pid_fd, .events = POLLIN}};
-        enum fuse_event event = fuse_serve(server->fuse);
+    while (!server->done) {
+        struct pollfd wait[2] = {
+            {.fd = server->job.fd, .events = POLLIN},
+            {.fd = server->app_gone ? -1 : server->app_fd, .events = POLLIN},
+        };
 
-        if (event == FUSE_EVENT_UNMOUNT)
+        if (server->fuse != NULL && fuse_serve(server->fuse) == FUSE_GONE) {
+            await_app(server);
             return;
-        if (event == FUSE_EVENT_SERVED && !server->gone)
-            continue;
-        if (poll(fds, 2, event == FUSE_EVENT_SERVED ? 0 : step(server)) > 0 && fds[1].revents != 0)
-            server->gone = true;
+        }
+        (void)poll(wait, 2, poll_timeout(server));
+        watch_app(server, wait[1].revents != 0);
+        if (server->unmounter > 0)
+            await_helper(server);
+        else if (server->app_gone && server->job.unmount != LIFETIME_NAMESPACE &&
+                 now_ms() >= server->due_ms)
+            try_unmount(server);
     }
 }
 
-static bool remove_directories(struct server *server)
+static void leave_session(void)
 {
-    const struct place *place = server->spec->place;
+    static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGPIPE,
+                                  SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+    sigset_t none;
 
-    /* Somebody is starting in here, or serves another mount namespace: it is theirs to remove. */
-    if (!take_lock(server, false))
+    (void)setsid();
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        (void)signal(ignored[i], SIG_IGN);
+    (void)signal(SIGCHLD, SIG_DFL);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)prctl(PR_SET_NAME, "rucksack-fs");
+    (void)umask(077);
+    if (chdir("/") != 0) /* keep the app's directory busy rather than serve nothing */
+        return;
+}
+
+/* Nothing of the app's stays open; 0, 1 and 2 lead nowhere, so that no library writes into the
+ * device. */
+static void leave_descriptors(struct server *server)
+{
+    int keep[] = {server->job.fd, server->job.socket,        server->job.image_fd,
+                  server->app_fd, server->job.place->dir_fd, server->job.place->parent_fd};
+    int null;
+
+    /* Shared with the first process: it must not be ours to hold or to drop. */
+    place_unlock(server->job.place);
+    process_close_fds(keep, sizeof(keep) / sizeof(keep[0]));
+    do {
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (null >= 0 && null < STDERR_FILENO);
+    if (null > STDERR_FILENO)
+        (void)close(null);
+}
+
+/* A mount in a namespace of its own cannot be seen by others, who would remove its place: the
+ * server counts as a user. Nothing is served yet, so waiting for the lock blocks nobody. */
+static bool await_device(struct server *server)
+{
+    struct place *place = server->job.place;
+    struct err err;
+
+    if (!place_lock(place, &err) || !place_add_user(place, getpid(), &err))
         return false;
-    if (flock(place->dir_fd, LOCK_EX | LOCK_NB) != 0) {
-        cleanup_fd_value(&server->lock_fd);
-        server->lock_fd = -1;
-        return false;
-    }
-    unlinkat(place->dir_fd, "m", AT_REMOVEDIR);
-    unlinkat(place->dir_fd, "state", 0);
-    unlinkat(place->dir_fd, "lock", 0);
-    unlinkat(place->base_fd, strrchr(place->dir, '/') + 1, AT_REMOVEDIR);
-    return true;
+    place_unlock(place);
+    server->job.fd = message_receive_fd(server->job.socket);
+    (void)close(server->job.socket);
+    return server->job.fd >= 0;
 }
 
-/* Tries for a while: of two servers that end at once each could leave it to the other. */
-static void clean_up(struct server *server)
+[[gnu::noreturn]] static void run(struct server *server)
 {
-    struct timespec wait = {.tv_nsec = CLEAN_WAIT_MS * 1000000L};
+    struct err err;
 
-    flock(server->spec->place->dir_fd, LOCK_UN);
-    for (int i = 0; i < CLEAN_TRIES && !remove_directories(server); i++)
-        nanosleep(&wait, NULL);
-}
-
-static void run_server(struct server *server)
-{
-    const struct lifetime *spec = server->spec;
-    struct err err = {0};
-
-    detach(server);
-    server->fuse_fd = spec->fuse_fd >= 0 ? spec->fuse_fd : lifetime_receive(spec->socket_fd);
-    if (server->fuse_fd >= 0 &&
-        fuse_new(&server->fuse, server->fuse_fd, spec->fs, geteuid() != 0, &err)) {
-        serve(server);
-        fuse_free(server->fuse);
-        close(server->fuse_fd);
-        clean_up(server);
+    leave_session();
+    leave_descriptors(server);
+    if (server->job.socket >= 0 && !await_device(server)) {
+        tidy(server->job.place);
+        _exit(0);
     }
+    if (server->job.fd >= 0 && (fcntl(server->job.fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0 ||
+                                !fuse_new(&server->fuse, server->job.fd, server->job.image,
+                                          server->job.own_ids, geteuid(), getegid(), &err)))
+        _exit(1);
+    serve(server);
+    tidy(server->job.place);
     _exit(0);
 }
 
-bool lifetime_spawn(const struct lifetime *lifetime, struct err *err)
+bool lifetime_start(const struct lifetime *lifetime, struct err *err)
 {
     struct server server = {
-        .spec = lifetime, .lock_fd = -1, .first = getpid(), .backoff_ms = BACKOFF_MIN_MS};
-    struct stat st;
+        .job = *lifetime,
+        .app = getpid(),
+        .app_fd = process_open(getpid()),
+        .delay_ms = FIRST_DELAY_MS,
+    };
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        /* The middle process ends at once, so that the server is init's child, not the app's. */
+        pid = fork();
+        if (pid == 0)
+            run(&server);
+        _exit(pid < 0 ? errno : 0);
+    }
+    if (server.app_fd >= 0)
+        (void)close(server.app_fd);
+    if (pid < 0)
+        return err_sys(err, "cannot start the server");
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return true; /* SIGCHLD is ignored: the kernel has reaped it */
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+    return errno == 0 || err_sys(err, "cannot start the server");
+}
+
+static bool unmount_now(struct place *place, enum lifetime_unmount unmount, const char *helper)
+{
     int status = 0;
     pid_t pid;
 
-    if (fstatat(lifetime->place->dir_fd, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0)
-        server.start = st.st_mtim;
-    if (flock(lifetime->place->dir_fd, LOCK_SH | LOCK_NB) != 0)
-        return err_sys(err, "cannot lock '%s'", lifetime->place->dir);
-    server.pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    pid = fork();
-    if (pid == 0) {
-        setsid();
-        pid = fork();
-        if (pid == 0)
-            run_server(&server);
-        _exit(pid < 0 ? 1 : 0);
-    }
-    cleanup_fd_value(&server.pid_fd);
-    if (pid < 0)
-        return err_sys(err, "cannot start the server");
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    /* With SIGCHLD ignored there is no status: then the server is there, or the mount dies. */
-    if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-        return err_set(err, ERR_INPUT, "cannot start the server: no more processes");
-    return true;
+    if (unmount == LIFETIME_DIRECT)
+        return umount2(place->root, UMOUNT_NOFOLLOW) == 0;
+    if (unmount != LIFETIME_HELPER)
+        return false;
+    pid = fusermount_start_unmount(helper, place->root, false);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return false;
+    return pid > 0 && status == 0;
+}
+
+void lifetime_end_early(struct place *place, enum lifetime_unmount unmount, const char *helper)
+{
+    if (!place_try_lock(place))
+        return;
+    if (!place_has_users(place, getpid()) && unmount_now(place, unmount, helper))
+        place_remove(place);
+    place_unlock(place);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runtime stub: mounts the image behind it and becomes the image's AppRun.
+ * The stub in front of the image: mounts it and becomes the app.
  *
- * Only the first argument is looked at: everything else is the app's.
+ * Only the first argument is looked at, and only if it begins with --appimage-: everything else is
+ * the app's. The app keeps the process id, the descriptors, the arguments and the environment; four
+ * variables are added (APPIMAGE, APPDIR, OWD, ARGV0).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,379 +14,358 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "extract.h"
-#include "integrity.h"
-#include "lifetime.h"
-#include "mount.h"
-#include "payload.h"
-#include "place.h"
-#include "sqfs.h"
+#include "common/format.h"
+#include "runtime/stub/extract.h"
+#include "runtime/stub/integrity.h"
+#include "runtime/stub/mount.h"
+#include "runtime/stub/payload.h"
+#include "runtime/stub/portable.h"
+#include "runtime/stub/sqfs.h"
 
-enum { EXIT_FAILED = 1, EXIT_NO_START = 125 };
+enum {
+    EXIT_START = 125, /* the app was not started; as env(1), timeout(1) */
+    EXIT_OPTION = 1,
+};
 
 #define FLAG_PREFIX "--appimage-"
+
+/* The bundler writes into these sections; their bytes are zero until then. */
+#define SECTION(name, size, text)                                                                  \
+    [[gnu::used, gnu::retain]] static const unsigned char name[size]                               \
+        __attribute__((section(text), aligned(1))) = {0}
+
+SECTION(section_upd_info, FORMAT_UPD_INFO_SIZE, ".upd_info");
+SECTION(section_sha256_sig, FORMAT_SHA256_SIG_SIZE, ".sha256_sig");
+SECTION(section_sig_key, FORMAT_SIG_KEY_SIZE, ".sig_key");
+SECTION(section_digest_md5, FORMAT_DIGEST_MD5_SIZE, ".digest_md5");
+SECTION(section_rucksack, FORMAT_HEADER_SIZE, FORMAT_SECTION);
 
 struct start {
     int argc;
     char **argv;
-    bool secure; /* started setuid: no variable counts */
-    int failure; /* exit code if something fails from now on */
+    bool trusted; /* not a setuid or capability-raised start: the environment may be believed */
     struct payload payload;
+    struct sqfs_image *image;
 };
 
-struct flag {
-    const char *name; /* without FLAG_PREFIX */
-    const char *argument;
-    bool (*run)(struct start *start, struct err *err);
-    const char *summary;
-};
-
-static void report(const struct err *err)
-{
-    fprintf(stderr, "rucksack: %s%s%s\n", err->id, err->id[0] != '\0' ? ": " : "", err->msg);
-    if (err->hint[0] != '\0')
-        fprintf(stderr, "hint: %s\n", err->hint);
-}
+static const char help_text[] =
+    "Usage: %s [--appimage-OPTION] [ARGUMENT...]\n"
+    "\n"
+    "Without an option, or with any other first argument, the app is started.\n"
+    "\n"
+    "  --appimage-extract [PATTERN]   unpack into ./squashfs-root\n"
+    "  --appimage-extract-and-run     unpack, run with the arguments that follow, clean up\n"
+    "  --appimage-help                this text\n"
+    "  --appimage-list                list the image's files\n"
+    "  --appimage-mount               mount, print where, unmount when interrupted\n"
+    "  --appimage-offset              print the image's offset in bytes\n"
+    "  --appimage-portable-home       keep HOME in a directory beside this file;\n"
+    "                                 likewise -config, -share, -cache\n"
+    "  --appimage-signature           print the embedded signature\n"
+    "  --appimage-updateinfo          print the embedded update information\n"
+    "  --appimage-version             print the version of the runtime\n"
+    "\n"
+    "Environment: TARGET_APPIMAGE, APPIMAGE_EXTRACT_AND_RUN=1, NO_CLEANUP=1, TMPDIR,\n"
+    "FUSERMOUNT_PROG, RUCKSACK_MOUNT=kernel|fuse|fusermount|userns|extract\n";
 
 static const char *variable(const struct start *start, const char *name)
 {
-    return start->secure ? NULL : getenv(name);
+    const char *value = start->trusted ? getenv(name) : NULL;
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static bool open_payload(struct start *start, struct err *err)
+static bool is_one(const char *value)
 {
-    const char *target = variable(start, "TARGET_APPIMAGE");
-    struct stat st;
-
-    if (target != NULL && stat(target, &st) != 0)
-        target = NULL;
-    return payload_open(&start->payload, target, err);
+    return value != NULL && strcmp(value, "1") == 0;
 }
 
-static bool open_image(struct start *start, struct sqfs **ret, struct err *err)
+static void print_error(const struct err *err)
+{
+    (void)fprintf(stderr, "rucksack: %s%s%s\n", err->id, err->id[0] != '\0' ? ": " : "", err->msg);
+    if (err->hint[0] != '\0')
+        (void)fprintf(stderr, "hint: %s\n", err->hint);
+}
+
+static bool open_image(struct start *start, struct err *err)
 {
     const struct payload *payload = &start->payload;
 
-    return sqfs_open(ret, payload->fd, payload->image_offset, payload->image_size, err) ||
-           err_wrap(err, "'%s'", payload->path);
+    return payload_require_image(payload, err) &&
+           sqfs_image_open(&start->image, payload->fd, payload->image_offset,
+                           payload->image_offset + payload->image_size, err);
 }
 
-/* ------------------------------------------------------------------- start */
-
-static char *current_directory(void)
+static struct mount_request make_request(const struct start *start)
 {
-    for (size_t size = 256; size <= 1 << 20; size *= 2) {
-        char *path = malloc(size);
-
-        if (path == NULL || getcwd(path, size) != NULL)
-            return path;
-        free(path);
-        if (errno != ERANGE)
-            return NULL;
-    }
-    return NULL;
+    return (struct mount_request){
+        .payload = &start->payload,
+        .image = start->image,
+        .trusted = start->trusted,
+        .way = variable(start, "RUCKSACK_MOUNT"),
+        .helper = variable(start, "FUSERMOUNT_PROG"),
+    };
 }
 
-static bool set_variable(const char *name, const char *value, struct err *err)
+/* The current directory is named even where it cannot be found again by the app: it may be gone. */
+static bool set_environment(const struct start *start, const char *root, struct err *err)
 {
-    if (value == NULL ? unsetenv(name) == 0 : setenv(name, value, 1) == 0)
-        return true;
-    return err_sys(err, "cannot set %s", name);
+    cleanup_free char *cwd = getcwd(NULL, 0);
+
+    if ((cwd != NULL ? setenv("OWD", cwd, 1) : unsetenv("OWD")) != 0 ||
+        setenv("APPIMAGE", start->payload.path, 1) != 0 || setenv("APPDIR", root, 1) != 0 ||
+        setenv("ARGV0", start->argc > 0 ? start->argv[0] : "", 1) != 0 ||
+        unsetenv("TARGET_APPIMAGE") != 0)
+        return err_sys(err, "cannot set the environment");
+    return portable_apply(start->payload.path, err);
 }
 
-static bool mount_for(struct start *start, int only, bool visible, struct mount *ret,
-                      struct err *err)
+/* Only returns when the app cannot be executed. */
+static bool become_app(const struct start *start, const char *root, struct err *err)
 {
-    struct mount_request request = {
-        .payload = &start->payload, .only = only, .visible = visible, .secure = start->secure};
-    const char *wanted = variable(start, "RUCKSACK_MOUNT");
-    bool done;
-
-    if (only < 0 && wanted != NULL && wanted[0] != '\0') {
-        request.only = mount_way_named(wanted);
-        if (request.only < 0)
-            return err_set(err, ERR_INPUT,
-                           "RUCKSACK_MOUNT is '%s': kernel, fuse, fusermount, userns or extract",
-                           wanted);
-    }
-    if (!integrity_check(&start->payload, err) || !open_image(start, &request.fs, err))
-        return false;
-    done = mount_image(&request, ret, err);
-    sqfs_free(request.fs);
-    return done;
-}
-
-/* What --appimage-portable-* made is a wish of the user's; what others put there is not. */
-static bool set_portable(const char *file, const char *suffix, const char *name, struct err *err)
-{
-    cleanup_free char *path = place_format("%s%s", file, suffix);
-    struct stat st;
-
-    if (path == NULL || lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-        return true;
-    return set_variable(name, path, err);
-}
-
-/* Becomes the app; returns only on failure. */
-static bool start_app(struct start *start, int only, struct err *err)
-{
-    cleanup_free char *cwd = current_directory();
     cleanup_free char *program = NULL;
-    char *no_args[] = {start->payload.path, NULL};
-    char **argv = start->argc > 0 ? start->argv : no_args;
-    struct mount mount;
 
-    if (!mount_for(start, only, false, &mount, err))
+    if (!set_environment(start, root, err))
         return false;
-    program = place_format("%s/AppRun", mount.root);
-    if (program != NULL && set_variable("APPIMAGE", start->payload.path, err) &&
-        set_variable("APPDIR", mount.root, err) && set_variable("OWD", cwd, err) &&
-        set_variable("ARGV0", argv[0], err) && set_variable("TARGET_APPIMAGE", NULL, err) &&
-        set_portable(start->payload.path, ".home", "HOME", err) &&
-        set_portable(start->payload.path, ".config", "XDG_CONFIG_HOME", err)) {
-        execv(program, argv);
-        err_sys(err, "cannot start '%s'", program);
+    if (asprintf(&program, "%s/AppRun", root) < 0) {
+        program = NULL;
+        return err_sys(err, "'%s'", root);
     }
-    mount_release(&mount);
+    (void)execv(program, start->argv);
+    (void)err_sys(err, "cannot execute 'AppRun' of the image");
+    if (err->sys_errno == ENOENT)
+        (void)err_hint(err, "the image has no AppRun, or its interpreter does not exist here");
     return false;
 }
 
-static bool start_plainly(struct start *start, struct err *err)
+static bool run_app(struct start *start, bool unpacked, struct err *err)
 {
-    const char *extract = variable(start, "APPIMAGE_EXTRACT_AND_RUN");
+    struct mounted mounted = {.place = PLACE_NONE};
+    struct mount_request request;
 
-    return start_app(start, extract != NULL && strcmp(extract, "1") == 0 ? MOUNT_EXTRACT : -1, err);
-}
-
-/* ------------------------------------------------------------------- flags */
-
-static bool print_line(const char *text, struct err *err)
-{
-    return (printf("%s\n", text) >= 0 && fflush(stdout) == 0) || err_sys(err, "standard output");
-}
-
-static bool run_version(struct start *start, struct err *err)
-{
-    (void)start;
-    return print_line("rucksack " VERSION, err);
-}
-
-static bool run_offset(struct start *start, struct err *err)
-{
-    char number[32];
-
-    if (!open_payload(start, err))
+    if (!integrity_check(&start->payload, err) || !open_image(start, err))
         return false;
-    snprintf(number, sizeof(number), "%llu", (unsigned long long)start->payload.image_offset);
-    return print_line(number, err);
-}
-
-static bool run_extract(struct start *start, struct err *err)
-{
-    const char *pattern = start->argc > 2 ? start->argv[2] : NULL;
-    cleanup_fd int dir_fd = -1;
-    struct sqfs *fs;
-    bool done;
-
-    if (!open_payload(start, err) || !open_image(start, &fs, err))
+    request = make_request(start);
+    if (unpacked ? !mount_unpacked(&request, is_one(variable(start, "NO_CLEANUP")), &mounted, err)
+                 : !mount_image(&request, &mounted, err))
         return false;
-    start->failure = EXIT_FAILED;
-    if (mkdir("squashfs-root", 0755) == 0 || errno == EEXIST)
-        dir_fd = open("squashfs-root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    done = dir_fd >= 0 ? extract_tree(fs, dir_fd, pattern, "squashfs-root/", err)
-                       : err_sys(err, "cannot make the directory 'squashfs-root'");
-    sqfs_free(fs);
-    return done && (fflush(stdout) == 0 || err_sys(err, "standard output"));
+    return become_app(start, mounted.place.root, err);
 }
 
-static bool run_list(struct start *start, struct err *err)
+static bool flag_extract_and_run(struct start *start, struct err *err)
 {
-    struct sqfs *fs;
-    bool done;
-
-    if (!open_payload(start, err) || !open_image(start, &fs, err))
-        return false;
-    start->failure = EXIT_FAILED;
-    done = extract_list(fs, err);
-    sqfs_free(fs);
-    return done && (fflush(stdout) == 0 || err_sys(err, "standard output"));
-}
-
-static bool run_extract_and_run(struct start *start, struct err *err)
-{
-    /* The app must not see the flag. */
     for (int i = 1; i < start->argc; i++)
         start->argv[i] = start->argv[i + 1];
     start->argc--;
-    return open_payload(start, err) && start_app(start, MOUNT_EXTRACT, err);
+    return run_app(start, true, err);
 }
 
-/* Returns after SIGINT, SIGTERM or SIGHUP; meanwhile nobody else can unmount. */
-static bool hold_mount(const struct mount *mount, struct err *err)
+static bool flag_offset(struct start *start, struct err *err)
 {
-    cleanup_fd int busy = open(mount->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    sigset_t ends;
-    int signal_number;
-
-    if (busy < 0)
-        return err_sys(err, "'%s'", mount->root);
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGHUP);
-    sigprocmask(SIG_BLOCK, &ends, NULL);
-    if (!print_line(mount->root, err))
-        return false;
-    while (sigwait(&ends, &signal_number) != 0)
-        continue;
+    (void)err;
+    (void)printf("%llu\n", (unsigned long long)start->payload.image_offset);
     return true;
 }
 
-static bool run_mount(struct start *start, struct err *err)
+static bool flag_help(struct start *start, struct err *err)
 {
-    struct timespec wait = {.tv_nsec = 5000000};
-    struct mount mount;
-    bool done, unmounted;
-
-    if (!open_payload(start, err) || !mount_for(start, -1, true, &mount, err))
-        return false;
-    cleanup_fd_value(&mount.lock_fd);
-    mount.lock_fd = -1;
-    done = hold_mount(&mount, err);
-    /* Still in use: our server, or the one we joined, unmounts when that ends. */
-    unmounted = lifetime_unmount(mount.root, mount.fusermount, mount.way == MOUNT_KERNEL);
-    if (mount.way == MOUNT_KERNEL && rmdir(mount.root) == 0) {
-        *strrchr(mount.root, '/') = '\0';
-        rmdir(mount.root);
-    }
-    for (int i = 0; unmounted && i < 200 && access(mount.root, F_OK) == 0; i++)
-        nanosleep(&wait, NULL);
-    mount_release(&mount);
-    return done;
+    (void)err;
+    (void)printf(help_text, start->argv[0]);
+    return true;
 }
 
-static bool print_section(struct start *start, const char *name, struct err *err)
+static bool flag_version(struct start *start, struct err *err)
+{
+    (void)start, (void)err;
+    (void)printf("rucksack runtime %s\n", VERSION);
+    return true;
+}
+
+static bool flag_list(struct start *start, struct err *err)
+{
+    return open_image(start, err) && extract_list(start->image, stdout, err);
+}
+
+static bool flag_extract(struct start *start, struct err *err)
+{
+    struct extract_options options = {.pattern = start->argc > 2 ? start->argv[2] : NULL};
+    cleanup_fd int target = -1;
+    size_t count;
+
+    if (!open_image(start, err))
+        return false;
+    if (mkdir("squashfs-root", 0755) != 0 && errno != EEXIST)
+        return err_sys(err, "cannot make 'squashfs-root'");
+    target = open("squashfs-root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (target < 0)
+        return err_sys(err, "'squashfs-root'");
+    if (!extract_tree(start->image, target, &options, &count, err))
+        return false;
+    if (count == 0 && options.pattern != NULL) {
+        (void)err_set(err, ERR_INPUT, "nothing matches '%s'", options.pattern);
+        return err_hint(err, "--appimage-list shows what there is");
+    }
+    return true;
+}
+
+/* Blocked, so that none is lost between the mount and the wait. */
+static void block_signals(sigset_t *ret)
+{
+    (void)sigemptyset(ret);
+    (void)sigaddset(ret, SIGINT);
+    (void)sigaddset(ret, SIGTERM);
+    (void)sigaddset(ret, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, ret, NULL);
+}
+
+static bool flag_mount(struct start *start, struct err *err)
+{
+    struct mounted mounted = {.place = PLACE_NONE};
+    struct mount_request request;
+    sigset_t signals;
+    int got;
+
+    if (!integrity_check(&start->payload, err) || !open_image(start, err))
+        return false;
+    block_signals(&signals);
+    request = make_request(start);
+    request.visible = true;
+    if (!mount_image(&request, &mounted, err))
+        return false;
+    place_unlock(&mounted.place);
+    if (printf("%s\n", mounted.place.root) < 0 || fflush(stdout) != 0)
+        return err_sys(err, "cannot write the mount point");
+    while (sigwait(&signals, &got) != 0)
+        continue;
+    if (!mounted.permanent)
+        lifetime_end_early(&mounted.place, mounted.unmount, request.helper);
+    return true;
+}
+
+static bool print_section(const struct start *start, const char *name, struct err *err)
 {
     cleanup_free char *text = NULL;
 
-    return open_payload(start, err) && payload_section(&start->payload, name, &text, err) &&
-           print_line(text, err);
+    if (!payload_section(&start->payload, name, &text, err))
+        return false;
+    (void)printf("%s\n", text);
+    return true;
 }
 
-static bool run_updateinfo(struct start *start, struct err *err)
+static bool flag_updateinfo(struct start *start, struct err *err)
 {
     return print_section(start, ".upd_info", err);
 }
 
-static bool run_signature(struct start *start, struct err *err)
+static bool flag_signature(struct start *start, struct err *err)
 {
     return print_section(start, ".sha256_sig", err);
 }
 
-static bool make_portable(struct start *start, const char *suffix, struct err *err)
+static bool flag_portable(struct start *start, struct err *err)
 {
-    cleanup_free char *path = NULL;
+    const char *kind = strrchr(start->argv[1], '-') + 1;
+    bool existed;
 
-    if (!open_payload(start, err))
+    if (!portable_make(start->payload.path, kind, &existed, err))
         return false;
-    start->failure = EXIT_FAILED;
-    path = place_format("%s%s", start->payload.path, suffix);
-    if (path == NULL || (mkdir(path, 0700) != 0 && errno != EEXIST))
-        return err_sys(err, "cannot make '%s%s'", start->payload.path, suffix);
-    return print_line(path, err);
+    (void)printf("%s '%s.%s'\n", existed ? "already there:" : "created", start->payload.path, kind);
+    return true;
 }
 
-static bool run_portable_home(struct start *start, struct err *err)
-{
-    return make_portable(start, ".home", err);
-}
-
-static bool run_portable_config(struct start *start, struct err *err)
-{
-    return make_portable(start, ".config", err);
-}
-
-static bool run_help(struct start *start, struct err *err);
-
-static const struct flag flags[] = {
-    {"help", "", run_help, "this text"},
-    {"version", "", run_version, "version of this runtime"},
-    {"offset", "", run_offset, "where the image starts in this file"},
-    {"list", "", run_list, "paths in the image"},
-    {"extract", " [PATTERN]", run_extract, "unpack into ./squashfs-root"},
-    {"extract-and-run", " [ARG...]", run_extract_and_run, "start without a mount"},
-    {"mount", "", run_mount, "mount, print where, unmount on Ctrl-C"},
-    {"updateinfo", "", run_updateinfo, "how to update this file"},
-    {"updateinformation", "", run_updateinfo, "the same"},
-    {"signature", "", run_signature, "signature in this file"},
-    {"portable-home", "", run_portable_home, "make FILE.home, to be HOME from then on"},
-    {"portable-config", "", run_portable_config, "make FILE.config, the same for XDG_CONFIG_HOME"},
+static const struct flag {
+    const char *name; /* behind FLAG_PREFIX */
+    bool starts_app;  /* failures are failures to start */
+    bool (*run)(struct start *start, struct err *err);
+} flags[] = {
+    {"extract", false, flag_extract},
+    {"extract-and-run", true, flag_extract_and_run},
+    {"help", false, flag_help},
+    {"list", false, flag_list},
+    {"mount", true, flag_mount},
+    {"offset", false, flag_offset},
+    {"portable-cache", false, flag_portable},
+    {"portable-config", false, flag_portable},
+    {"portable-home", false, flag_portable},
+    {"portable-share", false, flag_portable},
+    {"signature", false, flag_signature},
+    {"updateinfo", false, flag_updateinfo},
+    {"updateinformation", false, flag_updateinfo},
+    {"version", false, flag_version},
 };
 
-enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
-
-static bool run_help(struct start *start, struct err *err)
+static const struct flag *find_flag(const char *name)
 {
-    (void)start;
-    printf("Options of the runtime; anything else goes to the app:\n\n");
-    for (size_t i = 0; i < FLAGS; i++) {
-        int width = printf("  " FLAG_PREFIX "%s%s", flags[i].name, flags[i].argument);
-
-        printf("%*s%s\n", width < 40 ? 40 - width : 1, "", flags[i].summary);
-    }
-    return print_line("\nVariables: TARGET_APPIMAGE, APPIMAGE_EXTRACT_AND_RUN=1, FUSERMOUNT_PROG,\n"
-                      "RUCKSACK_MOUNT=kernel|fuse|fusermount|userns|extract",
-                      err);
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (strcmp(flags[i].name, name) == 0)
+            return &flags[i];
+    return NULL;
 }
 
-static bool run(struct start *start, struct err *err)
+static int run_flag(struct start *start, const char *name, struct err *err)
+{
+    const struct flag *flag = find_flag(name);
+
+    if (flag == NULL) {
+        (void)err_set(err, ERR_USAGE, "unknown option '" FLAG_PREFIX "%s'", name);
+        (void)err_hint(err, "try " FLAG_PREFIX "help");
+    } else if (flag->run(start, err)) {
+        if (fflush(stdout) == 0)
+            return EXIT_SUCCESS;
+        (void)err_sys(err, "cannot write the output");
+    }
+    print_error(err);
+    /* A damaged file is that, whatever was asked of it. */
+    if (flag != NULL && (flag->starts_app || strcmp(err->id, "E-IMAGE") == 0))
+        return EXIT_START;
+    return EXIT_OPTION;
+}
+
+static int run(struct start *start)
 {
     const char *argument = start->argc > 1 ? start->argv[1] : "";
-
-    if (strncmp(argument, FLAG_PREFIX, strlen(FLAG_PREFIX)) != 0)
-        return open_payload(start, err) && start_plainly(start, err);
-    for (size_t i = 0; i < FLAGS; i++) {
-        if (strcmp(argument + strlen(FLAG_PREFIX), flags[i].name) == 0)
-            return flags[i].run(start, err);
-    }
-    start->failure = EXIT_FAILED;
-    err_set(err, ERR_USAGE, "'%s' is not an option of this runtime", argument);
-    return err_hint(err, "see " FLAG_PREFIX "help");
-}
-
-/*
- * A descriptor of ours must not become somebody's standard output. What fills a closed one behaves
- * as closed, and is closed again by the exec.
- */
-static void fill_standard_streams(void)
-{
-    int fd;
-
-    do {
-        fd = open("/", O_PATH | O_CLOEXEC);
-    } while (fd >= 0 && fd <= 2);
-    cleanup_fd_value(&fd);
-}
-
-int main(int argc, char *argv[])
-{
-    struct start start = {.argc = argc,
-                          .argv = argv,
-                          .secure = getauxval(AT_SECURE) != 0,
-                          .failure = EXIT_NO_START,
-                          .payload = {.fd = -1}};
     struct err err = {0};
-    bool done;
 
-    fill_standard_streams();
-    done = run(&start, &err);
-    if (!done)
-        report(&err);
+    /* These two must answer whatever the file looks like. */
+    if (strcmp(argument, FLAG_PREFIX "help") == 0 || strcmp(argument, FLAG_PREFIX "version") == 0)
+        return run_flag(start, argument + strlen(FLAG_PREFIX), &err);
+    if (!payload_open(&start->payload, variable(start, "TARGET_APPIMAGE"), &err)) {
+        print_error(&err);
+        return EXIT_START;
+    }
+    if (strncmp(argument, FLAG_PREFIX, strlen(FLAG_PREFIX)) == 0)
+        return run_flag(start, argument + strlen(FLAG_PREFIX), &err);
+    if (!run_app(start, is_one(variable(start, "APPIMAGE_EXTRACT_AND_RUN")), &err))
+        print_error(&err);
+    return EXIT_START;
+}
+
+/* With a standard descriptor closed, the next file opened would be written to by mistake. The app
+ * still finds it closed: the filler is close-on-exec. */
+static void fill_standard_fds(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+int main(int argc, char **argv)
+{
+    struct start start = {
+        .argc = argc,
+        .argv = argv,
+        .trusted = getauxval(AT_SECURE) == 0,
+        .payload = {.fd = -1},
+    };
+    int status;
+
+    fill_standard_fds();
+    status = run(&start);
+    sqfs_image_free(start.image);
     payload_release(&start.payload);
-    return done ? 0 : start.failure;
+    return status;
 }

@@ -1,51 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The ways to make the image a directory, in the order they are tried:
+ * Makes the image's files visible, by the first way that works:
  *
- *     kernel      root: squashfs on a loop device in a mount namespace of our own; no server, and
- *                 the kernel takes everything away with the last process
- *     fuse        root: /dev/fuse opened and mounted directly
- *     fusermount  user: mounted by the setuid helper
- *     userns      user: mounted in a user namespace of our own, where setuid programs don't work
- *     extract     unpacked once, kept (see extract.h)
+ *     kernel      root: the kernel's squashfs on a loop device, in a private mount namespace
+ *     fuse        root: our server behind mount(2)
+ *     fusermount  our server behind the setuid helper
+ *     userns      our server, mounted in a user namespace of the app's own
+ *     extract     no mount: unpacked once into a cache
  *
- * All mounts are read-only, nosuid, nodev and for the mounting user only.
+ * Mounts of the second and third kind are shared: a start that finds a live mount at its place uses
+ * it, a dead one (its server was killed) is detached and made anew.
  */
 #include <stdbool.h>
 
+#include "runtime/stub/lifetime.h"
+#include "runtime/stub/place.h"
+
 struct err;
 struct payload;
-struct sqfs;
-
-enum mount_way {
-    MOUNT_KERNEL,
-    MOUNT_FUSE,
-    MOUNT_FUSERMOUNT,
-    MOUNT_USERNS,
-    MOUNT_EXTRACT,
-    MOUNT_WAYS,
-};
+struct sqfs_image;
 
 struct mount_request {
     const struct payload *payload;
-    struct sqfs *fs;
-    int only;     /* an enum mount_way, or -1: all in order */
-    bool visible; /* others must see the mount (--appimage-mount): no private namespace */
-    bool secure;  /* setuid start: variables are not looked at */
+    struct sqfs_image *image;
+    bool trusted;       /* the environment may be believed */
+    bool visible;       /* others must see the mount: no namespace of our own */
+    const char *way;    /* force one of the names above; NULL: all in order */
+    const char *helper; /* as fusermount.h's program */
 };
 
-struct mount {
-    char *root;             /* where the image is */
-    enum mount_way way;     /* how */
-    int lock_fd;            /* close-on-exec: keeps the mount until exec; or -1 */
-    const char *fusermount; /* see lifetime_unmount() */
+struct mounted {
+    struct place place; /* root is where the files are; its lock is held until exec */
+    enum lifetime_unmount unmount;
+    bool permanent; /* nothing to take down: the cache */
 };
 
-/* -1 when there is no such way. */
-int mount_way_named(const char *name);
-
-/* On failure the message names every way that was tried, and why it failed. */
-[[nodiscard]] bool mount_image(const struct mount_request *request, struct mount *ret,
+/* On failure err names every way that was tried, why it failed, and what to install. */
+[[nodiscard]] bool mount_image(const struct mount_request *request, struct mounted *ret,
                                struct err *err);
-void mount_release(struct mount *mount);
+
+/* Unpacks for one run: the tree goes with its last user, unless keep. */
+[[nodiscard]] bool mount_unpacked(const struct mount_request *request, bool keep,
+                                  struct mounted *ret, struct err *err);

@@ -1,232 +1,288 @@
 /* SPDX-License-Identifier: MIT */
-#include "payload.h"
+#include "runtime/stub/payload.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "runtime/stub/sqfs.h"
 
-enum { SECTION_MAX = 64 << 10, NAMES_MAX = 64 << 10, SECTIONS_MAX = 1024 };
-
-/*
- * What outside tools read from and write to the stub. They must outlive --gc-sections and strip;
- * the bundler overwrites .rucksack, other tools the rest.
- */
-#define RESERVE(name, place, size)                                                                 \
-    __attribute__((used, retain, section(place))) static const uint8_t name[size] = {0}
-RESERVE(reserved_upd_info, ".upd_info", FORMAT_UPD_INFO_SIZE);
-RESERVE(reserved_sha256_sig, ".sha256_sig", FORMAT_SHA256_SIG_SIZE);
-RESERVE(reserved_sig_key, ".sig_key", FORMAT_SIG_KEY_SIZE);
-RESERVE(reserved_digest_md5, ".digest_md5", FORMAT_DIGEST_MD5_SIZE);
-RESERVE(reserved_header, FORMAT_SECTION, FORMAT_HEADER_SIZE);
-
-static bool read_at(int fd, void *data, size_t size, uint64_t offset)
-{
-    size_t done = 0;
-
-    while (done < size) {
-        ssize_t n = pread(fd, (char *)data + done, size - done, (off_t)(offset + done));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        done += (size_t)n;
-    }
-    return true;
-}
-
-/* The section headers, owned by the caller; *ret_end is the ELF end. */
-static bool read_sections(const struct payload *payload, Elf64_Ehdr *elf, Elf64_Shdr **ret,
-                          uint64_t *ret_end, struct err *err)
-{
-    cleanup_free Elf64_Shdr *sections = NULL;
-    uint64_t file_size = (uint64_t)payload->stat.st_size;
-    uint64_t end;
-
-    if (!read_at(payload->fd, elf, sizeof(*elf), 0) || memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 ||
-        elf->e_ident[EI_CLASS] != ELFCLASS64 || elf->e_ident[EI_DATA] != ELFDATA2LSB)
-        return err_set(err, ERR_INPUT, "'%s' is not a 64-bit AppImage", payload->path);
-    if (elf->e_shentsize != sizeof(Elf64_Shdr) || elf->e_shnum == 0 ||
-        elf->e_shnum > SECTIONS_MAX || elf->e_shoff > file_size ||
-        elf->e_shnum * sizeof(Elf64_Shdr) > file_size - elf->e_shoff)
-        return err_set(err, ERR_INPUT, "'%s' is damaged: no section header table", payload->path);
-
-    sections = calloc(elf->e_shnum, sizeof(*sections));
-    if (sections == NULL)
-        return err_sys(err, "cannot read '%s'", payload->path);
-    if (!read_at(payload->fd, sections, elf->e_shnum * sizeof(*sections), elf->e_shoff))
-        return err_set(err, ERR_INPUT, "'%s' is damaged: no section header table", payload->path);
-
-    end = elf->e_shoff + elf->e_shnum * sizeof(Elf64_Shdr);
-    for (unsigned i = 0; i < elf->e_shnum; i++) {
-        const Elf64_Shdr *section = &sections[i];
-
-        if (section->sh_type == SHT_NOBITS || section->sh_type == SHT_NULL)
-            continue;
-        if (section->sh_offset > file_size || section->sh_size > file_size - section->sh_offset)
-            return err_set(err, ERR_INPUT, "'%s' is truncated", payload->path);
-        if (section->sh_offset + section->sh_size > end)
-            end = section->sh_offset + section->sh_size;
-    }
-    *ret = steal_ptr(&sections);
-    *ret_end = end;
-    return true;
-}
-
-static const Elf64_Shdr *find_section(const struct payload *payload, const Elf64_Ehdr *elf,
-                                      const Elf64_Shdr *sections, const char *name)
-{
-    const Elf64_Shdr *names;
-    size_t length = strlen(name) + 1;
-    char found[32];
-
-    if (elf->e_shstrndx >= elf->e_shnum || length > sizeof(found))
-        return NULL;
-    names = &sections[elf->e_shstrndx];
-    if (names->sh_type != SHT_STRTAB || names->sh_size > NAMES_MAX)
-        return NULL;
-    for (unsigned i = 0; i < elf->e_shnum; i++) {
-        if (sections[i].sh_type == SHT_NOBITS || sections[i].sh_name >= names->sh_size ||
-            names->sh_size - sections[i].sh_name < length)
-            continue;
-        if (read_at(payload->fd, found, length, names->sh_offset + sections[i].sh_name) &&
-            memcmp(found, name, length) == 0)
-            return &sections[i];
-    }
-    return NULL;
-}
-
-static bool check_header(struct payload *payload, struct err *err)
-{
-    const struct format_header *header = &payload->header;
-    static const struct format_header empty;
-    uint64_t rest = (uint64_t)payload->stat.st_size - payload->image_offset;
-
-    /* An empty header belongs to a stub that somebody else put in front of an image. */
-    if (memcmp(header, &empty, sizeof(empty)) == 0)
-        return true;
-    if (memcmp(header->magic, FORMAT_MAGIC, sizeof(header->magic)) != 0)
-        return err_set(err, ERR_INPUT, "'%s' is damaged: its header has no magic number",
-                       payload->path);
-    if (header->version != FORMAT_VERSION)
-        return err_set(err, ERR_INPUT, "'%s' has format version %u, this stub knows %d",
-                       payload->path, header->version, FORMAT_VERSION);
-    if (header->image_offset != payload->image_offset)
-        return err_set(err, ERR_INPUT, "'%s' is damaged: its header names another image offset",
-                       payload->path);
-    if (header->image_size > rest)
-        return err_set(err, ERR_INPUT, "'%s' is truncated: %llu of %llu image bytes are there",
-                       payload->path, (unsigned long long)rest,
-                       (unsigned long long)header->image_size);
-    payload->image_size = header->image_size;
-    payload->has_header = true;
-    return true;
-}
-
-/* Any length: /proc links and paths are not bounded by PATH_MAX. */
-static char *read_link(const char *link)
+/* A symlink's target of any length: the kernel's limit is a page, but nobody has to rely on it. */
+static char *read_link(const char *path)
 {
     for (size_t size = 256; size <= 1 << 20; size *= 2) {
-        char *path = malloc(size);
-        ssize_t n = path != NULL ? readlink(link, path, size) : -1;
+        char *text = malloc(size);
+        ssize_t got = text == NULL ? -1 : readlink(path, text, size);
 
-        if (n >= 0 && (size_t)n < size) {
-            path[n] = '\0';
-            return path;
+        if (got >= 0 && (size_t)got < size) {
+            text[got] = '\0';
+            return text;
         }
-        free(path);
-        if (n < 0)
+        free(text);
+        if (got < 0)
             return NULL;
     }
     return NULL;
 }
 
-static bool open_file(struct payload *payload, const char *target, struct err *err)
+static bool open_self(struct payload *payload, struct err *err)
 {
-    const char *name = target != NULL ? target : "/proc/self/exe";
-    char link[32];
+    const char *name = (const char *)getauxval(AT_EXECFN);
 
-    payload->fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (payload->fd < 0 && target == NULL) {
-        /* Without /proc the kernel still told us which path it executed. */
-        name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
-        if (name != NULL)
-            payload->fd = open(name, O_RDONLY | O_CLOEXEC);
-    }
-    if (payload->fd < 0)
-        return err_sys(err, "cannot open '%s'", name != NULL ? name : "/proc/self/exe");
-    if (fstat(payload->fd, &payload->stat) != 0)
-        return err_sys(err, "cannot read '%s'", name);
-    if (!S_ISREG(payload->stat.st_mode))
-        return err_set(err, ERR_INPUT, "'%s' is not a regular file", name);
+    payload->fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (payload->fd >= 0)
+        return true;
+    /* Without /proc the name that was executed is the best guess; of a descriptor it is none. */
+    if (name != NULL && strncmp(name, "/dev/fd/", 8) != 0)
+        payload->fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (payload->fd >= 0)
+        return true;
+    (void)err_sys(err, "cannot open the running program");
+    return err_hint(err, "is /proc mounted? it is needed to find the program's own file");
+}
 
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", payload->fd);
+static bool find_path(struct payload *payload, struct err *err)
+{
+    char link[64];
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", payload->fd);
     payload->path = read_link(link);
     if (payload->path == NULL)
-        payload->path = realpath(name, NULL);
+        payload->path = realpath((const char *)getauxval(AT_EXECFN), NULL);
     if (payload->path == NULL)
-        return err_sys(err, "cannot find the path of '%s'", name);
+        return err_sys(err, "cannot find the program's own path");
     return true;
+}
+
+static bool damaged(struct err *err, const char *what)
+{
+    (void)err_set(err, ERR_INPUT, "the file is damaged: %s", what);
+    (void)err_id(err, "E-IMAGE");
+    return err_hint(err, "the file may be cut off or changed: download or build it again");
+}
+
+static bool read_at(const struct payload *payload, void *buf, size_t size, uint64_t offset)
+{
+    if (offset > (uint64_t)payload->stat.st_size || size > (uint64_t)payload->stat.st_size - offset)
+        return false;
+    return pread(payload->fd, buf, size, (off_t)offset) == (ssize_t)size;
+}
+
+/* The section header table, on the heap; *ret_elf is filled. */
+static bool read_sections(const struct payload *payload, Elf64_Ehdr *ret_elf, Elf64_Shdr **ret,
+                          struct err *err)
+{
+    Elf64_Shdr *sections;
+
+    if (!read_at(payload, ret_elf, sizeof(*ret_elf), 0) ||
+        memcmp(ret_elf->e_ident, ELFMAG, SELFMAG) != 0 ||
+        ret_elf->e_ident[EI_CLASS] != ELFCLASS64 || ret_elf->e_ident[EI_DATA] != ELFDATA2LSB)
+        return damaged(err, "not a 64-bit ELF file");
+    if (ret_elf->e_shnum == 0 || ret_elf->e_shnum > PAYLOAD_SECTIONS_MAX ||
+        ret_elf->e_shentsize != sizeof(Elf64_Shdr) || ret_elf->e_shstrndx >= ret_elf->e_shnum)
+        return damaged(err, "impossible section table");
+    sections = calloc(ret_elf->e_shnum, sizeof(*sections));
+    if (sections == NULL)
+        return err_sys(err, "reading the section table");
+    if (!read_at(payload, sections, ret_elf->e_shnum * sizeof(*sections), ret_elf->e_shoff)) {
+        free(sections);
+        return damaged(err, "section table outside the file");
+    }
+    *ret = sections;
+    return true;
+}
+
+static bool section_named(const struct payload *payload, const Elf64_Ehdr *elf,
+                          const Elf64_Shdr *sections, const Elf64_Shdr *section, const char *name)
+{
+    const Elf64_Shdr *names = &sections[elf->e_shstrndx];
+    char found[32] = "";
+    size_t size = strlen(name) + 1;
+
+    if (size > sizeof(found) || section->sh_name >= names->sh_size ||
+        !read_at(payload, found, size, names->sh_offset + section->sh_name))
+        return false;
+    return memcmp(found, name, size) == 0;
+}
+
+static const Elf64_Shdr *find_section(const struct payload *payload, const Elf64_Ehdr *elf,
+                                      const Elf64_Shdr *sections, const char *name)
+{
+    for (size_t i = 0; i < elf->e_shnum; i++)
+        if (sections[i].sh_type == SHT_PROGBITS &&
+            section_named(payload, elf, sections, &sections[i], name))
+            return &sections[i];
+    return NULL;
+}
+
+static bool find_end(struct payload *payload, const Elf64_Ehdr *elf, const Elf64_Shdr *sections,
+                     struct err *err)
+{
+    const Elf64_Shdr *last = &sections[elf->e_shnum - 1];
+    uint64_t end = elf->e_shoff + (uint64_t)elf->e_shentsize * elf->e_shnum;
+    uint64_t last_end;
+
+    if (last->sh_type != SHT_NOBITS) {
+        if (__builtin_add_overflow(last->sh_offset, last->sh_size, &last_end))
+            return damaged(err, "section outside the file");
+        if (last_end > end)
+            end = last_end;
+    }
+    if (end > (uint64_t)payload->stat.st_size)
+        return damaged(err, "section outside the file");
+    payload->image_offset = end;
+    payload->image_size = (uint64_t)payload->stat.st_size - end;
+    return true;
+}
+
+/* A header of zeros is no header: a stub that something else was appended to. */
+static bool check_header(struct payload *payload, struct err *err)
+{
+    static const struct format_header empty;
+    const struct format_header *header = &payload->header;
+
+    if (memcmp(header, &empty, sizeof(empty)) == 0)
+        return true;
+    if (memcmp(header->magic, FORMAT_MAGIC, sizeof(header->magic)) != 0)
+        return damaged(err, "its header has no magic number");
+    if (header->version != FORMAT_VERSION)
+        return damaged(err, "unknown format version");
+    if (header->image_offset != payload->image_offset)
+        return damaged(err, "the image is not where the header says");
+    if (header->image_size > payload->image_size)
+        return damaged(err, "the file ends before the image");
+    payload->image_size = header->image_size;
+    payload->ours = true;
+    return true;
+}
+
+static bool read_elf(struct payload *payload, struct err *err)
+{
+    cleanup_free Elf64_Shdr *sections = NULL;
+    const Elf64_Shdr *section;
+    Elf64_Ehdr elf;
+
+    if (fstat(payload->fd, &payload->stat) != 0)
+        return err_sys(err, "'%s'", payload->path);
+    if (!S_ISREG(payload->stat.st_mode))
+        return err_set(err, ERR_INPUT, "'%s' is not a regular file", payload->path);
+    if (!read_sections(payload, &elf, &sections, err) || !find_end(payload, &elf, sections, err))
+        return false;
+    section = find_section(payload, &elf, sections, FORMAT_SECTION);
+    if (section == NULL || section->sh_size < sizeof(payload->header))
+        return true;
+    if (!read_at(payload, &payload->header, sizeof(payload->header), section->sh_offset))
+        return damaged(err, "section outside the file");
+    payload->header_offset = section->sh_offset;
+    return check_header(payload, err);
 }
 
 bool payload_open(struct payload *ret, const char *target, struct err *err)
 {
     struct payload payload = {.fd = -1};
-    cleanup_free Elf64_Shdr *sections = NULL;
-    const Elf64_Shdr *section;
-    Elf64_Ehdr elf;
 
-    if (!open_file(&payload, target, err) ||
-        !read_sections(&payload, &elf, &sections, &payload.image_offset, err))
-        goto fail;
-    payload.image_size = (uint64_t)payload.stat.st_size - payload.image_offset;
-    section = find_section(&payload, &elf, sections, FORMAT_SECTION);
-    if (section != NULL && section->sh_size >= sizeof(payload.header) &&
-        read_at(payload.fd, &payload.header, sizeof(payload.header), section->sh_offset)) {
-        payload.header_offset = section->sh_offset;
-        if (!check_header(&payload, err))
-            goto fail;
+    /* Tools set TARGET_APPIMAGE carelessly: a name that leads nowhere is ignored. */
+    if (target != NULL)
+        payload.fd = open(target, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if ((payload.fd < 0 && !open_self(&payload, err)) || !find_path(&payload, err) ||
+        !read_elf(&payload, err)) {
+        payload_release(&payload);
+        return false;
     }
     *ret = payload;
     return true;
-fail:
-    payload_release(&payload);
-    return false;
 }
 
 void payload_release(struct payload *payload)
 {
+    if (payload == NULL)
+        return;
     cleanup_fd_value(&payload->fd);
-    payload->fd = -1;
     free(payload->path);
-    payload->path = NULL;
+    *payload = (struct payload){.fd = -1};
 }
 
-bool payload_section(const struct payload *payload, const char *name, char **ret_text,
-                     struct err *err)
+bool payload_require_image(const struct payload *payload, struct err *err)
+{
+    if (payload->image_size > 0)
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' carries no image", payload->path);
+    (void)err_id(err, "E-IMAGE");
+    return err_hint(err, "this is a bare runtime: append a squashfs image, or set TARGET_APPIMAGE");
+}
+
+bool payload_section(const struct payload *payload, const char *name, char **ret, struct err *err)
 {
     cleanup_free Elf64_Shdr *sections = NULL;
     const Elf64_Shdr *section;
     Elf64_Ehdr elf;
-    uint64_t end;
-    size_t size;
+    size_t size = 0;
     char *text;
 
-    if (!read_sections(payload, &elf, &sections, &end, err))
+    if (!read_sections(payload, &elf, &sections, err))
         return false;
     section = find_section(payload, &elf, sections, name);
-    size = section == NULL ? 0 : section->sh_size < SECTION_MAX ? section->sh_size : SECTION_MAX;
+    if (section != NULL && section->sh_size > PAYLOAD_SECTION_BYTES_MAX)
+        return damaged(err, "impossible section size");
+    if (section != NULL)
+        size = (size_t)section->sh_size;
     text = calloc(1, size + 1);
-    if (text == NULL || (size > 0 && !read_at(payload->fd, text, size, section->sh_offset))) {
+    if (text == NULL)
+        return err_sys(err, "section '%s'", name);
+    if (size > 0 && !read_at(payload, text, size, section->sh_offset)) {
         free(text);
-        return err_sys(err, "cannot read section '%s' of '%s'", name, payload->path);
+        return damaged(err, "section outside the file");
     }
-    *ret_text = text;
+    *ret = text;
     return true;
+}
+
+/* FNV-1a, 64 bits (draft-eastlake-fnv). Names a directory of ours; nothing trusts it. */
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* With its NUL, so that two texts never run together; an absent text differs from an empty one. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    return text == NULL ? hash_bytes(hash, "\1", 1) : hash_bytes(hash, text, strlen(text) + 1);
+}
+
+static uint64_t hash_image(uint64_t hash, const struct payload *payload)
+{
+    const struct stat *st = &payload->stat;
+    uint64_t identity[] = {st->st_dev, st->st_ino, (uint64_t)st->st_mtim.tv_sec,
+                           (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_size};
+    uint8_t superblock[SQFS_SUPERBLOCK_SIZE] = {0};
+
+    if (payload->ours)
+        return hash_bytes(hash, payload->header.image_hash, FORMAT_HASH_SIZE);
+    (void)read_at(payload, superblock, sizeof(superblock), payload->image_offset);
+    hash = hash_bytes(hash, identity, sizeof(identity));
+    return hash_bytes(hash, superblock, sizeof(superblock));
+}
+
+void payload_key(const struct payload *payload, const char *salt, char ret[PAYLOAD_KEY_SIZE])
+{
+    uint64_t hash = hash_image(UINT64_C(0xcbf29ce484222325), payload);
+
+    hash = hash_text(hash, payload->path);
+    hash = hash_text(hash, getenv("RUCKSACK_STATE"));
+    hash = hash_text(hash, getenv("STATE_DIRECTORY"));
+    hash = hash_text(hash, salt);
+    hash ^= hash >> 48;
+    (void)snprintf(ret, PAYLOAD_KEY_SIZE, "%012llx",
+                   (unsigned long long)(hash & UINT64_C(0xffffffffffff)));
 }

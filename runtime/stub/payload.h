@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The file that carries the image: the stub's own, or the one TARGET_APPIMAGE names.
+ * The file that holds the image: our own, or the one that TARGET_APPIMAGE names.
  *
- * The image starts where the ELF ends (AppImage specification, type 2). One descriptor is opened
- * and kept: what was checked is what gets mounted, whatever happens to the path meanwhile.
+ * The file is opened once and never named again: what is mounted is what was measured, whatever
+ * happens to the path meanwhile. The image begins at the ELF end, as every reader of AppImages
+ * computes it: the end of the section header table or of the last section, whichever is later.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -14,25 +16,44 @@
 
 struct err;
 
+enum {
+    PAYLOAD_SECTIONS_MAX = 1024,
+    PAYLOAD_SECTION_BYTES_MAX = 1 << 20, /* of one section that is printed */
+    PAYLOAD_KEY_SIZE = 13,               /* 12 hex digits, NUL */
+};
+
 struct payload {
-    int fd;                      /* read-only, close-on-exec */
-    char *path;                  /* absolute, symlinks resolved */
-    struct stat stat;            /* of fd */
-    uint64_t image_offset;       /* bytes; the ELF end */
-    uint64_t image_size;         /* bytes */
-    bool has_header;             /* false: a foreign image */
-    uint64_t header_offset;      /* bytes; where the header is in the file */
-    struct format_header header; /* zero without has_header */
+    int fd;
+    char *path; /* absolute, symlinks resolved; of a deleted file: what the kernel still says */
+    struct stat stat;
+    uint64_t image_offset;
+    uint64_t image_size;    /* to the end of the file, or what the header says */
+    bool ours;              /* header is filled and agrees with the file */
+    uint64_t header_offset; /* bytes; where the header is in the file */
+    struct format_header header;
 };
 
 /*
- * target is a path, or NULL for the running program. ERR_INPUT when it is no ELF file, or its
- * header disagrees with it (a truncated download); an absent image is not an error here:
- * image_size is 0. Released by payload_release().
+ * target NULL or absent: the running program. ERR_INPUT when the file is no 64-bit ELF file of this
+ * byte order, or its header contradicts it.
  */
 [[nodiscard]] bool payload_open(struct payload *ret, const char *target, struct err *err);
 void payload_release(struct payload *payload);
 
-/* Text of an ELF section up to its first NUL, owned by the caller; "" without that section. */
-[[nodiscard]] bool payload_section(const struct payload *payload, const char *name, char **ret_text,
+/* ERR_INPUT unless something follows the ELF part. */
+[[nodiscard]] bool payload_require_image(const struct payload *payload, struct err *err);
+
+/*
+ * The text of a section: its bytes up to the first NUL, on the heap; empty when there is no such
+ * section.
+ */
+[[nodiscard]] bool payload_section(const struct payload *payload, const char *name, char **ret,
                                    struct err *err);
+
+/*
+ * The name of the directory that this image is mounted in. Different for images that differ, for
+ * different paths of one image (state lies beside the file), for different values of the variables
+ * that move the state (a mount is shared only by starts that would have equal state links), and for
+ * different salts.
+ */
+void payload_key(const struct payload *payload, const char *salt, char ret[PAYLOAD_KEY_SIZE]);

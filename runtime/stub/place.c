@@ -1,107 +1,178 @@
 /* SPDX-License-Identifier: MIT */
-#include "place.h"
+#include "runtime/stub/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "payload.h"
+#include "runtime/stub/process.h"
 
-/* The bundler reserves room for root paths of this length in what it rewrites. */
-enum { ROOT_MAX = 54, KEY_AND_ROOT = 1 + 12 + 2 };
+enum {
+    BASE_MAX = 4,
+    PATH_BYTES_MAX = 512,
+    USERS_MAX = 4096,
+    OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+};
 
-char *place_format(const char *format, ...)
+struct base {
+    const char *path;   /* NULL: does not apply */
+    const char *suffix; /* below the variable's directory */
+    bool shared;        /* others write there too: our part carries the user's id */
+};
+
+static bool variable_usable(const char *path)
 {
-    va_list args;
-    char *text;
-    int length;
-
-    va_start(args, format);
-    length = vasprintf(&text, format, args);
-    va_end(args);
-    return length < 0 ? NULL : text;
+    if (path == NULL || path[0] != '/' || strlen(path) > PATH_BYTES_MAX)
+        return false;
+    for (const char *c = path; *c != '\0'; c++)
+        if ((unsigned char)*c <= ' ' || strchr(":;\"'\\$`*?[]#&|<>(){}~!%", *c) != NULL)
+            return false;
+    return true;
 }
 
-/* FNV-1a, 64 bit: for telling apart, not against attackers; the directories are ours alone. */
-static uint64_t hash(uint64_t value, const void *data, size_t size)
+static struct base from_environment(const char *name, const char *suffix, bool shared, bool trusted)
 {
-    const uint8_t *bytes = data;
+    const char *value = trusted ? getenv(name) : NULL;
 
-    for (size_t i = 0; i < size; i++)
-        value = (value ^ bytes[i]) * 0x100000001b3u;
-    return value;
+    return (struct base){variable_usable(value) ? value : NULL, suffix, shared};
 }
 
-static uint64_t hash_text(uint64_t value, const char *text)
+/* The candidates in order; returns how many. */
+static size_t list_bases(enum place_kind kind, bool trusted, struct base bases[8])
 {
-    return text != NULL ? hash(value, text, strlen(text) + 1) : hash(value, "\xff", 1);
-}
+    static const char *const run[BASE_MAX] = {"/tmp", "/run", "/dev/shm", "/var/tmp"};
+    static const char *const cache[BASE_MAX] = {"/var/tmp", "/tmp", "/dev/shm", "/run"};
+    const char *const *fixed = kind == PLACE_CACHE ? cache : run;
+    size_t count = 0;
 
-void place_key(const struct payload *payload, const char *salt, char ret[PLACE_KEY_SIZE])
-{
-    uint64_t value = 0xcbf29ce484222325u;
-
-    if (payload->has_header) {
-        value = hash(value, payload->header.image_hash, FORMAT_HASH_SIZE);
+    if (kind == PLACE_CACHE) {
+        bases[count++] = from_environment("XDG_CACHE_HOME", "", false, trusted);
+        bases[count++] = from_environment("HOME", "/.cache", false, trusted);
+    } else if (kind == PLACE_TEMP) {
+        bases[count++] = from_environment("TMPDIR", "", true, trusted);
     } else {
-        const struct stat *st = &payload->stat;
-        uint64_t facts[] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
-                            (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec};
-
-        value = hash(value, facts, sizeof(facts));
+        bases[count++] = from_environment("XDG_RUNTIME_DIR", "", false, trusted);
     }
-    value = hash_text(value, payload->path);
-    value = hash_text(value, getenv("RUCKSACK_STATE"));
-    value = hash_text(value, getenv("STATE_DIRECTORY"));
-    value = hash_text(value, salt);
-    snprintf(ret, PLACE_KEY_SIZE, "%012llx", (unsigned long long)(value >> 16));
+    for (size_t i = 0; i < BASE_MAX; i++)
+        bases[count++] = (struct base){fixed[i], "", true};
+    return count;
 }
 
-/* Opens path, made if missing, when it is a directory of ours alone. */
-static int open_private(const char *path, struct err *err)
+/* A directory in which nobody but us or root can rename what we make. */
+static bool check_base(int fd, bool shared, const char *path, struct err *err)
 {
     struct stat st;
-    int fd;
 
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        err_sys(err, "%s", path);
-        return -1;
-    }
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        err_sys(err, "%s", path);
-    } else if (st.st_uid != geteuid() || (st.st_mode & 0777) != 0700) {
-        err_set(err, ERR_INPUT, "%s: belongs to others too", path);
-    } else {
-        return fd;
-    }
-    cleanup_fd_value(&fd);
-    return -1;
+    if (fstat(fd, &st) != 0)
+        return err_sys(err, "'%s'", path);
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return err_set(err, ERR_INPUT, "'%s' belongs to somebody else", path);
+    if ((st.st_mode & 022) != 0 && (!shared || (st.st_mode & S_ISVTX) == 0))
+        return err_set(err, ERR_INPUT, "'%s' is writable by others", path);
+    return true;
 }
 
-/* Takes base over, also when it fails. */
-static bool open_place(char *base, const char *key, struct place *ret, struct err *err)
+/* Opens or makes a directory that is ours alone. */
+static bool open_private(int parent_fd, const char *name, const char *path, int *ret,
+                         struct err *err)
 {
-    struct place place = {.base = base, .base_fd = -1, .dir_fd = -1};
+    cleanup_fd int fd = -1;
+    struct stat st;
 
-    if (base != NULL) {
-        place.dir = place_format("%s/%s", base, key);
-        place.root = place_format("%s/%s/m", base, key);
+    if (mkdirat(parent_fd, name, 0700) != 0 && errno != EEXIST)
+        return err_sys(err, "cannot make '%s'", path);
+    fd = openat(parent_fd, name, OPEN_DIR);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_sys(err, "'%s'", path);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_INPUT, "'%s' belongs to somebody else", path);
+    if ((st.st_mode & 0777) != 0700)
+        return err_set(err, ERR_INPUT, "'%s' is open to others (its mode is not 0700)", path);
+    *ret = steal_fd(&fd);
+    return true;
+}
+
+static bool open_base(const struct base *base, char **ret_path, int *ret, struct err *err)
+{
+    cleanup_free char *path = NULL;
+    cleanup_fd int fd = -1;
+
+    if (base->path == NULL)
+        return err_set(err, ERR_INPUT, "no usable directory is named by the environment");
+    if (asprintf(&path, "%s%s", base->path, base->suffix) < 0) {
+        path = NULL;
+        return err_sys(err, "'%s'", base->path);
     }
-    if (place.dir == NULL || place.root == NULL) {
-        err_set(err, ERR_INPUT, "out of memory");
-        place_release(&place);
+    fd = open(path, OPEN_DIR & ~O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT && base->suffix[0] != '\0' && mkdir(path, 0700) == 0)
+        fd = open(path, OPEN_DIR);
+    if (fd < 0)
+        return err_sys(err, "'%s'", path);
+    if (!check_base(fd, base->shared, path, err))
         return false;
+    *ret_path = steal_ptr(&path);
+    *ret = steal_fd(&fd);
+    return true;
+}
+
+/* The directory that holds every key: <base>/rucksack, or <base>/rucksack-<uid>. */
+static bool open_parent(struct place *place, const struct base *base, char **ret_path,
+                        struct err *err)
+{
+    cleanup_free char *base_path = NULL;
+    cleanup_free char *path = NULL;
+    cleanup_fd int base_fd = -1;
+    char name[32] = "rucksack";
+
+    if (!open_base(base, &base_path, &base_fd, err))
+        return false;
+    if (base->shared)
+        (void)snprintf(name, sizeof(name), "rucksack-%u", (unsigned int)geteuid());
+    if (asprintf(&path, "%s/%s", base_path, name) < 0) {
+        path = NULL;
+        return err_sys(err, "'%s'", base_path);
     }
-    place.base_fd = open_private(base, err);
-    if (place.base_fd < 0) {
+    if (!open_private(base_fd, name, path, &place->parent_fd, err))
+        return false;
+    *ret_path = steal_ptr(&path);
+    return true;
+}
+
+static bool name_place(struct place *place, const char *parent, const char *key, struct err *err)
+{
+    place->key = strdup(key);
+    if (place->key == NULL || asprintf(&place->dir, "%s/%s", parent, key) < 0) {
+        place->dir = NULL;
+        return err_sys(err, "'%s'", parent);
+    }
+    if (asprintf(&place->root, "%s/m", place->dir) < 0) {
+        place->root = NULL;
+        return err_sys(err, "'%s'", parent);
+    }
+    return true;
+}
+
+bool place_open(struct place *ret, enum place_kind kind, size_t index, const char *key,
+                bool trusted, bool *ret_last, struct err *err)
+{
+    struct place place = PLACE_NONE;
+    cleanup_free char *parent = NULL;
+    struct base bases[8];
+    size_t count = list_bases(kind, trusted, bases);
+
+    *ret_last = index + 1 >= count;
+    if (index >= count)
+        return err_set(err, ERR_INPUT, "no place left to try");
+    if (!open_parent(&place, &bases[index], &parent, err) ||
+        !name_place(&place, parent, key, err) ||
+        !open_private(place.parent_fd, key, place.dir, &place.dir_fd, err)) {
         place_release(&place);
         return false;
     }
@@ -109,97 +180,151 @@ static bool open_place(char *base, const char *key, struct place *ret, struct er
     return true;
 }
 
-/* RUBYOPT and library paths cannot quote blanks and colons. */
-static bool is_plain_path(const char *path)
-{
-    return path != NULL && path[0] == '/' && strpbrk(path, " \t\n:'\"\\") == NULL;
-}
-
-static char *runtime_base(bool secure)
-{
-    const char *dir = secure ? NULL : getenv("XDG_RUNTIME_DIR");
-    struct stat st;
-
-    if (!is_plain_path(dir) || lstat(dir, &st) != 0 || !S_ISDIR(st.st_mode) ||
-        st.st_uid != geteuid() || (st.st_mode & 0777) != 0700 ||
-        strlen(dir) + strlen("/rucksack") + KEY_AND_ROOT > ROOT_MAX)
-        return NULL;
-    return place_format("%s/rucksack", dir);
-}
-
-bool place_for_mount(const char *key, bool secure, struct place *ret, struct err *err)
-{
-    static const char *const parents[] = {"/tmp", "/run", "/dev/shm", "/var/tmp"};
-    char *base = runtime_base(secure);
-    struct err why = {0};
-
-    if (base != NULL && open_place(base, key, ret, &why))
-        return true;
-    for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
-        why = (struct err){0};
-        if (open_place(place_format("%s/rucksack-%u", parents[i], (unsigned)geteuid()), key, ret,
-                       &why))
-            return true;
-        if (i == 0)
-            *err = why;
-    }
-    return err_wrap(err, "no private directory for the mount");
-}
-
-bool place_for_cache(const char *key, bool secure, unsigned index, struct place *ret, bool *ret_end,
-                     struct err *err)
-{
-    const char *xdg = secure ? NULL : getenv("XDG_CACHE_HOME");
-    const char *home = secure ? NULL : getenv("HOME");
-    struct statvfs fs;
-    char *base = NULL;
-
-    *ret_end = index > 3;
-    if (index == 0 && is_plain_path(xdg)) {
-        mkdir(xdg, 0700);
-        base = place_format("%s/rucksack", xdg);
-    } else if (index == 1 && is_plain_path(home)) {
-        cleanup_free char *cache = place_format("%s/.cache", home);
-
-        if (cache != NULL)
-            mkdir(cache, 0700);
-        base = place_format("%s/.cache/rucksack", home);
-    } else if (index >= 2 && index <= 3) {
-        base =
-            place_format("%s/rucksack-%u", index == 2 ? "/tmp" : "/var/tmp", (unsigned)geteuid());
-    }
-    if (base == NULL)
-        return err_set(err, ERR_INPUT, "no such directory");
-    if (!open_place(base, key, ret, err))
-        return false;
-    if (fstatvfs(ret->base_fd, &fs) == 0 && (fs.f_flag & (ST_NOEXEC | ST_RDONLY)) != 0) {
-        err_set(err, ERR_INPUT, "%s: mounted %s", ret->base,
-                (fs.f_flag & ST_NOEXEC) != 0 ? "noexec" : "read-only");
-        place_release(ret);
-        return false;
-    }
-    return true;
-}
-
-bool place_make_dir(struct place *place, struct err *err)
-{
-    const char *key = place->dir + strlen(place->base) + 1;
-
-    if (mkdirat(place->base_fd, key, 0700) != 0 && errno != EEXIST)
-        return err_sys(err, "cannot make '%s'", place->dir);
-    cleanup_fd_value(&place->dir_fd);
-    place->dir_fd = openat(place->base_fd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (place->dir_fd < 0)
-        return err_sys(err, "cannot open '%s'", place->dir);
-    return true;
-}
-
 void place_release(struct place *place)
 {
-    cleanup_fd_value(&place->base_fd);
-    cleanup_fd_value(&place->dir_fd);
-    free(place->base);
+    if (place == NULL)
+        return;
     free(place->dir);
     free(place->root);
-    *place = (struct place){.base_fd = -1, .dir_fd = -1};
+    free(place->key);
+    cleanup_fd_value(&place->parent_fd);
+    cleanup_fd_value(&place->dir_fd);
+    cleanup_fd_value(&place->lock_fd);
+    *place = PLACE_NONE;
+}
+
+static int open_lock(const struct place *place)
+{
+    return openat(place->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static bool lock_current(const struct place *place)
+{
+    struct stat st;
+
+    return fstat(place->lock_fd, &st) == 0 && st.st_nlink > 0;
+}
+
+static bool lock_once(struct place *place, struct err *err)
+{
+    cleanup_fd int fd = open_lock(place);
+
+    if (fd < 0 && errno == ENOENT) {
+        /* Its last user removed the directory after we opened it. */
+        cleanup_fd_value(&place->dir_fd);
+        place->dir_fd = -1;
+        if (!open_private(place->parent_fd, place->key, place->dir, &place->dir_fd, err))
+            return false;
+        fd = open_lock(place);
+    }
+    if (fd < 0)
+        return err_sys(err, "'%s/lock'", place->dir);
+    while (flock(fd, LOCK_EX) != 0)
+        if (errno != EINTR)
+            return err_sys(err, "cannot lock '%s'", place->dir);
+    cleanup_fd_value(&place->lock_fd);
+    place->lock_fd = steal_fd(&fd);
+    return true;
+}
+
+bool place_lock(struct place *place, struct err *err)
+{
+    for (int tries = 0; tries < 100; tries++) {
+        if (!lock_once(place, err))
+            return false;
+        if (lock_current(place))
+            return true;
+    }
+    return err_set(err, ERR_INPUT, "cannot lock '%s': it is removed again and again", place->dir);
+}
+
+bool place_try_lock(struct place *place)
+{
+    cleanup_fd int fd = open_lock(place);
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return false;
+    place->lock_fd = steal_fd(&fd);
+    if (lock_current(place))
+        return true;
+    place_unlock(place);
+    return false;
+}
+
+void place_unlock(struct place *place)
+{
+    cleanup_fd_value(&place->lock_fd);
+    place->lock_fd = -1;
+}
+
+bool place_exists(const struct place *place)
+{
+    struct stat st;
+
+    return fstat(place->dir_fd, &st) == 0 && st.st_nlink > 0;
+}
+
+/* The users that still run; returns how many. */
+static size_t read_users(const struct place *place, pid_t users[USERS_MAX])
+{
+    ssize_t got = pread(place->lock_fd, users, USERS_MAX * sizeof(users[0]), 0);
+    size_t count = got < 0 ? 0 : (size_t)got / sizeof(users[0]);
+    size_t live = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (users[i] > 0 && process_runs(users[i]))
+            users[live++] = users[i];
+    return live;
+}
+
+static bool write_users(const struct place *place, const pid_t *users, size_t count)
+{
+    size_t size = count * sizeof(users[0]);
+
+    return pwrite(place->lock_fd, users, size, 0) == (ssize_t)size &&
+           ftruncate(place->lock_fd, (off_t)size) == 0;
+}
+
+bool place_add_user(struct place *place, pid_t pid, struct err *err)
+{
+    pid_t users[USERS_MAX];
+    size_t count = read_users(place, users);
+
+    if (count == USERS_MAX)
+        return err_set(err, ERR_INPUT, "'%s' has too many users", place->dir);
+    users[count++] = pid;
+    return write_users(place, users, count) || err_sys(err, "'%s/lock'", place->dir);
+}
+
+void place_drop_user(struct place *place, pid_t pid)
+{
+    pid_t users[USERS_MAX];
+    size_t count = read_users(place, users);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (users[i] != pid)
+            users[kept++] = users[i];
+    /* A stale entry of a process that ends anyway does no harm. */
+    if (kept < count && !write_users(place, users, kept))
+        return;
+}
+
+bool place_has_users(struct place *place, pid_t except)
+{
+    pid_t users[USERS_MAX];
+    size_t count = read_users(place, users);
+
+    for (size_t i = 0; i < count; i++)
+        if (users[i] != except)
+            return true;
+    return false;
+}
+
+void place_remove(struct place *place)
+{
+    (void)unlinkat(place->dir_fd, "state", 0);
+    (void)unlinkat(place->dir_fd, "m", AT_REMOVEDIR);
+    (void)unlinkat(place->dir_fd, "lock", 0);
+    (void)unlinkat(place->parent_fd, place->key, AT_REMOVEDIR);
 }

@@ -1,44 +1,69 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Where images are mounted and unpacked: private directories with short, stable paths.
+ * Private directories with predictable names.
  *
- *     <base>/<key>/m       the image: a mount point, or its unpacked tree
- *     <base>/<key>/state   the launcher's symlink to the state directory
- *     <base>/<key>/lock    see lifetime.h
+ *     <base>/rucksack/<key>/m        the image: mounted, or unpacked
+ *     <base>/rucksack/<key>/state    the launcher's symlink
+ *     <base>/rucksack/<key>/lock     flock: who mounts, who removes; holds the users' process ids
  *
- * A base that is not ours alone (owner, mode 0700, no symlink) is passed over, never used: what
- * somebody else prepared there could be executed.
+ * Where the base is shared (/tmp), its part is called rucksack-<uid>. Others may have been there
+ * first: every directory below the base is opened without following symlinks and must be ours and
+ * closed to everybody else, or the place is not used. Paths are short and free of blanks, colons
+ * and quotes, because search paths (RUBYLIB, PATH) cannot quote them.
  */
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 struct err;
-struct payload;
 
-enum { PLACE_KEY_SIZE = 13 };
-
-struct place {
-    char *base, *dir, *root; /* "<base>", "<base>/<key>", "<base>/<key>/m" */
-    int base_fd;             /* of base, close-on-exec */
-    int dir_fd;              /* of dir, close-on-exec; -1 until place_make_dir() */
+enum place_kind {
+    PLACE_RUN,   /* $XDG_RUNTIME_DIR, /tmp, /run, /dev/shm, /var/tmp */
+    PLACE_CACHE, /* $XDG_CACHE_HOME, $HOME/.cache, /var/tmp, /tmp, /dev/shm */
+    PLACE_TEMP,  /* $TMPDIR, then as PLACE_RUN */
 };
 
+struct place {
+    char *dir;     /* <base>/rucksack/<key> */
+    char *root;    /* <dir>/m */
+    char *key;     /* last component of dir */
+    int parent_fd; /* of <base>/rucksack */
+    int dir_fd;
+    int lock_fd;
+};
+
+/* All fds -1, all pointers NULL. */
+#define PLACE_NONE ((struct place){.parent_fd = -1, .dir_fd = -1, .lock_fd = -1})
+
 /*
- * 12 hex digits that tell apart image, file and state directory, so that starts which must not
- * share a mount do not. salt separates mounts that live in namespaces of their own.
+ * Opens, and makes where missing, the place at the index-th candidate base of that kind. False with
+ * err filled when that one cannot be used; *ret_last says that there are no more. trusted false:
+ * the environment is not ours to believe (a setuid start), only fixed bases are used.
  */
-void place_key(const struct payload *payload, const char *salt, char ret[PLACE_KEY_SIZE]);
-
-/* The first usable base for mounts. With secure, variables are not looked at. */
-[[nodiscard]] bool place_for_mount(const char *key, bool secure, struct place *ret,
-                                   struct err *err);
-
-/* Candidate number index for unpacked images; *ret_end when there is no such candidate. */
-[[nodiscard]] bool place_for_cache(const char *key, bool secure, unsigned index, struct place *ret,
-                                   bool *ret_end, struct err *err);
-
-[[nodiscard]] bool place_make_dir(struct place *place, struct err *err);
+[[nodiscard]] bool place_open(struct place *ret, enum place_kind kind, size_t index,
+                              const char *key, bool trusted, bool *ret_last, struct err *err);
 void place_release(struct place *place);
 
-/* Formatted like printf, owned by the caller; NULL when out of memory. */
-[[gnu::format(printf, 1, 2)]] char *place_format(const char *format, ...);
+/*
+ * Takes the place's lock for this process alone; waits for others. The place is the one that the
+ * path names at that moment: when it was removed while we waited, it is made again. The lock ends
+ * with the last copy of lock_fd, also over exec (close-on-exec).
+ */
+[[nodiscard]] bool place_lock(struct place *place, struct err *err);
+
+/* Like place_lock() through a description of its own, but gives up at once (false, errno). For a
+ * process that shares its descriptors with a parent that may hold the lock. */
+[[nodiscard]] bool place_try_lock(struct place *place);
+void place_unlock(struct place *place);
+
+/* False once the directory has been removed. */
+[[nodiscard]] bool place_exists(const struct place *place);
+
+/* The processes that use what is mounted here; under the lock. */
+[[nodiscard]] bool place_add_user(struct place *place, pid_t pid, struct err *err);
+void place_drop_user(struct place *place, pid_t pid);
+[[nodiscard]] bool place_has_users(struct place *place, pid_t except);
+
+/* Removes m (a directory, empty), state, lock and the directory itself; under the lock. */
+void place_remove(struct place *place);

@@ -1,749 +1,672 @@
 /* SPDX-License-Identifier: MIT */
-#include "sqfs.h"
+#include "runtime/stub/sqfs.h"
 
-#include <dirent.h>
+#include <assert.h>
+#include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
+
+#include <squashfuse/squashfuse.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "runtime/stub/codec.h"
 
 enum {
-    SUPERBLOCK_SIZE = 96,
-    SUPERBLOCK_MAGIC = 0x73717368,
-    COMPRESSION_GZIP = 1,
-    COMPRESSION_ZSTD = 6,
-    BLOCK_MIN = 4 << 10,
-    BLOCK_MAX = 1 << 20,
-    INODES_MAX = 1 << 24,
-
-    META_SIZE = 8192,
-    META_RAW = 1 << 15, /* in the block's header: stored, not compressed */
-    META_SLOTS = 64,
-
-    DATA_RAW = 1 << 24, /* the same for data and fragment blocks */
-    DATA_SLOTS = 8,
-    PLACES = 8, /* files whose block list position is remembered */
-    NO_FRAGMENT = -1,
-
-    DIR_HEADER_SIZE = 12,
-    DIR_ENTRY_SIZE = 8,
-    DIR_SIZE_BIAS = 3, /* "." and ".." as squashfs counts them */
+    META_CACHE_BLOCKS = 64, /* of at most 8 KiB */
+    NODE_CACHE = 128,
+    WINDOW = 256,           /* block sizes that are read at a time */
+    LIBRARY_NAME = 1 << 16, /* the longest name the library may write: a 16-bit length plus one */
 };
 
-enum inode_type {
-    TYPE_DIR = 1,
-    TYPE_FILE,
-    TYPE_SYMLINK,
-    TYPE_BLOCK,
-    TYPE_CHAR,
-    TYPE_FIFO,
-    TYPE_SOCKET,
-    TYPE_EXTENDED, /* the same seven again, with more fields: 8 to 14 */
+/* Where a file's block list continues, every WINDOW blocks: finding a block of a huge file must
+ * neither start at the first one nor keep them all. */
+struct mark {
+    sqfs_md_cursor cursor;
+    uint64_t position; /* of the data, from the start of the image */
 };
 
-struct meta {
-    uint64_t block, next; /* where it is in the image, and the one behind it; block 0: empty slot */
-    uint32_t size;
-    uint8_t data[META_SIZE];
+struct cached_node {
+    bool used;
+    uint64_t ref;
+    sqfs_inode inode;
+    struct mark *marks;
+    size_t mark_count;
+    size_t window; /* which one is loaded, or SIZE_MAX */
+    uint32_t headers[WINDOW];
 };
 
-struct data {
-    uint64_t block; /* 0: empty slot */
-    uint64_t used;  /* time of last use */
-    uint32_t size;
+struct data_block {
+    uint64_t position; /* 0: free; no data lies there, the superblock does */
+    uint64_t stamp;
+    size_t size;
     uint8_t *bytes;
 };
 
-/* The block list of a file has lengths only: the place of block n is the sum of those before. */
-struct place {
-    uint64_t ref;
-    uint64_t index; /* of the block that cursor is at */
-    uint64_t data;  /* where that block is in the image */
-    struct sqfs_cursor cursor;
-};
-
-struct sqfs {
+struct sqfs_image {
+    sqfs fs;
     int fd;
-    uint64_t offset, used;
-    uint32_t inodes, block_size, fragments, ids;
-    unsigned compression;
-    uint64_t root, id_table, inode_table, dir_table, fragment_table;
-    uint64_t clock;
-    z_stream inflate;
-    ZSTD_DCtx *zstd;
-    uint8_t *packed; /* block_size bytes, at least META_SIZE */
-    struct meta *meta[META_SLOTS];
-    struct data data[DATA_SLOTS];
-    struct place places[PLACES];
-    unsigned next_place;
+    uint64_t offset;
+    uint64_t clock; /* for the age of cached blocks */
+    struct cached_node nodes[NODE_CACHE];
+    struct data_block *blocks;
+    size_t block_count;
+    uint8_t *input;
+    char *name; /* LIBRARY_NAME + 1 bytes */
 };
-
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
-}
 
 static bool damaged(struct err *err, const char *what)
 {
-    return err_set(err, ERR_INPUT, "the image is damaged: %s", what);
+    (void)err_set(err, ERR_INPUT, "the image is damaged: %s", what);
+    (void)err_id(err, "E-IMAGE");
+    return err_hint(err, "the file may be cut off or changed: download or build it again");
 }
 
-/* ------------------------------------------------------------------ blocks */
-
-static bool read_image(struct sqfs *fs, void *data, size_t size, uint64_t at, struct err *err)
+static bool no_memory(struct err *err)
 {
-    size_t done = 0;
-
-    if (at > fs->used || size > fs->used - at)
-        return damaged(err, "a block lies behind its end");
-    while (done < size) {
-        ssize_t n =
-            pread(fs->fd, (uint8_t *)data + done, size - done, (off_t)(fs->offset + at + done));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_sys(err, "cannot read the image");
-        if (n == 0)
-            return err_set(err, ERR_INPUT, "the image is truncated");
-        done += (size_t)n;
-    }
-    return true;
+    errno = ENOMEM;
+    return err_sys(err, "reading the image");
 }
 
-/* Unpacks fs->packed. At most capacity bytes come out, whatever the block claims. */
-static bool unpack(struct sqfs *fs, size_t packed_size, void *data, size_t capacity,
-                   uint32_t *ret_size, struct err *err)
+/* True if a table may start there: inside the image, behind the superblock. */
+static bool inside(const struct squashfs_super_block *super, uint64_t position)
 {
-    if (fs->compression == COMPRESSION_ZSTD) {
-        size_t n = ZSTD_decompressDCtx(fs->zstd, data, capacity, fs->packed, packed_size);
-
-        if (ZSTD_isError(n))
-            return damaged(err, "a block does not unpack");
-        *ret_size = (uint32_t)n;
-        return true;
-    }
-    if (inflateReset(&fs->inflate) != Z_OK)
-        return damaged(err, "a block does not unpack");
-    fs->inflate.next_in = fs->packed;
-    fs->inflate.avail_in = (uInt)packed_size;
-    fs->inflate.next_out = data;
-    fs->inflate.avail_out = (uInt)capacity;
-    if (inflate(&fs->inflate, Z_FINISH) != Z_STREAM_END)
-        return damaged(err, "a block does not unpack");
-    *ret_size = (uint32_t)(capacity - fs->inflate.avail_out);
-    return true;
+    return position >= SQFS_SUPERBLOCK_SIZE && position < super->bytes_used;
 }
 
-static bool read_data(struct sqfs *fs, uint64_t at, uint32_t header, void *data, size_t capacity,
-                      uint32_t *ret_size, struct err *err)
+static bool check_geometry(const struct squashfs_super_block *super, uint64_t available,
+                           struct err *err)
 {
-    uint32_t size = header & (DATA_RAW - 1);
-
-    if (size == 0 || size > fs->block_size || header > 2 * DATA_RAW)
-        return damaged(err, "a data block has an impossible size");
-    if ((header & DATA_RAW) == 0) {
-        return read_image(fs, fs->packed, size, at, err) &&
-               unpack(fs, size, data, capacity, ret_size, err);
-    }
-    if (size > capacity)
-        return damaged(err, "a data block is longer than its file");
-    *ret_size = size;
-    return read_image(fs, data, size, at, err);
-}
-
-/* A data or fragment block through the cache; valid until the next call. */
-static bool cached_data(struct sqfs *fs, uint64_t at, uint32_t header, const struct data **ret,
-                        struct err *err)
-{
-    struct data *slot = &fs->data[0];
-
-    for (size_t i = 0; i < DATA_SLOTS; i++) {
-        if (fs->data[i].block == at && at != 0) {
-            fs->data[i].used = ++fs->clock;
-            *ret = &fs->data[i];
-            return true;
-        }
-        if (fs->data[i].used < slot->used)
-            slot = &fs->data[i];
-    }
-    if (slot->bytes == NULL)
-        slot->bytes = malloc(fs->block_size);
-    if (slot->bytes == NULL)
-        return err_sys(err, "cannot read the image");
-    slot->block = 0;
-    if (!read_data(fs, at, header, slot->bytes, fs->block_size, &slot->size, err))
-        return false;
-    slot->block = at;
-    slot->used = ++fs->clock;
-    *ret = slot;
-    return true;
-}
-
-static bool read_meta(struct sqfs *fs, struct meta *slot, uint64_t at, struct err *err)
-{
-    uint8_t header[2];
-    uint32_t size;
-
-    slot->block = 0;
-    if (!read_image(fs, header, sizeof(header), at, err))
-        return false;
-    size = get16(header) & (META_RAW - 1);
-    if (size == 0 || size > META_SIZE)
-        return damaged(err, "a metadata block has an impossible size");
-    if ((get16(header) & META_RAW) != 0) {
-        slot->size = size;
-        if (!read_image(fs, slot->data, size, at + 2, err))
-            return false;
-    } else if (!read_image(fs, fs->packed, size, at + 2, err) ||
-               !unpack(fs, size, slot->data, META_SIZE, &slot->size, err)) {
-        return false;
-    }
-    slot->next = at + 2 + size;
-    slot->block = at;
-    return true;
-}
-
-/* Reads metadata at the cursor and moves it on, over block borders. */
-static bool meta_read(struct sqfs *fs, struct sqfs_cursor *at, void *data, size_t size,
-                      struct err *err)
-{
-    uint8_t *to = data;
-
-    while (size > 0) {
-        size_t index = (size_t)((at->block * 0x9e3779b97f4a7c15u) >> 32) % META_SLOTS;
-        struct meta *slot = fs->meta[index];
-        size_t take;
-
-        if (slot == NULL) {
-            slot = fs->meta[index] = calloc(1, sizeof(*slot));
-            if (slot == NULL)
-                return err_sys(err, "cannot read the image");
-        }
-        if (at->block < SUPERBLOCK_SIZE)
-            return damaged(err, "a metadata reference is wrong");
-        if (slot->block != at->block && !read_meta(fs, slot, at->block, err))
-            return false;
-        if (at->offset > slot->size || (at->offset == slot->size && slot->size < META_SIZE))
-            return damaged(err, "a metadata reference is wrong");
-        take = slot->size - at->offset < size ? slot->size - at->offset : size;
-        memcpy(to, slot->data + at->offset, take);
-        to += take;
-        size -= take;
-        at->offset += (uint32_t)take;
-        if (at->offset == slot->size) {
-            at->block = slot->next;
-            at->offset = 0;
-        }
-    }
-    return true;
-}
-
-/* Entry index of a table whose metadata blocks are listed at start. */
-static bool table_read(struct sqfs *fs, uint64_t start, uint64_t index, size_t each, void *data,
-                       struct err *err)
-{
-    uint64_t byte = index * each;
-    struct sqfs_cursor at;
-    uint8_t block[8];
-
-    if (!read_image(fs, block, sizeof(block), start + byte / META_SIZE * sizeof(block), err))
-        return false;
-    at = (struct sqfs_cursor){.block = get64(block), .offset = (uint32_t)(byte % META_SIZE)};
-    return meta_read(fs, &at, data, each, err);
-}
-
-/* -------------------------------------------------------------- superblock */
-
-static bool read_superblock(struct sqfs *fs, uint64_t size_bytes, struct err *err)
-{
-    uint8_t sb[SUPERBLOCK_SIZE];
-
-    fs->used = size_bytes;
-    if (size_bytes < sizeof(sb))
-        return err_set(err, ERR_INPUT, "there is no image in this file");
-    if (!read_image(fs, sb, sizeof(sb), 0, err))
-        return false;
-    if (get32(sb) != SUPERBLOCK_MAGIC)
-        return err_set(err, ERR_INPUT, "there is no squashfs image in this file");
-    fs->inodes = get32(sb + 4);
-    fs->block_size = get32(sb + 12);
-    fs->fragments = get32(sb + 16);
-    fs->compression = get16(sb + 20);
-    fs->ids = get16(sb + 26);
-    fs->root = get64(sb + 32);
-    fs->used = get64(sb + 40);
-    fs->id_table = get64(sb + 48);
-    fs->inode_table = get64(sb + 64);
-    fs->dir_table = get64(sb + 72);
-    fs->fragment_table = get64(sb + 80);
-
-    if (get16(sb + 28) != 4 || get16(sb + 30) != 0)
-        return err_set(err, ERR_INPUT, "the image is squashfs %u.%u, not 4.0", get16(sb + 28),
-                       get16(sb + 30));
-    if (fs->compression != COMPRESSION_GZIP && fs->compression != COMPRESSION_ZSTD)
-        return err_set(err, ERR_INPUT, "the image's compression (%u) is unsupported: gzip or zstd",
-                       fs->compression);
-    if (fs->used > size_bytes)
-        return err_set(err, ERR_INPUT, "the image is truncated: %llu of %llu bytes are there",
-                       (unsigned long long)size_bytes, (unsigned long long)fs->used);
-    if (fs->block_size < BLOCK_MIN || fs->block_size > BLOCK_MAX ||
-        (fs->block_size & (fs->block_size - 1)) != 0 || get16(sb + 22) > 20 ||
-        1u << get16(sb + 22) != fs->block_size)
+    if (super->s_magic != SQUASHFS_MAGIC)
+        return damaged(err, "no squashfs superblock");
+    if (super->s_major != SQUASHFS_MAJOR || super->s_minor != SQUASHFS_MINOR)
+        return damaged(err, "not squashfs version 4.0");
+    if (super->block_log < 12 || super->block_log > SQUASHFS_FILE_MAX_LOG ||
+        super->block_size != UINT32_C(1) << super->block_log)
         return damaged(err, "impossible block size");
-    if (fs->inodes == 0 || fs->inodes > INODES_MAX || fs->ids == 0 ||
-        fs->inode_table < SUPERBLOCK_SIZE || fs->inode_table >= fs->dir_table ||
-        fs->dir_table >= fs->used || fs->id_table >= fs->used ||
-        (fs->fragments > 0 && fs->fragment_table >= fs->used))
-        return damaged(err, "impossible superblock");
+    if (super->bytes_used < SQFS_SUPERBLOCK_SIZE)
+        return damaged(err, "impossible image size");
+    if (super->bytes_used > available)
+        return damaged(err, "the file is shorter than the image in it");
+    if (!codec_supported(super->compression)) {
+        (void)err_set(err, ERR_INPUT, "the image is compressed with %s, which is unsupported",
+                      codec_name(super->compression));
+        (void)err_id(err, "E-IMAGE");
+        return err_hint(err, "gzip and zstd are supported");
+    }
     return true;
 }
 
-bool sqfs_open(struct sqfs **ret, int fd, uint64_t offset_bytes, uint64_t size_bytes,
-               struct err *err)
+/* The library allocates tables by the superblock's counts; none may exceed what the image can
+ * hold. Tables are lists of 8-byte pointers to blocks of 8 KiB. */
+static bool check_tables(const struct squashfs_super_block *super, struct err *err)
 {
-    struct sqfs *fs = calloc(1, sizeof(*fs));
-    struct sqfs_inode root;
-    bool ready;
+    uint64_t fragment_blocks = ((uint64_t)super->fragments * 16 + 8191) / 8192;
+    uint64_t export_blocks = ((uint64_t)super->inodes * 8 + 8191) / 8192;
 
-    if (fs == NULL)
-        return err_sys(err, "cannot read the image");
-    fs->fd = fd;
-    fs->offset = offset_bytes;
-    if (!read_superblock(fs, size_bytes, err))
-        goto fail;
-    fs->packed = malloc(fs->block_size < META_SIZE ? META_SIZE : fs->block_size);
-    if (fs->compression == COMPRESSION_ZSTD)
-        ready = (fs->zstd = ZSTD_createDCtx()) != NULL;
-    else
-        ready = inflateInit(&fs->inflate) == Z_OK;
-    if (!ready || fs->packed == NULL) {
-        err_set(err, ERR_INPUT, "out of memory");
-        goto fail;
+    if (super->inodes == 0 || super->no_ids == 0)
+        return damaged(err, "no inodes");
+    if (!inside(super, super->inode_table_start) || !inside(super, super->directory_table_start) ||
+        super->inode_table_start >= super->directory_table_start ||
+        !inside(super, super->id_table_start))
+        return damaged(err, "table outside the image");
+    if (super->fragments > 0 &&
+        (!inside(super, super->fragment_table_start) ||
+         fragment_blocks * 8 > super->bytes_used - super->fragment_table_start))
+        return damaged(err, "fragment table outside the image");
+    if (super->lookup_table_start != (uint64_t)SQUASHFS_INVALID_BLK &&
+        (!inside(super, super->lookup_table_start) ||
+         export_blocks * 8 > super->bytes_used - super->lookup_table_start))
+        return damaged(err, "export table outside the image");
+    return true;
+}
+
+static bool check_superblock(int fd, uint64_t offset, uint64_t file_size, struct err *err)
+{
+    struct squashfs_super_block super;
+
+    static_assert(sizeof(super) == SQFS_SUPERBLOCK_SIZE);
+    if (offset > file_size || file_size - offset < sizeof(super) ||
+        pread(fd, &super, sizeof(super), (off_t)offset) != (ssize_t)sizeof(super))
+        return damaged(err, "the file ends before the image");
+    return check_geometry(&super, file_size - offset, err) && check_tables(&super, err);
+}
+
+static bool make_caches(struct sqfs_image *image, struct err *err)
+{
+    size_t block_size = image->fs.sb.block_size;
+    size_t count = SQFS_CACHE_BYTES / block_size;
+
+    image->block_count = count < 2 ? 2 : count > 64 ? 64 : count;
+    image->blocks = calloc(image->block_count, sizeof(*image->blocks));
+    image->input = malloc(block_size);
+    image->name = malloc(LIBRARY_NAME + 1);
+    /* The library's own eight blocks are too few for a walk through the tree. */
+    sqfs_cache_destroy(&image->fs.md_cache);
+    if (image->blocks == NULL || image->input == NULL || image->name == NULL ||
+        sqfs_block_cache_init(&image->fs.md_cache, META_CACHE_BLOCKS) != SQFS_OK)
+        return no_memory(err);
+    return true;
+}
+
+bool sqfs_image_open(struct sqfs_image **ret, int fd, uint64_t offset, uint64_t file_size,
+                     struct err *err)
+{
+    struct sqfs_image *image;
+    struct sqfs_node root;
+
+    if (!check_superblock(fd, offset, file_size, err))
+        return false;
+    image = calloc(1, sizeof(*image));
+    if (image == NULL)
+        return no_memory(err);
+    image->fd = fd;
+    image->offset = offset;
+    if (sqfs_init(&image->fs, fd, offset) != SQFS_OK) {
+        free(image);
+        return damaged(err, "its tables cannot be read");
     }
-    if (!sqfs_inode(fs, fs->root, &root, err))
+    if (!make_caches(image, err) || !sqfs_image_node(image, sqfs_image_root(image), &root, err))
         goto fail;
     if (!S_ISDIR(root.mode)) {
-        damaged(err, "its root is no directory");
+        (void)damaged(err, "its root is not a directory");
         goto fail;
     }
-    *ret = fs;
+    *ret = image;
     return true;
 fail:
-    sqfs_free(fs);
+    sqfs_image_free(image);
     return false;
 }
 
-void sqfs_free(struct sqfs *fs)
+void sqfs_image_free(struct sqfs_image *image)
 {
-    if (fs == NULL)
+    if (image == NULL)
         return;
-    ZSTD_freeDCtx(fs->zstd);
-    if (fs->inflate.state != NULL)
-        inflateEnd(&fs->inflate);
-    for (size_t i = 0; i < META_SLOTS; i++)
-        free(fs->meta[i]);
-    for (size_t i = 0; i < DATA_SLOTS; i++)
-        free(fs->data[i].bytes);
-    free(fs->packed);
-    free(fs);
+    for (size_t i = 0; i < NODE_CACHE; i++)
+        free(image->nodes[i].marks);
+    for (size_t i = 0; image->blocks != NULL && i < image->block_count; i++)
+        free(image->blocks[i].bytes);
+    free(image->blocks);
+    free(image->input);
+    free(image->name);
+    sqfs_destroy(&image->fs);
+    sqfs_table_destroy(&image->fs.xattr_table);
+    free(image);
 }
 
-uint64_t sqfs_root(const struct sqfs *fs)
+uint64_t sqfs_image_root(const struct sqfs_image *image)
 {
-    return fs->root;
+    return image->fs.sb.root_inode;
 }
 
-uint32_t sqfs_inode_count(const struct sqfs *fs)
+uint32_t sqfs_image_block_size(const struct sqfs_image *image)
 {
-    return fs->inodes;
+    return image->fs.sb.block_size;
 }
 
-uint32_t sqfs_block_size(const struct sqfs *fs)
+uint64_t sqfs_image_bytes(const struct sqfs_image *image)
 {
-    return fs->block_size;
+    return image->fs.sb.bytes_used;
 }
 
-uint64_t sqfs_used(const struct sqfs *fs)
+uint32_t sqfs_image_inodes(const struct sqfs_image *image)
 {
-    return fs->used;
+    return image->fs.sb.inodes;
 }
 
-/* ------------------------------------------------------------------ inodes */
-
-static bool inode_dir(struct sqfs *fs, bool extended, struct sqfs_cursor *at,
-                      struct sqfs_inode *inode, struct err *err)
+/*
+ * The library subtracts a cursor's offset from the size of its block without looking, and takes
+ * position 0 for an empty cache slot. Every cursor that comes from the image passes here once; the
+ * library's own steps keep it valid from then on.
+ */
+static bool cursor_valid(struct sqfs_image *image, uint64_t position, size_t offset, size_t need)
 {
-    uint8_t raw[24];
+    sqfs_off_t at = (sqfs_off_t)position;
+    sqfs_block *block;
 
-    if (!meta_read(fs, at, raw, extended ? 24 : 16, err))
+    if (!inside(&image->fs.sb, position) || sqfs_md_cache(&image->fs, &at, &block) != SQFS_OK)
         return false;
-    if (extended) {
-        inode->nlink = get32(raw);
-        inode->directory_size = get32(raw + 4);
-        inode->directory_block = get32(raw + 8);
-        inode->directory_offset = get16(raw + 18);
-    } else {
-        inode->directory_block = get32(raw);
-        inode->nlink = get32(raw + 4);
-        inode->directory_size = get16(raw + 8);
-        inode->directory_offset = get16(raw + 10);
+    return offset < block->size && need <= block->size - offset;
+}
+
+static bool table_get(struct sqfs_image *image, sqfs_table *table, size_t count, size_t index,
+                      void *ret)
+{
+    size_t at = index * table->each;
+
+    if (index >= count || table->blocks == NULL)
+        return false;
+    if (!cursor_valid(image, table->blocks[at / SQUASHFS_METADATA_SIZE],
+                      at % SQUASHFS_METADATA_SIZE, table->each))
+        return false;
+    return sqfs_table_get(table, &image->fs, index, ret) == SQFS_OK;
+}
+
+static void forget_node(struct cached_node *node)
+{
+    free(node->marks);
+    *node = (struct cached_node){.window = SIZE_MAX};
+}
+
+/* The decoded inode; valid until the next call for another ref. */
+static struct cached_node *load_node(struct sqfs_image *image, uint64_t ref, struct err *err)
+{
+    struct cached_node *node = &image->nodes[(ref ^ ref >> 16) % NODE_CACHE];
+    uint64_t position = (ref >> 16) + image->fs.sb.inode_table_start;
+
+    if (node->used && node->ref == ref)
+        return node;
+    forget_node(node);
+    if (ref >> 48 != 0 || !cursor_valid(image, position, ref & 0xffff, 1) ||
+        sqfs_inode_get(&image->fs, &node->inode, ref) != SQFS_OK) {
+        (void)damaged(err, "unreadable inode");
+        return NULL;
     }
-    inode->size = inode->directory_size;
+    node->inode.base.mode =
+        (node->inode.base.mode & 07777U) | (uint16_t)sqfs_mode(node->inode.base.inode_type);
+    node->ref = ref;
+    node->used = true;
+    return node;
+}
+
+static bool check_node(const struct sqfs_image *image, const sqfs_inode *inode, struct err *err)
+{
+    if (S_ISLNK(inode->base.mode) &&
+        (inode->xtra.symlink_size == 0 || inode->xtra.symlink_size > SQFS_TARGET_MAX))
+        return damaged(err, "impossible symlink");
+    if (S_ISREG(inode->base.mode) &&
+        inode->xtra.reg.file_size >> image->fs.sb.block_log >= SQFS_FILE_BLOCKS_MAX)
+        return damaged(err, "impossible file size");
     return true;
 }
 
-static bool inode_file(struct sqfs *fs, bool extended, struct sqfs_cursor *at,
-                       struct sqfs_inode *inode, struct err *err)
+static uint64_t node_size(const sqfs_inode *inode)
 {
-    uint8_t raw[40];
-
-    if (!meta_read(fs, at, raw, extended ? 40 : 16, err))
-        return false;
-    if (extended) {
-        inode->data_start = get64(raw);
-        inode->size = get64(raw + 8);
-        inode->nlink = get32(raw + 24);
-        inode->fragment = get32(raw + 28);
-        inode->fragment_offset = get32(raw + 32);
-    } else {
-        inode->data_start = get32(raw);
-        inode->fragment = get32(raw + 4);
-        inode->fragment_offset = get32(raw + 8);
-        inode->size = get32(raw + 12);
-        inode->nlink = 1;
-    }
-    inode->tail = *at;
-    if (inode->size > INT64_MAX)
-        return damaged(err, "a file has an impossible size");
-    return true;
+    if (S_ISREG(inode->base.mode))
+        return inode->xtra.reg.file_size;
+    if (S_ISLNK(inode->base.mode))
+        return inode->xtra.symlink_size;
+    return S_ISDIR(inode->base.mode) ? inode->xtra.dir.dir_size : 0;
 }
 
-static bool inode_other(struct sqfs *fs, enum inode_type type, struct sqfs_cursor *at,
-                        struct sqfs_inode *inode, struct err *err)
+bool sqfs_image_node(struct sqfs_image *image, uint64_t ref, struct sqfs_node *ret, struct err *err)
 {
-    uint8_t raw[8];
-    bool two = type == TYPE_SYMLINK || type == TYPE_BLOCK || type == TYPE_CHAR;
+    struct cached_node *node = load_node(image, ref, err);
+    uint32_t uid, gid;
+    const sqfs_inode *inode;
 
-    if (!meta_read(fs, at, raw, two ? 8 : 4, err))
+    if (node == NULL || !check_node(image, &node->inode, err))
         return false;
-    inode->nlink = get32(raw);
-    if (type == TYPE_SYMLINK) {
-        inode->size = get32(raw + 4);
-        inode->tail = *at;
-        if (inode->size == 0 || inode->size > SQFS_LINK_MAX)
-            return damaged(err, "a symlink has an impossible length");
-    } else if (two) {
-        inode->rdev = get32(raw + 4);
-    }
-    return true;
-}
-
-bool sqfs_inode(struct sqfs *fs, uint64_t ref, struct sqfs_inode *ret, struct err *err)
-{
-    static const mode_t formats[] = {0,       S_IFDIR, S_IFREG, S_IFLNK,
-                                     S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK};
-    struct sqfs_inode inode = {.ref = ref, .fragment = (uint32_t)NO_FRAGMENT};
-    struct sqfs_cursor at = {.block = fs->inode_table + (ref >> 16), .offset = ref & 0xffff};
-    uint8_t raw[16], uid[4], gid[4];
-    unsigned type;
-    bool extended, done;
-
-    if (at.block >= fs->dir_table || !meta_read(fs, &at, raw, sizeof(raw), err))
-        return err->kind != ERR_NONE ? false : damaged(err, "an inode reference is wrong");
-    type = get16(raw);
-    extended = type >= TYPE_EXTENDED;
-    if (extended)
-        type -= TYPE_SOCKET;
-    if (type < TYPE_DIR || type > TYPE_SOCKET)
-        return damaged(err, "an inode has an unknown type");
-    inode.mode = formats[type] | (get16(raw + 2) & 07777);
-    inode.mtime = get32(raw + 8);
-    inode.number = get32(raw + 12);
-    if (inode.number == 0 || inode.number > fs->inodes || get16(raw + 4) >= fs->ids ||
-        get16(raw + 6) >= fs->ids)
-        return damaged(err, "an inode has an impossible number or owner");
-    if (!table_read(fs, fs->id_table, get16(raw + 4), 4, uid, err) ||
-        !table_read(fs, fs->id_table, get16(raw + 6), 4, gid, err))
-        return false;
-    inode.uid = get32(uid);
-    inode.gid = get32(gid);
-
-    if (type == TYPE_DIR)
-        done = inode_dir(fs, extended, &at, &inode, err);
-    else if (type == TYPE_FILE)
-        done = inode_file(fs, extended, &at, &inode, err);
-    else
-        done = inode_other(fs, type, &at, &inode, err);
-    if (done)
-        *ret = inode;
-    return done;
-}
-
-bool sqfs_readlink(struct sqfs *fs, const struct sqfs_inode *inode, char *target, struct err *err)
-{
-    struct sqfs_cursor at = inode->tail;
-
-    if (!S_ISLNK(inode->mode))
-        return damaged(err, "a symlink is none");
-    if (!meta_read(fs, &at, target, inode->size, err))
-        return false;
-    target[inode->size] = '\0';
-    if (strlen(target) != inode->size)
-        return damaged(err, "a symlink's target has a NUL");
-    return true;
-}
-
-/* ------------------------------------------------------------- directories */
-
-bool sqfs_dir_open(struct sqfs *fs, const struct sqfs_inode *inode, struct sqfs_dir *ret,
-                   struct err *err)
-{
-    if (!S_ISDIR(inode->mode))
-        return damaged(err, "a directory is none");
-    *ret = (struct sqfs_dir){
-        .at = {.block = fs->dir_table + inode->directory_block, .offset = inode->directory_offset},
-        .left = inode->directory_size > DIR_SIZE_BIAS ? inode->directory_size - DIR_SIZE_BIAS : 0,
+    inode = &node->inode;
+    if (!table_get(image, &image->fs.id_table, image->fs.sb.no_ids, inode->base.uid, &uid) ||
+        !table_get(image, &image->fs.id_table, image->fs.sb.no_ids, inode->base.guid, &gid))
+        return damaged(err, "unknown owner");
+    *ret = (struct sqfs_node){
+        .ref = ref,
+        .size = node_size(inode),
+        .ino = inode->base.inode_number,
+        .nlink = (uint32_t)inode->nlink,
+        .mtime = inode->base.mtime,
+        .uid = uid,
+        .gid = gid,
+        .mode = inode->base.mode,
     };
+    if (S_ISDIR(ret->mode))
+        ret->parent_ino = inode->xtra.dir.parent_inode;
+    if (S_ISCHR(ret->mode) || S_ISBLK(ret->mode)) {
+        ret->major = (uint32_t)inode->xtra.dev.major;
+        ret->minor = (uint32_t)inode->xtra.dev.minor;
+    }
     return true;
 }
 
-static bool dir_take(struct sqfs *fs, struct sqfs_dir *dir, void *data, size_t size,
-                     struct err *err)
+static bool name_valid(const char *name, size_t len)
 {
-    if (dir->left < size)
-        return damaged(err, "a directory ends in the middle of an entry");
-    dir->left -= size;
-    return meta_read(fs, &dir->at, data, size, err);
+    if (len == 0 || len > SQFS_NAME_MAX || memchr(name, '/', len) != NULL ||
+        memchr(name, '\0', len) != NULL)
+        return false;
+    return !(name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')));
 }
 
-static bool name_is_component(const char *name, size_t length)
+static int compare_names(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    return memchr(name, '/', length) == NULL && memchr(name, '\0', length) == NULL &&
-           !(name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.')));
+    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+    if (order != 0)
+        return order;
+    return a_len < b_len ? -1 : a_len > b_len;
 }
 
-bool sqfs_dir_next(struct sqfs *fs, struct sqfs_dir *dir, struct sqfs_entry *ret, bool *ret_more,
-                   struct err *err)
-{
-    static const uint8_t hints[] = {DT_UNKNOWN, DT_DIR, DT_REG,  DT_LNK,
-                                    DT_BLK,     DT_CHR, DT_FIFO, DT_SOCK};
-    uint8_t raw[DIR_HEADER_SIZE];
-    unsigned type;
+struct list_builder {
+    struct sqfs_list list;
+    size_t capacity;
+    size_t names_size, names_capacity;
+};
 
-    if (dir->count == 0) {
-        if (dir->left == 0) {
-            *ret_more = false;
-            return true;
+/* Names move while the pool grows, so entries hold offsets until the list is complete. */
+static bool list_append(struct list_builder *builder, const sqfs_dir_entry *entry)
+{
+    if (builder->list.count == builder->capacity) {
+        size_t capacity = builder->capacity == 0 ? 16 : builder->capacity * 2;
+        void *grown = reallocarray(builder->list.entries, capacity, sizeof(struct sqfs_entry));
+
+        if (grown == NULL)
+            return false;
+        builder->list.entries = grown;
+        builder->capacity = capacity;
+    }
+    if (builder->names_capacity - builder->names_size <= entry->name_size) {
+        size_t capacity = builder->names_capacity * 2 + 1024;
+        char *grown = realloc(builder->list.names, capacity);
+
+        if (grown == NULL)
+            return false;
+        builder->list.names = grown;
+        builder->names_capacity = capacity;
+    }
+    memcpy(builder->list.names + builder->names_size, entry->name, entry->name_size);
+    builder->list.names[builder->names_size + entry->name_size] = '\0';
+    builder->list.entries[builder->list.count++] = (struct sqfs_entry){
+        .name_len = entry->name_size,
+        .ref = entry->inode,
+        .ino = entry->inode_number,
+        .type = sqfs_mode(entry->type),
+    };
+    builder->names_size += entry->name_size + 1;
+    return true;
+}
+
+static void list_finish(struct list_builder *builder)
+{
+    char *name = builder->list.names;
+
+    for (size_t i = 0; i < builder->list.count; i++) {
+        builder->list.entries[i].name = name;
+        name += builder->list.entries[i].name_len + 1;
+    }
+    builder->list.memory_bytes =
+        builder->capacity * sizeof(struct sqfs_entry) + builder->names_capacity;
+}
+
+static bool list_read(struct sqfs_image *image, sqfs_dir *dir, struct list_builder *builder,
+                      struct err *err)
+{
+    sqfs_dir_entry entry;
+    size_t last = 0, last_len = 0;
+    sqfs_err status;
+
+    sqfs_dentry_init(&entry, image->name);
+    while (sqfs_dir_next(&image->fs, dir, &entry, &status)) {
+        /* A run's count is not bound by the directory's size in the library. */
+        if (dir->offset > dir->total || !name_valid(entry.name, entry.name_size))
+            return damaged(err, "impossible directory entry");
+        if (builder->list.count > 0 &&
+            compare_names(builder->list.names + last, last_len, entry.name, entry.name_size) >= 0)
+            return damaged(err, "directory out of order");
+        last = builder->names_size;
+        last_len = entry.name_size;
+        if (!list_append(builder, &entry))
+            return no_memory(err);
+    }
+    if (status != SQFS_OK)
+        return damaged(err, "unreadable directory");
+    return true;
+}
+
+bool sqfs_image_list(struct sqfs_image *image, uint64_t ref, struct sqfs_list *ret, struct err *err)
+{
+    struct cached_node *node = load_node(image, ref, err);
+    struct list_builder builder = {0};
+    sqfs_dir dir;
+
+    if (node == NULL)
+        return false;
+    if (!S_ISDIR(node->inode.base.mode) || sqfs_dir_open(&image->fs, &node->inode, &dir, 0))
+        return damaged(err, "not a directory");
+    if (dir.total > SQFS_DIR_BYTES_MAX)
+        return damaged(err, "impossible directory size");
+    if (dir.total > 0 && !cursor_valid(image, (uint64_t)dir.cur.block, dir.cur.offset, 1))
+        return damaged(err, "unreadable directory");
+    if (!list_read(image, &dir, &builder, err)) {
+        sqfs_list_release(&builder.list);
+        return false;
+    }
+    list_finish(&builder);
+    *ret = builder.list;
+    return true;
+}
+
+void sqfs_list_release(struct sqfs_list *list)
+{
+    if (list == NULL)
+        return;
+    free(list->entries);
+    free(list->names);
+    *list = (struct sqfs_list){0};
+}
+
+const struct sqfs_entry *sqfs_list_find(const struct sqfs_list *list, const char *name,
+                                        size_t name_len)
+{
+    size_t low = 0, high = list->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct sqfs_entry *entry = &list->entries[middle];
+        int order = compare_names(name, name_len, entry->name, entry->name_len);
+
+        if (order == 0)
+            return entry;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+static bool append_mark(struct cached_node *node, struct mark mark)
+{
+    struct mark *grown = reallocarray(node->marks, node->mark_count + 1, sizeof(mark));
+
+    if (grown == NULL)
+        return false;
+    node->marks = grown;
+    node->marks[node->mark_count++] = mark;
+    return true;
+}
+
+/* Reads the window at a known mark into headers[]; that tells where the next one begins. */
+static bool read_window(struct sqfs_image *image, struct cached_node *node, size_t window)
+{
+    size_t total = sqfs_blocklist_count(&image->fs, &node->inode);
+    struct mark mark = node->marks[window];
+    size_t count = total - window * WINDOW;
+
+    if (count > WINDOW)
+        count = WINDOW;
+    node->window = SIZE_MAX;
+    if (sqfs_md_read(&image->fs, &mark.cursor, node->headers, count * sizeof(node->headers[0])))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        bool compressed;
+        uint32_t size;
+
+        node->headers[i] = le32toh(node->headers[i]);
+        sqfs_data_header(node->headers[i], &compressed, &size);
+        mark.position += size;
+    }
+    if (window + 1 == node->mark_count && !append_mark(node, mark))
+        return false;
+    node->window = window;
+    return true;
+}
+
+static bool load_window(struct sqfs_image *image, struct cached_node *node, size_t window)
+{
+    struct mark first = {node->inode.next, node->inode.xtra.reg.start_block};
+
+    if (node->mark_count == 0 && !append_mark(node, first))
+        return false;
+    while (node->mark_count <= window)
+        if (!read_window(image, node, node->mark_count - 1))
+            return false;
+    return node->window == window || read_window(image, node, window);
+}
+
+static struct data_block *oldest_block(struct sqfs_image *image)
+{
+    struct data_block *oldest = &image->blocks[0];
+
+    for (size_t i = 1; i < image->block_count; i++)
+        if (image->blocks[i].stamp < oldest->stamp)
+            oldest = &image->blocks[i];
+    return oldest;
+}
+
+static bool fill_block(struct sqfs_image *image, struct data_block *block, uint64_t position,
+                       uint32_t size, bool compressed)
+{
+    void *target = compressed ? image->input : block->bytes;
+
+    if (pread(image->fd, target, size, (off_t)(image->offset + position)) != (ssize_t)size)
+        return false;
+    block->size = size;
+    return !compressed || codec_decode(image->fs.sb.compression, image->input, size, block->bytes,
+                                       image->fs.sb.block_size, &block->size);
+}
+
+/* A decoded block; valid until the next call. header is a squashfs data block header, not 0. */
+static const struct data_block *load_block(struct sqfs_image *image, uint64_t position,
+                                           uint32_t header)
+{
+    struct data_block *block;
+    bool compressed;
+    uint32_t size;
+
+    sqfs_data_header(header, &compressed, &size);
+    if (!inside(&image->fs.sb, position) || size == 0 || size > image->fs.sb.block_size ||
+        size > image->fs.sb.bytes_used - position)
+        return NULL;
+    for (size_t i = 0; i < image->block_count; i++) {
+        if (image->blocks[i].position == position) {
+            image->blocks[i].stamp = ++image->clock;
+            return &image->blocks[i];
         }
-        if (!dir_take(fs, dir, raw, DIR_HEADER_SIZE, err))
-            return false;
-        if (get32(raw) > 255)
-            return damaged(err, "a directory header counts too many entries");
-        dir->count = get32(raw) + 1;
-        dir->start_block = get32(raw + 4);
-        dir->base_number = get32(raw + 8);
     }
-    if (!dir_take(fs, dir, raw, DIR_ENTRY_SIZE, err))
-        return false;
-    dir->count--;
-    ret->ref = (uint64_t)dir->start_block << 16 | get16(raw);
-    /* a signed distance */
-    ret->number = dir->base_number + (get16(raw + 2) ^ 0x8000u) - 0x8000u;
-    type = get16(raw + 4);
-    ret->type = type < sizeof(hints) ? hints[type] : DT_UNKNOWN;
-    ret->length = (size_t)get16(raw + 6) + 1;
-    if (ret->length > SQFS_NAME_MAX)
-        return damaged(err, "a name is too long");
-    if (!dir_take(fs, dir, ret->name, ret->length, err))
-        return false;
-    ret->name[ret->length] = '\0';
-    if (!name_is_component(ret->name, ret->length))
-        return damaged(err, "a name in a directory is not a single component");
-    *ret_more = true;
-    return true;
+    block = oldest_block(image);
+    block->position = 0;
+    if (block->bytes == NULL && (block->bytes = malloc(image->fs.sb.block_size)) == NULL)
+        return NULL;
+    if (!fill_block(image, block, position, size, compressed))
+        return NULL;
+    block->position = position;
+    block->stamp = ++image->clock;
+    return block;
 }
 
-bool sqfs_lookup(struct sqfs *fs, const struct sqfs_inode *inode, const char *name, size_t length,
-                 uint64_t *ret_ref, bool *ret_found, struct err *err)
+/* Copies from one block; the range lies inside it. */
+static bool copy_block(struct sqfs_image *image, uint64_t position, uint32_t header, size_t offset,
+                       void *buf, size_t size)
 {
-    struct sqfs_entry entry;
-    struct sqfs_dir dir;
-    bool more;
+    const struct data_block *block;
 
-    if (!sqfs_dir_open(fs, inode, &dir, err))
-        return false;
-    for (;;) {
-        if (!sqfs_dir_next(fs, &dir, &entry, &more, err))
-            return false;
-        /* Listings are sorted by byte values. */
-        if (!more || (uint8_t)entry.name[0] > (uint8_t)name[0])
-            break;
-        if (entry.length == length && memcmp(entry.name, name, length) == 0) {
-            *ret_ref = entry.ref;
-            *ret_found = true;
-            return true;
-        }
-    }
-    *ret_found = false;
-    return true;
-}
-
-/* ------------------------------------------------------------------- files */
-
-static uint64_t block_count(const struct sqfs *fs, const struct sqfs_inode *inode)
-{
-    bool tail = inode->fragment == (uint32_t)NO_FRAGMENT && inode->size % fs->block_size != 0;
-
-    return inode->size / fs->block_size + (tail ? 1 : 0);
-}
-
-static struct place *find_place(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t index)
-{
-    struct place *place;
-
-    for (size_t i = 0; i < PLACES; i++) {
-        if (fs->places[i].ref == inode->ref && fs->places[i].cursor.block != 0 &&
-            fs->places[i].index <= index)
-            return &fs->places[i];
-    }
-    place = &fs->places[fs->next_place++ % PLACES];
-    *place = (struct place){.ref = inode->ref, .data = inode->data_start, .cursor = inode->tail};
-    return place;
-}
-
-/* Where block index of the file is, and its header (0: a hole). */
-static bool find_block(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t index,
-                       uint64_t *ret_at, uint32_t *ret_header, struct err *err)
-{
-    struct place place = *find_place(fs, inode, index), *slot;
-    struct sqfs_cursor ahead;
-    uint8_t raw[4 * 128];
-
-    while (place.index < index) {
-        uint64_t steps = index - place.index < 128 ? index - place.index : 128;
-
-        if (!meta_read(fs, &place.cursor, raw, (size_t)steps * 4, err))
-            return false;
-        for (size_t i = 0; i < steps; i++)
-            place.data += get32(raw + 4 * i) & (DATA_RAW - 1);
-        place.index += steps;
-    }
-    slot = find_place(fs, inode, index);
-    *slot = place;
-    ahead = place.cursor;
-    if (!meta_read(fs, &ahead, raw, 4, err))
-        return false;
-    *ret_at = place.data;
-    *ret_header = get32(raw);
-    return true;
-}
-
-/* Bytes of the fragment at the file's end; offset counts from the fragment part's start. */
-static bool read_tail(struct sqfs *fs, const struct sqfs_inode *inode, void *data, size_t size,
-                      size_t offset, struct err *err)
-{
-    const struct data *block;
-    uint8_t raw[16];
-
-    if (inode->fragment >= fs->fragments)
-        return damaged(err, "a fragment does not exist");
-    if (!table_read(fs, fs->fragment_table, inode->fragment, sizeof(raw), raw, err) ||
-        !cached_data(fs, get64(raw), get32(raw + 8), &block, err))
-        return false;
-    offset += inode->fragment_offset;
-    if (offset > block->size || size > block->size - offset)
-        return damaged(err, "a fragment is too short");
-    memcpy(data, block->bytes + offset, size);
-    return true;
-}
-
-/* size bytes at offset inside block index, which holds length bytes of the file. */
-static bool read_block(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t index,
-                       size_t length, size_t offset, void *data, size_t size, struct err *err)
-{
-    const struct data *block;
-    uint32_t header, got;
-    uint64_t at;
-
-    if (!find_block(fs, inode, index, &at, &header, err))
-        return false;
     if (header == 0) {
-        memset(data, 0, size);
+        memset(buf, 0, size);
         return true;
     }
-    /* Whole blocks need no copy and would only push others out of the cache. */
-    if (size == length) {
-        if (!read_data(fs, at, header, data, length, &got, err))
-            return false;
-        return got == length || damaged(err, "a data block is too short");
-    }
-    if (!cached_data(fs, at, header, &block, err))
+    block = load_block(image, position, header);
+    if (block == NULL || offset > block->size || size > block->size - offset)
         return false;
-    if (block->size < length)
-        return damaged(err, "a data block is too short");
-    memcpy(data, block->bytes + offset, size);
+    memcpy(buf, block->bytes + offset, size);
     return true;
 }
 
-bool sqfs_read(struct sqfs *fs, const struct sqfs_inode *inode, void *data, size_t size,
-               uint64_t offset, size_t *ret_size, struct err *err)
+static bool copy_fragment(struct sqfs_image *image, const sqfs_inode *inode, size_t offset,
+                          void *buf, size_t size)
 {
-    uint64_t blocks = block_count(fs, inode);
+    struct squashfs_fragment_entry entry;
+
+    if (!table_get(image, &image->fs.frag_table, image->fs.sb.fragments, inode->xtra.reg.frag_idx,
+                   &entry))
+        return false;
+    return copy_block(image, le64toh(entry.start_block), le32toh(entry.size),
+                      (size_t)inode->xtra.reg.frag_off + offset, buf, size);
+}
+
+static bool copy_range(struct sqfs_image *image, struct cached_node *node, uint64_t offset,
+                       void *buf, size_t size)
+{
+    uint64_t index = offset >> image->fs.sb.block_log;
+    size_t in_block = (size_t)(offset & (image->fs.sb.block_size - 1));
+    uint64_t position;
+
+    if (index >= sqfs_blocklist_count(&image->fs, &node->inode))
+        return copy_fragment(image, &node->inode, in_block, buf, size);
+    if (!load_window(image, node, (size_t)index / WINDOW))
+        return false;
+    position = node->marks[index / WINDOW].position;
+    for (size_t i = 0; i < index % WINDOW; i++) {
+        bool compressed;
+        uint32_t before;
+
+        sqfs_data_header(node->headers[i], &compressed, &before);
+        position += before;
+    }
+    return copy_block(image, position, node->headers[index % WINDOW], in_block, buf, size);
+}
+
+bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset, void *buf,
+                     size_t size, size_t *ret_size, struct err *err)
+{
+    struct cached_node *node = load_node(image, ref, err);
+    size_t block_size = image->fs.sb.block_size;
     size_t done = 0;
+    uint64_t file_size;
 
-    if (!S_ISREG(inode->mode))
-        return damaged(err, "a file is none");
-    if (offset >= inode->size)
+    if (node == NULL || !check_node(image, &node->inode, err))
+        return false;
+    if (!S_ISREG(node->inode.base.mode))
+        return damaged(err, "not a file");
+    file_size = node->inode.xtra.reg.file_size;
+    if (offset >= file_size)
         size = 0;
-    else if (size > inode->size - offset)
-        size = (size_t)(inode->size - offset);
+    else if (size > file_size - offset)
+        size = (size_t)(file_size - offset);
     while (done < size) {
-        uint64_t index = (offset + done) / fs->block_size;
-        size_t within = (offset + done) % fs->block_size;
-        uint64_t rest = inode->size - index * fs->block_size;
-        size_t length = rest < fs->block_size ? (size_t)rest : fs->block_size;
-        size_t take = length - within < size - done ? length - within : size - done;
-        bool good;
+        size_t part = block_size - (size_t)((offset + done) & (block_size - 1));
 
-        if (index < blocks)
-            good = read_block(fs, inode, index, length, within, (char *)data + done, take, err);
-        else
-            good = read_tail(fs, inode, (char *)data + done, take, within, err);
-        if (!good)
-            return false;
-        done += take;
+        if (part > size - done)
+            part = size - done;
+        if (!copy_range(image, node, offset + done, (char *)buf + done, part))
+            return damaged(err, "unreadable data block");
+        done += part;
     }
-    *ret_size = done;
+    *ret_size = size;
     return true;
 }
 
-bool sqfs_hole(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t offset, uint64_t *ret_end,
-               bool *ret_hole, struct err *err)
+bool sqfs_image_target(struct sqfs_image *image, uint64_t ref, char **ret, struct err *err)
 {
-    uint64_t index = offset / fs->block_size;
-    uint64_t rest = inode->size - index * fs->block_size;
-    uint32_t header = 1;
-    uint64_t at;
+    struct cached_node *node = load_node(image, ref, err);
+    cleanup_free char *target = NULL;
+    size_t size;
 
-    if (index < block_count(fs, inode) && !find_block(fs, inode, index, &at, &header, err))
+    if (node == NULL || !check_node(image, &node->inode, err))
         return false;
-    *ret_end = index * fs->block_size + (rest < fs->block_size ? rest : fs->block_size);
-    *ret_hole = header == 0;
+    if (!S_ISLNK(node->inode.base.mode))
+        return damaged(err, "not a symlink");
+    size = node->inode.xtra.symlink_size + 1;
+    target = malloc(size);
+    if (target == NULL)
+        return no_memory(err);
+    if (sqfs_readlink(&image->fs, &node->inode, target, &size) != SQFS_OK ||
+        strlen(target) != node->inode.xtra.symlink_size)
+        return damaged(err, "unreadable symlink");
+    *ret = steal_ptr(&target);
     return true;
 }

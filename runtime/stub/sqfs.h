@@ -1,87 +1,92 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Reading a squashfs 4.0 image (gzip, zstd), format as in the kernel's Documentation/filesystems/
- * squashfs.rst and fs/squashfs/squashfs_fs.h.
+ * A squashfs 4.0 image inside a file, read with bounds.
  *
- * The image is hostile: every number is checked before it is used, memory is bounded by the block
- * size (at most 1 MiB) and fixed caches, and every loop by the size of a table. A *reference* is
- * the 48-bit place of an inode in the inode table. Not thread-safe.
+ * The image is hostile. Every position, size and count is checked against the file before it is
+ * used; whatever the image says, no function here reads outside its buffers, allocates more than
+ * the limits below, or fails to end. squashfuse (0.1.105) knows the layout of superblock, tables,
+ * inodes and directories; it trusts what it reads, so its calls are guarded here, in the only file
+ * that includes its headers.
+ *
+ * Files are named by their *ref*: the 48-bit position of the inode (squashfs "inode reference").
+ * A ref that the image does not hold is an error, not undefined behaviour. Not thread-safe.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
 
 struct err;
-struct sqfs;
+struct sqfs_image;
 
-enum { SQFS_NAME_MAX = 255, SQFS_LINK_MAX = 4095 };
-
-struct sqfs_cursor {
-    uint64_t block;  /* bytes from the start of the image */
-    uint32_t offset; /* bytes in the block, decompressed */
+enum {
+    SQFS_NAME_MAX = 255,            /* bytes of one name; squashfs would allow 256, Linux not */
+    SQFS_TARGET_MAX = 4095,         /* bytes of a symlink's target */
+    SQFS_DIR_BYTES_MAX = 64 << 20,  /* bytes of one directory's listing */
+    SQFS_CACHE_BYTES = 4 << 20,     /* decoded data blocks kept; at least two blocks */
+    SQFS_FILE_BLOCKS_MAX = 1 << 24, /* blocks of one file */
+    SQFS_SUPERBLOCK_SIZE = 96,
 };
 
-struct sqfs_inode {
+struct sqfs_node {
     uint64_t ref;
-    mode_t mode; /* type and permissions */
-    uint32_t number, nlink, uid, gid, rdev;
-    time_t mtime;
-    uint64_t size; /* of a file, in bytes; of a symlink's target */
-
-    /* for sqfs.c only */
-    struct sqfs_cursor tail; /* block list or symlink target */
-    uint64_t data_start;
-    uint32_t fragment, fragment_offset, directory_block, directory_offset, directory_size;
-};
-
-struct sqfs_dir {
-    struct sqfs_cursor at;
-    uint64_t left; /* bytes of the listing */
-    uint32_t count, start_block, base_number;
+    uint64_t size; /* bytes of a file, of a symlink's target; directories: of the listing */
+    uint32_t ino;
+    uint32_t nlink;
+    uint32_t mtime;      /* seconds since the epoch */
+    uint32_t parent_ino; /* directories only */
+    uint32_t uid, gid;
+    uint32_t major, minor; /* devices only */
+    mode_t mode;           /* type and permissions */
 };
 
 struct sqfs_entry {
-    char name[SQFS_NAME_MAX + 1]; /* one path component, never empty, "." or ".." */
-    size_t length;
+    const char *name; /* one path component: no "/", not "." or "..", not empty; NUL-terminated */
+    size_t name_len;
     uint64_t ref;
-    uint32_t number;
-    unsigned type; /* DT_DIR, DT_REG, ... as a hint */
+    uint32_t ino;
+    mode_t type; /* S_IFMT bits; the inode decides, this is what readdir shows */
 };
 
-/* fd stays the caller's and must outlive the result. Checks the superblock against size_bytes. */
-[[nodiscard]] bool sqfs_open(struct sqfs **ret, int fd, uint64_t offset_bytes, uint64_t size_bytes,
-                             struct err *err);
-void sqfs_free(struct sqfs *fs);
+/* One directory; strictly ascending by bytes of the name, so no name occurs twice. */
+struct sqfs_list {
+    struct sqfs_entry *entries;
+    size_t count;
+    char *names;
+    size_t memory_bytes; /* what the list occupies, for callers that keep lists */
+};
 
-uint64_t sqfs_root(const struct sqfs *fs);        /* reference of the root directory */
-uint32_t sqfs_inode_count(const struct sqfs *fs); /* inode numbers are 1 to this */
-uint32_t sqfs_block_size(const struct sqfs *fs);  /* bytes */
-uint64_t sqfs_used(const struct sqfs *fs);        /* bytes of the image in use */
+/*
+ * Opens the image at offset of fd, a file of file_size bytes. fd stays the caller's and must stay
+ * open as long as the image. ERR_INPUT with what is wrong when it is no image, damaged, cut off or
+ * compressed in a way that codec.h does not support.
+ */
+[[nodiscard]] bool sqfs_image_open(struct sqfs_image **ret, int fd, uint64_t offset,
+                                   uint64_t file_size, struct err *err);
+void sqfs_image_free(struct sqfs_image *image);
 
-[[nodiscard]] bool sqfs_inode(struct sqfs *fs, uint64_t ref, struct sqfs_inode *ret,
-                              struct err *err);
+uint64_t sqfs_image_root(const struct sqfs_image *image);
+uint32_t sqfs_image_block_size(const struct sqfs_image *image);
+uint64_t sqfs_image_bytes(const struct sqfs_image *image);
+uint32_t sqfs_image_inodes(const struct sqfs_image *image);
 
-/* Entries come in the image's order. *ret_more is false at the end. */
-[[nodiscard]] bool sqfs_dir_open(struct sqfs *fs, const struct sqfs_inode *inode,
-                                 struct sqfs_dir *ret, struct err *err);
-[[nodiscard]] bool sqfs_dir_next(struct sqfs *fs, struct sqfs_dir *dir, struct sqfs_entry *ret,
-                                 bool *ret_more, struct err *err);
+[[nodiscard]] bool sqfs_image_node(struct sqfs_image *image, uint64_t ref, struct sqfs_node *ret,
+                                   struct err *err);
 
-/* *ret_found is false when there is no such name. */
-[[nodiscard]] bool sqfs_lookup(struct sqfs *fs, const struct sqfs_inode *inode, const char *name,
-                               size_t length, uint64_t *ret_ref, bool *ret_found, struct err *err);
+/* The whole directory. The caller releases it. */
+[[nodiscard]] bool sqfs_image_list(struct sqfs_image *image, uint64_t ref, struct sqfs_list *ret,
+                                   struct err *err);
+void sqfs_list_release(struct sqfs_list *list);
 
-/* target is SQFS_LINK_MAX + 1 bytes; NUL-terminated. */
-[[nodiscard]] bool sqfs_readlink(struct sqfs *fs, const struct sqfs_inode *inode, char *target,
-                                 struct err *err);
+/* The entry of that name, or NULL. */
+const struct sqfs_entry *sqfs_list_find(const struct sqfs_list *list, const char *name,
+                                        size_t name_len);
 
-/* Bytes of a regular file; *ret_size is short only at its end. */
-[[nodiscard]] bool sqfs_read(struct sqfs *fs, const struct sqfs_inode *inode, void *data,
-                             size_t size, uint64_t offset, size_t *ret_size, struct err *err);
+/* Reads like pread: fewer bytes than asked for only at the end of the file. */
+[[nodiscard]] bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset,
+                                   void *buf, size_t size, size_t *ret_size, struct err *err);
 
-/* Whether the block that holds offset is a hole, and where it ends. For sparse extraction. */
-[[nodiscard]] bool sqfs_hole(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t offset,
-                             uint64_t *ret_end, bool *ret_hole, struct err *err);
+/* A symlink's target, on the heap: never empty, no NUL inside. */
+[[nodiscard]] bool sqfs_image_target(struct sqfs_image *image, uint64_t ref, char **ret,
+                                     struct err *err);

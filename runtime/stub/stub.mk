@@ -1,27 +1,42 @@
 # SPDX-License-Identifier: MIT
-# The runtime stub: everything of a bundle that is not the image.
+# The runtime stub. With SANITIZE the same sources make an ordinary dynamic program: no sanitizer
+# works under musl.
 
-STUB_SOURCES := $(wildcard runtime/stub/*.c) common/blake2b.c common/err.c common/fs.c
-STUB_OBJECTS := $(STUB_SOURCES:%.c=$(BUILD)/stub-obj/%.o)
 ifdef SANITIZE
-  STUB_CFLAGS := -O1 -g -fPIE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
-                 -fno-omit-frame-pointer
-  STUB_LINK = $(CC) -pie -fsanitize=$(SANITIZE) -o $@ $(STUB_OBJECTS) -lzstd -lz
+  STUB_CFLAGS := $(TOOL_FLAGS)
+  STUB_LDSTART := $(TOOL_FLAGS)
+  STUB_LDEND :=
 else
   STUB_CFLAGS := $(MUSL_CFLAGS) -Os
-  STUB_LINK = $(CC) $(MUSL_LDSTART) -Wl,-s -o $@ $(STUB_OBJECTS) \
-              /usr/lib/$(MULTIARCH)/libzstd.a /usr/lib/$(MULTIARCH)/libz.a $(MUSL_LDEND)
+  STUB_LDSTART := $(MUSL_LDSTART)
+  STUB_LDEND := $(MUSL_LDEND)
 endif
 
 $(BUILD)/stub-obj/%.o: %.c Makefile runtime/stub/stub.mk
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(STUB_CFLAGS) -include common/banned.h -MMD -MP -c $< -o $@
-
-$(BUILD)/stub: $(STUB_OBJECTS) runtime/stub/align.sh
-	$(STUB_LINK)
-	runtime/stub/align.sh $@
+	$(CC) $(BASE) $(CFLAGS) $(STUB_CFLAGS) -include common/banned.h -MMD -MP -c $< -o $@
 
 # Every byte of the image goes through it at a start.
 ifndef SANITIZE
 $(BUILD)/stub-obj/common/blake2b.o: STUB_CFLAGS += -O2
 endif
+
+# The archives are named as files: by -l the linker would look for musl's.
+STUB_OBJECTS := $(patsubst %.c,$(BUILD)/stub-obj/%.o, \
+    $(wildcard runtime/stub/*.c) common/blake2b.c common/err.c)
+STUB_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a libz.a)
+
+$(BUILD)/stub.elf: $(STUB_OBJECTS)
+	$(CC) $(CFLAGS) -o $@ $(STUB_LDSTART) $^ $(STUB_ARCHIVES) $(STUB_LDEND)
+
+# The image follows the ELF end, which must be a multiple of 4096 (FORMAT_ALIGN): a section of
+# zeros fills up. It is added once with eight bytes to learn the size that everything else has;
+# the header table behind it is aligned to eight, so what is missing then is exact.
+$(BUILD)/stub: $(BUILD)/stub.elf runtime/stub/stub.mk
+	head -c 8 /dev/zero > $@.pad
+	objcopy --strip-all --remove-section=.comment --add-section .pad=$@.pad $< $@.tmp
+	size=$$(wc -c < $@.tmp); head -c $$((8 + (4096 - size % 4096) % 4096)) /dev/zero > $@.pad
+	objcopy --strip-all --remove-section=.comment --add-section .pad=$@.pad $< $@.tmp
+	printf 'AI\002' | dd of=$@.tmp bs=1 seek=8 conv=notrunc status=none
+	test $$(($$(wc -c < $@.tmp) % 4096)) -eq 0
+	chmod 755 $@.tmp && mv $@.tmp $@ && rm -f $@.pad

@@ -36,6 +36,7 @@ in_memory() {
 }
 
 drop_roots() {
+    cd / # where we stand cannot be unmounted
     local mounted
     for mounted in $(awk -v top="$BATS_TEST_TMPDIR/" 'index($2, top) == 1 { print $2 }' \
         /proc/self/mounts); do

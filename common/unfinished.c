@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/unfinished.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+enum { SIGNALS = sizeof(ending_signals) / sizeof(ending_signals[0]) };
+
+/* A handler has nothing but globals; each slot changes in one store. */
+static const char *volatile watched[UNFINISHED_MAX];
+static struct sigaction before[SIGNALS];
+static size_t watched_count;
+
+static void remove_all(int signal_number)
+{
+    for (size_t i = UNFINISHED_MAX; i-- > 0;) {
+        const char *path = watched[i];
+
+        if (path != NULL && unlink(path) != 0 && (errno == EISDIR || errno == EPERM))
+            (void)rmdir(path);
+    }
+    /* SA_RESETHAND has restored the default action; it waits until we return. */
+    (void)raise(signal_number);
+}
+
+static void install(void)
+{
+    struct sigaction action = {.sa_handler = remove_all, .sa_flags = (int)SA_RESETHAND};
+
+    for (size_t i = 0; i < SIGNALS; i++) {
+        (void)sigaction(ending_signals[i], NULL, &before[i]);
+        if (before[i].sa_handler != SIG_IGN)
+            (void)sigaction(ending_signals[i], &action, NULL);
+    }
+}
+
+static void restore(void)
+{
+    for (size_t i = 0; i < SIGNALS; i++)
+        (void)sigaction(ending_signals[i], &before[i], NULL);
+}
+
+void unfinished_watch(const char *path)
+{
+    size_t slot = 0;
+
+    while (slot < UNFINISHED_MAX && watched[slot] != NULL)
+        slot++;
+    assert(slot < UNFINISHED_MAX);
+    watched[slot] = path;
+    if (watched_count++ == 0)
+        install();
+}
+
+void unfinished_forget(const char *path)
+{
+    for (size_t i = 0; path != NULL && i < UNFINISHED_MAX; i++) {
+        if (watched[i] != path)
+            continue;
+        watched[i] = NULL;
+        if (--watched_count == 0)
+            restore();
+        return;
+    }
+}

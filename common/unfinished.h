@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files and directories that must not outlive a program which SIGINT, SIGTERM or SIGHUP ends.
+ *
+ * While at least one path is watched, these signals remove all watched paths, the last one first,
+ * and then end the program as they would have. A signal that was ignored stays ignored (nohup).
+ * Nothing helps against SIGKILL: what can do without a name has none.
+ */
+#ifndef COMMON_UNFINISHED_H
+#define COMMON_UNFINISHED_H
+
+enum { UNFINISHED_MAX = 4 };
+
+/* Watches a file, or a directory that is empty by the time its turn comes; it need not exist yet.
+ * The string must stay as it is until unfinished_forget(). At most UNFINISHED_MAX at a time. */
+void unfinished_watch(const char *path);
+
+/* Stops watching that string, compared by address. One that is not watched, or NULL, is ignored. */
+void unfinished_forget(const char *path);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the archives refer to and the stub does without. Defined here, before the archives are
+ * searched, so that their members are not linked.
+ *
+ * libsquashfuse names decoders of formats that codec.c refuses before they can be reached; they
+ * fail should that ever change.
+ *
+ * libzstd can read what its versions before 1.0 wrote, which costs 90 kB. squashfs came to zstd
+ * later than that, but a hostile block may carry the old magic numbers: these answers make it an
+ * error like any other.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+int lzo1x_decompress_safe(const unsigned char *src, size_t src_size, unsigned char *dst,
+                          size_t *dst_size, void *work);
+int LZ4_decompress_safe(const char *src, char *dst, int src_size, int dst_size);
+int lzma_stream_buffer_decode(uint64_t *limit, uint32_t flags, const void *allocator,
+                              const uint8_t *in, size_t *in_pos, size_t in_size, uint8_t *out,
+                              size_t *out_pos, size_t out_size);
+
+int lzo1x_decompress_safe(const unsigned char *src, size_t src_size, unsigned char *dst,
+                          size_t *dst_size, void *work)
+{
+    (void)src, (void)src_size, (void)dst, (void)dst_size, (void)work;
+    return -1;
+}
+
+int LZ4_decompress_safe(const char *src, char *dst, int src_size, int dst_size)
+{
+    (void)src, (void)dst, (void)src_size, (void)dst_size;
+    return -1;
+}
+
+int lzma_stream_buffer_decode(uint64_t *limit, uint32_t flags, const void *allocator,
+                              const uint8_t *in, size_t *in_pos, size_t in_size, uint8_t *out,
+                              size_t *out_pos, size_t out_size)
+{
+    (void)limit, (void)flags, (void)allocator, (void)in, (void)in_pos, (void)in_size;
+    (void)out, (void)out_pos, (void)out_size;
+    return -1;
+}
+
+#define LEGACY_ERROR(name)                                                                         \
+    size_t name(void);                                                                             \
+    size_t name(void)                                                                              \
+    {                                                                                              \
+        return (size_t)-1;                                                                         \
+    }
+
+#define LEGACY_NULL(name)                                                                          \
+    void *name(void);                                                                              \
+    void *name(void)                                                                               \
+    {                                                                                              \
+        return NULL;                                                                               \
+    }
+
+/* Tells how long a frame is; an error in both outputs. */
+#define LEGACY_SIZE(name)                                                                          \
+    void name(const void *src, size_t src_size, size_t *ret_size, unsigned long long *ret_bound);  \
+    void name(const void *src, size_t src_size, size_t *ret_size, unsigned long long *ret_bound)   \
+    {                                                                                              \
+        (void)src, (void)src_size;                                                                 \
+        *ret_size = (size_t)-1;                                                                    \
+        *ret_bound = (unsigned long long)-2; /* ZSTD_CONTENTSIZE_ERROR */                          \
+    }
+
+#define LEGACY_VERSION(version)                                                                    \
+    LEGACY_NULL(ZSTD##version##_createDCtx)                                                        \
+    LEGACY_ERROR(ZSTD##version##_freeDCtx)                                                         \
+    LEGACY_ERROR(ZSTD##version##_decompress_usingDict)                                             \
+    LEGACY_ERROR(ZSTD##version##_getFrameParams)                                                   \
+    LEGACY_SIZE(ZSTD##version##_findFrameSizeInfoLegacy)                                           \
+    LEGACY_NULL(ZBUFF##version##_createDCtx)                                                       \
+    LEGACY_ERROR(ZBUFF##version##_freeDCtx)                                                        \
+    LEGACY_ERROR(ZBUFF##version##_decompressInitDictionary)                                        \
+    LEGACY_ERROR(ZBUFF##version##_decompressContinue)
+
+LEGACY_VERSION(v05)
+LEGACY_VERSION(v06)
+LEGACY_VERSION(v07)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * System calls about processes that musl has no wrapper for (or only newer versions).
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* pidfd_open(2), close-on-exec; -1 with errno, ENOSYS before Linux 5.3. */
+int process_open(pid_t pid);
+
+/* False once the process has ended, reaped or not. Without pidfds a zombie counts as running. */
+[[nodiscard]] bool process_runs(pid_t pid);
+
+/*
+ * Closes every descriptor but those in keep[] (count of them; entries below 0 are skipped). Sorts
+ * keep.
+ */
+void process_close_fds(int *keep, size_t count);

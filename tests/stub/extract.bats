@@ -1,0 +1,101 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# --appimage-extract and --appimage-extract-and-run.
+
+load helper
+
+@test "extract: the same tree, times, links and holes" {
+    for codec in zstd gzip; do
+        make_app "$WORK/a" -comp $codec -b 64K
+        cd "$WORK"
+        rm -rf squashfs-root
+        ./a --appimage-extract
+        diff -r --no-dereference tree squashfs-root
+        [ "$(stat -c %Y squashfs-root/d/file squashfs-root/d)" = $'981173106\n981173106' ]
+        [ "$(stat -c %i squashfs-root/d/file)" = "$(stat -c %i squashfs-root/d/hard)" ]
+        [ "$(readlink squashfs-root/d/sym)" = file ]
+        [ "$(stat -c %a squashfs-root/AppRun)" = 755 ]
+        [ "$(stat -c %b squashfs-root/d/sparse)" -lt 100 ]
+    done
+}
+
+@test "extract: uncompressed blocks, no fragments, large blocks" {
+    for options in '-noI -noD -noF -noX' '-no-fragments -b 4K' '-always-use-fragments -b 1M'; do
+        # shellcheck disable=SC2086
+        make_app "$WORK/a" $options
+        cd "$WORK"
+        rm -rf squashfs-root
+        ./a --appimage-extract
+        diff -r --no-dereference tree squashfs-root
+    done
+}
+
+@test "extract: a pattern, a directory with its subtree, no match" {
+    make_app "$WORK/a"
+    cd "$WORK"
+    ./a --appimage-extract 'd/f*'
+    [ "$(find squashfs-root -type f)" = squashfs-root/d/file ]
+    rm -rf squashfs-root
+    ./a --appimage-extract d
+    diff -r --no-dereference tree/d squashfs-root/d
+    [ "$(ls squashfs-root)" = d ]
+    run ./a --appimage-extract 'nothing*'
+    [ "$status" = 1 ]
+    [[ $output == *"nothing matches"* ]]
+}
+
+@test "extract: again over an older copy, never through symlinks in it" {
+    make_app "$WORK/a"
+    cd "$WORK"
+    mkdir squashfs-root outside
+    echo safe > outside/file
+    ln -s ../outside squashfs-root/d
+    ln -s ../outside/file squashfs-root/AppRun
+    ./a --appimage-extract
+    diff -r --no-dereference tree squashfs-root
+    [ "$(cat outside/file)" = safe ]
+    [ "$(ls outside)" = file ]
+    rm -rf squashfs-root
+    ln -s outside squashfs-root
+    run ./a --appimage-extract
+    [ "$status" = 1 ]
+}
+
+@test "extract-and-run: strips the flag, exact status, cleans up" {
+    make_app "$WORK/a"
+    sandbox user <<'END'
+status 3 ./a --appimage-extract-and-run exit 3
+APPIMAGE_EXTRACT_AND_RUN=1 status 0 ./a print x
+[[ $out == *'|/mnt/a|./a|2|x' ]] || fail "$out"
+nothing_left
+APPIMAGE_EXTRACT_AND_RUN=0 status 0 ./a print x
+nothing_left
+END
+}
+
+@test "extract-and-run: SIGTERM reaches the app; NO_CLEANUP keeps the tree" {
+    make_app "$WORK/a"
+    sandbox user <<'END'
+./a --appimage-extract-and-run sleep 60 > /tmp/pid &
+await test -s /tmp/pid
+same $! "$(cat /tmp/pid)"
+kill -TERM $!
+wait $! && fail "survived" || same 143 $?
+nothing_left
+NO_CLEANUP=1 status 0 ./a --appimage-extract-and-run print
+[ -x "${out%%|*}/AppRun" ] || fail "not kept: $out"
+END
+}
+
+@test "extract-and-run: two at once, the tree lives as long as the longer" {
+    make_app "$WORK/a"
+    sandbox user <<'END'
+./a --appimage-extract-and-run sleep 1 > /tmp/pid &
+./a --appimage-extract-and-run print > /tmp/second &
+wait $! || fail "status $?"
+await test -s /tmp/pid
+[ -x "$(cut -d'|' -f1 /tmp/second)/AppRun" ] || fail "gone too early"
+wait
+nothing_left
+END
+}
