@@ -23,7 +23,7 @@ setup() {
         grep -q "^\*rucksack $command\*" docs/rucksack.1.scd
         for option in $("$rucksack" "$command" --help | grep -oE '^  .{4}--[a-z-]+' | grep -oE -- '--.*'); do
             echo "rucksack $command $option"
-            sed -n "/^\*rucksack $command\*/,/^\*rucksack /p" docs/rucksack.1.scd |
+            sed -n "/^\*rucksack $command\* [[_]/,/^\*rucksack /p" docs/rucksack.1.scd |
                 grep -qF -- "*$option*"
         done
     done

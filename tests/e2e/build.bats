@@ -80,6 +80,8 @@ nothing_written() {
     mkdir empty
     refused E-APP build empty
     [[ $stderr == *"has no config.ru"* ]]
+    mkdir empty/config.ru
+    refused E-APP build empty
 }
 
 @test "no Gemfile: E-GEMFILE" {
@@ -93,6 +95,26 @@ nothing_written() {
     echo 'gem "puma' | rewrite app/Gemfile
     refused E-GEMFILE build app
     [[ $stderr == *"Gemfile"*"puma"* ]]
+}
+
+@test "a Gemfile that raises: E-GEMFILE with reason and line, without Bundler's excerpt" {
+    copy_app
+    { cat app/Gemfile; echo 'raise "boom"'; } | rewrite app/Gemfile
+    refused E-GEMFILE build app
+    [[ ${stderr_lines[0]} == *"boom"*"/Gemfile:"+([0-9]) ]]
+}
+
+@test "a Gemfile that ends the process: E-GEMFILE" {
+    copy_app
+    echo 'exit 0' | rewrite app/Gemfile
+    refused E-GEMFILE build app
+}
+
+@test "a Gemfile for another Ruby: E-RUBY names both" {
+    copy_app
+    { cat app/Gemfile; echo 'ruby "9.8.7"'; } | rewrite app/Gemfile
+    refused E-RUBY build app
+    [[ $stderr == *"$(ruby -e 'print RUBY_VERSION')"*"9.8.7"* ]]
 }
 
 @test "no Gemfile.lock: E-LOCK" {
