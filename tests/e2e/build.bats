@@ -177,6 +177,23 @@ nothing_written() {
     [[ $stderr == *"no web server"*"bundle add puma"* ]]
 }
 
+@test "a link to a directory that holds it: E-LOOP names both" {
+    copy_app
+    ln -s .. app/views/up
+    ln -s ../.. app/views/above
+    refused E-LOOP build app
+    [[ $stderr == *"'$PWD/app/views/above' leads to '$PWD', which holds it"* ]]
+}
+
+@test "a file that the user may not read: E-READ names it" {
+    copy_app
+    touch app/private
+    chmod 600 app/private
+    chown $user "$out"
+    refused E-READ as_user build --fast --quiet -o "$out/app.AppImage" app
+    [[ $stderr == *"app/private': Permission denied"* ]]
+}
+
 # --- objects that are none, or do not fit
 
 @test "a gem's .so that is no ELF: E-ELF names gem and file" {
