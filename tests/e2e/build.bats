@@ -284,6 +284,25 @@ as_user() {
     [[ $stderr == *"Permission denied"* ]]
 }
 
+@test "no temporary directory: E-TMP" {
+    copy_app
+    TMPDIR=$out/missing refused E-TMP build app
+    [[ $stderr == *"'$out/missing'"*"TMPDIR"* ]]
+}
+
+@test "an output that cannot be replaced: E-OUTPUT, and it stays as it was" {
+    copy_app
+    in_memory "$out"
+    echo old >"$out/app.AppImage"
+    mount --bind "$out/app.AppImage" "$out/app.AppImage"
+    run --separate-stderr build app
+    umount "$out/app.AppImage"
+    [ "$status" -eq 1 ]
+    [[ $stderr == "rucksack: E-OUTPUT: "*$'\nhint: '* ]]
+    [ "$(ls -A "$out")" = app.AppImage ]
+    [ "$(cat "$out/app.AppImage")" = old ]
+}
+
 # --- ends in the middle
 
 # Waits until the build writes the image, so that the signal meets an open output.
@@ -472,6 +491,20 @@ gems_in() {
     answers "$out/app.AppImage"
 }
 
+@test "started by the bundle of another application" {
+    copy_app
+    build app
+    mv "$out/app.AppImage" first
+    mkdir tasks
+    : >tasks/Gemfile
+    (
+        cd tasks
+        BUNDLE_FORCE_RUBY_PLATFORM=true bundle lock >/dev/null
+        bundle exec "$rucksack" build --fast --quiet -o "$out/app.AppImage" ../app
+    )
+    cmp first "$out/app.AppImage"
+}
+
 @test "a Gemfile that starts a Ruby of its own" {
     copy_app
     { cat app/Gemfile; echo 'abort "no" unless `ruby -e "print 7"` == "7"'; } | rewrite app/Gemfile
@@ -545,6 +578,11 @@ END
     [ "$status" -eq 0 ]
     [[ $output == "ruby "* ]]
     [ "$(ls cache/rucksack/run)" = app.AppImage ]
+}
+
+@test "run of a directory without a home: E-OUTPUT" {
+    copy_app
+    refused E-OUTPUT env -u HOME -u XDG_CACHE_HOME "$rucksack" run app
 }
 
 @test "run of what is not there, and of what is no bundle" {
