@@ -114,7 +114,7 @@ static bool check_kind(const struct app *app, struct err *err)
     if (has_file(app->dir, "Procfile") || has_file(app->dir, "bin/rails")) {
         (void)err_set(err, ERR_INPUT, "'%s': %s", app->dir,
                       has_file(app->dir, "Procfile") ? "a Procfile is not read yet"
-                                                   : "Rails is not built yet");
+                                                     : "Rails is not built yet");
         (void)err_id(err, "E-UNBUILT");
         return err_hint(err, "so far: applications with a config.ru");
     }
