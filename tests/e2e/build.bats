@@ -11,7 +11,7 @@ setup_file() {
 }
 
 setup() {
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
     app=$BATS_TEST_TMPDIR/app
     out=$BATS_TEST_TMPDIR/out
     mounted=
@@ -172,7 +172,7 @@ nothing_written() {
     mkdir app
     touch app/config.ru
     touch app/Gemfile
-    printf 'GEM\n  specs:\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n\nBUNDLED WITH\n   2.3.15\n' >app/Gemfile.lock
+    printf 'GEM\n  specs:\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n' >app/Gemfile.lock
     refused E-APP build app
     [[ $stderr == *"no web server"*"bundle add puma"* ]]
 }
@@ -205,8 +205,8 @@ nothing_written() {
 
 @test "a gem's .so that was cut: E-ELF names gem and file" {
     copy_app
-    head -c 300 "$(gem_dir puma)/lib/puma/puma_http11.so" >cut
-    rewrite "$(gem_dir puma)/lib/puma/puma_http11.so" <cut
+    head -c 300 "$(gem_dir puma)/lib/puma/puma_http11.so" >short
+    rewrite "$(gem_dir puma)/lib/puma/puma_http11.so" <short
     refused E-ELF build app
     [[ $stderr == *"gem 'puma'"*"puma_http11.so"* ]]
 }
@@ -399,7 +399,7 @@ make_slow_bundle() {
 # The bundle answers, from an empty directory and with nothing of the app's gems around.
 answers() {
     mkdir -p elsewhere
-    cd elsewhere
+    cd elsewhere || return
     local words
     words=$(env -i PATH=/usr/bin:/bin HOME=/nonexistent RUCKSACK_STATE="$PWD/state" \
         timeout 60 "$1" exec ruby -e 'require "bundler/setup"; require "sinatra/base"
@@ -529,7 +529,7 @@ END
     bundle config set --local path vendor/bundle
     timeout 60 bundle lock --add-platform x86_64-linux >/dev/null
     timeout 60 bundle install --quiet
-    grep -q 'sqlite3 (.*-x86_64-linux' Gemfile.lock
+    grep -q 'sqlite3 (.*-x86_64-linux' Gemfile.lock || skip "there is none for this Ruby"
     cd ..
     build pre
     rm -r pre
@@ -615,5 +615,5 @@ END
     mounted=$PWD/mounted
     [ -x mounted/AppRun ]
     [ "$(head -c 4 "$guestbook" | tail -c 3)" = ELF ]
-    [ "$(dd if="$guestbook" bs=1 skip=8 count=3 status=none | xxd -p)" = 414902 ]
+    [ "$(dd if="$guestbook" bs=1 skip=8 count=3 status=none | od -An -tx1)" = " 41 49 02" ]
 }
