@@ -41,8 +41,12 @@ enum {
     DEPTH_MAX = 128,
     NAME_MAX_BYTES = 256,          /* SQUASHFS_NAME_LEN */
     INODES_MAX = 16 * 1024 * 1024, /* a visited mark for each directory must fit into memory */
+    DIR_INDEX_MAX_BYTES = 1 << 20,
     NO_XATTR = -1,
 };
+
+/* Of all files of an image together. A few kilobytes of image can claim petabytes. */
+static const uint64_t CONTENT_MAX_BYTES = (uint64_t)1 << 40;
 
 static const char *reason(int code)
 {
@@ -59,6 +63,8 @@ static const char *reason(int code)
         return "it uses something that is not supported";
     case SQFS_ERROR_OUT_OF_BOUNDS:
         return "it points outside of itself";
+    case SQFS_ERROR_OVERFLOW:
+        return "it claims to hold more than it can";
     case SFQS_ERROR_SUPER_MAGIC:
         return "it is no squashfs";
     case SFQS_ERROR_SUPER_VERSION:
@@ -186,8 +192,9 @@ struct writer {
     sqfs_meta_writer_t *inodes;
     sqfs_meta_writer_t *dirs;
     sqfs_dir_writer_t *dir;
-    sqfs_inode_generic_t **nodes; /* one for each plan entry; directories later */
-    sqfs_u64 *references;         /* where each entry's inode is */
+    const struct plan_entry **entries; /* the plan's, in the order of plan_path_compare() */
+    sqfs_inode_generic_t **nodes;      /* one for each of them; directories later */
+    sqfs_u64 *references;              /* where its inode is */
     uint64_t done_bytes;
 };
 
@@ -212,6 +219,7 @@ static void writer_release(struct writer *writer)
         sqfs_free(writer->nodes[i]);
     free(writer->nodes);
     free(writer->references);
+    free(writer->entries);
 }
 
 static bool write_failed(const struct writer *writer, int code, const char *what, struct err *err)
@@ -341,9 +349,27 @@ static bool append_source(struct writer *writer, const struct plan_entry *entry,
     return err_hint(err, "build again when nothing writes to it");
 }
 
-static bool write_file(struct writer *writer, size_t index, struct err *err)
+static int by_path(const void *a, const void *b)
 {
-    const struct plan_entry *entry = writer->plan->entries[index];
+    const struct plan_entry *const *left = a;
+    const struct plan_entry *const *right = b;
+
+    return plan_path_compare((*left)->path, (*right)->path);
+}
+
+/* Files are written in the plan's order, inodes in that of the tree. */
+static size_t place_of(const struct writer *writer, const struct plan_entry *entry)
+{
+    const struct plan_entry **found =
+        bsearch(&entry, writer->entries, writer->plan->count, sizeof(*writer->entries), by_path);
+
+    assert(found != NULL);
+    return (size_t)(found - writer->entries);
+}
+
+static bool write_file(struct writer *writer, const struct plan_entry *entry, struct err *err)
+{
+    size_t index = place_of(writer, entry);
     int code = sqfs_block_processor_begin_file(writer->processor, &writer->nodes[index], NULL, 0);
 
     if (code != 0)
@@ -362,9 +388,10 @@ static bool write_files(struct writer *writer, struct err *err)
     int code;
 
     for (size_t i = 0; i < writer->plan->count; i++) {
-        enum plan_type type = writer->plan->entries[i]->type;
+        const struct plan_entry *entry = writer->plan->entries[i];
 
-        if ((type == PLAN_FILE || type == PLAN_DATA) && !write_file(writer, i, err))
+        if ((entry->type == PLAN_FILE || entry->type == PLAN_DATA) &&
+            !write_file(writer, entry, err))
             return false;
     }
     code = sqfs_block_processor_finish(writer->processor);
@@ -397,10 +424,10 @@ static uint16_t type_bits(enum plan_type type)
     }
 }
 
-/* Numbers are the entries' places in the plan, from 1: known before anything is written. */
+/* Numbers are the entries' places in the tree, from 1: known before anything is written. */
 static bool write_node(struct writer *writer, size_t index, struct err *err)
 {
-    const struct plan_entry *entry = writer->plan->entries[index];
+    const struct plan_entry *entry = writer->entries[index];
     sqfs_inode_generic_t *node = writer->nodes[index];
     sqfs_u64 block;
     sqfs_u32 offset;
@@ -432,7 +459,7 @@ static bool write_dir(struct writer *writer, size_t index, size_t parent, size_t
 static bool write_entry(struct writer *writer, size_t index, size_t parent, size_t *ret_next,
                         int depth, struct err *err)
 {
-    const struct plan_entry *entry = writer->plan->entries[index];
+    const struct plan_entry *entry = writer->entries[index];
 
     if (entry->type == PLAN_DIR)
         return write_dir(writer, index, parent, ret_next, depth + 1, err);
@@ -473,14 +500,25 @@ static bool list_dir(struct writer *writer, size_t index, struct child *children
     }
     if (code == 0)
         code = sqfs_dir_writer_end(writer->dir);
-    return code == 0 || write_failed(writer, code, writer->plan->entries[index]->path, err);
+    return code == 0 || write_failed(writer, code, writer->entries[index]->path, err);
+}
+
+/* As POSIX file systems count: ".", the name in the parent, and ".." of each subdirectory. What
+ * libsquashfs sets counts files, too, and misleads programs that spare a stat() by it (find -type
+ * d, fts(3)). */
+static void set_dir_links(sqfs_inode_generic_t *node, size_t subdirs)
+{
+    if (node->base.type == SQFS_INODE_DIR)
+        node->data.dir.nlink = (sqfs_u32)subdirs + 2;
+    else
+        node->data.dir_ext.nlink = (sqfs_u32)subdirs + 2;
 }
 
 static bool write_dir(struct writer *writer, size_t index, size_t parent, size_t *ret_next,
                       int depth, struct err *err)
 {
-    const struct plan *plan = writer->plan;
-    const char *path = plan->entries[index]->path;
+    size_t total = writer->plan->count;
+    const char *path = writer->entries[index]->path;
     cleanup_free struct child *children = NULL;
     size_t count = 0;
     size_t capacity = 0;
@@ -489,13 +527,13 @@ static bool write_dir(struct writer *writer, size_t index, size_t parent, size_t
 
     if (depth > DEPTH_MAX)
         return err_set(err, ERR_INPUT, "'%s': more than %d directories deep", path, DEPTH_MAX);
-    while (next < plan->count && is_below(plan->entries[next]->path, path)) {
-        const char *slash = strrchr(plan->entries[next]->path, '/');
+    while (next < total && is_below(writer->entries[next]->path, path)) {
+        const struct plan_entry *entry = writer->entries[next];
+        const char *slash = strrchr(entry->path, '/');
 
         children = xgrow(children, &capacity, count, sizeof(*children));
-        children[count++] =
-            (struct child){slash != NULL ? slash + 1 : plan->entries[next]->path, next};
-        subdirs += plan->entries[next]->type == PLAN_DIR;
+        children[count++] = (struct child){slash != NULL ? slash + 1 : entry->path, next};
+        subdirs += entry->type == PLAN_DIR;
         if (!write_entry(writer, next, index, &next, depth, err))
             return false;
     }
@@ -503,10 +541,11 @@ static bool write_dir(struct writer *writer, size_t index, size_t parent, size_t
     if (!list_dir(writer, index, children, count, err))
         return false;
     writer->nodes[index] =
-        sqfs_dir_writer_create_inode(writer->dir, subdirs, (sqfs_u32)NO_XATTR,
-                                     index == 0 ? (sqfs_u32)plan->count + 1 : (sqfs_u32)parent + 1);
+        sqfs_dir_writer_create_inode(writer->dir, 0, (sqfs_u32)NO_XATTR,
+                                     index == 0 ? (sqfs_u32)total + 1 : (sqfs_u32)parent + 1);
     if (writer->nodes[index] == NULL)
         return write_failed(writer, SQFS_ERROR_ALLOC, path, err);
+    set_dir_links(writer->nodes[index], subdirs);
     return write_node(writer, index, err);
 }
 
@@ -553,9 +592,12 @@ bool image_write(const struct plan *plan, int fd, uint64_t offset_bytes,
     struct writer writer = {.plan = plan, .options = options};
     bool ok;
 
-    if (plan->count == 0 || plan->entries[0]->path[0] != '\0')
+    if (plan_find(plan, "") == NULL)
         return err_set(err, ERR_INPUT, "there is nothing to pack");
     window_init(&writer.window, fd, offset_bytes, 0);
+    writer.entries = xcalloc(plan->count, sizeof(*writer.entries));
+    memcpy(writer.entries, plan->entries, plan->count * sizeof(*writer.entries));
+    qsort(writer.entries, plan->count, sizeof(*writer.entries), by_path);
     writer.nodes = xcalloc(plan->count, sizeof(*writer.nodes));
     writer.references = xcalloc(plan->count, sizeof(*writer.references));
     ok = make_compressors(&writer, err) && begin_image(&writer, err) &&
@@ -697,6 +739,8 @@ struct walker {
     void *context;
     unsigned char *seen; /* a bit for each inode number: a directory that comes twice is a loop */
     char *buffer;
+    uint64_t nodes; /* visited so far */
+    uint64_t bytes; /* of the regular files among them */
 };
 
 static bool mark_seen(struct walker *walker, const sqfs_inode_generic_t *node)
@@ -708,6 +752,26 @@ static bool mark_seen(struct walker *walker, const sqfs_inode_generic_t *node)
         (walker->seen[number / 8] & bit) != 0)
         return false;
     walker->seen[number / 8] |= bit;
+    return true;
+}
+
+/*
+ * Whether the image may have this node, too. A directory can name one inode as often as it likes:
+ * without hard links, which we never write, there are no more names than inodes. And what a reader
+ * keeps in memory must not depend on numbers that cost an attacker nothing.
+ */
+static bool count_node(struct walker *walker, const sqfs_inode_generic_t *node)
+{
+    uint64_t size = is_type(node, SQFS_INODE_MODE_REG) ? file_size(node) : 0;
+
+    if (is_type(node, SQFS_INODE_MODE_LNK) && node->payload_bytes_used > PATH_IMAGE_MAX)
+        return false;
+    if (is_type(node, SQFS_INODE_MODE_DIR) && node->payload_bytes_used > DIR_INDEX_MAX_BYTES)
+        return false;
+    if (++walker->nodes > walker->image->super.inode_count ||
+        size > CONTENT_MAX_BYTES - walker->bytes)
+        return false;
+    walker->bytes += size;
     return true;
 }
 
@@ -763,6 +827,8 @@ static int listing_fill(struct listing *listing, struct walker *walker,
              strcmp(listing->names[listing->count - 2], listing->names[listing->count - 1]) >= 0))
             return SQFS_ERROR_CORRUPTED;
         code = sqfs_dir_reader_get_inode(reader, &listing->nodes[listing->count - 1]);
+        if (code == 0 && !count_node(walker, listing->nodes[listing->count - 1]))
+            return SQFS_ERROR_OVERFLOW;
     }
     return code > 0 ? 0 : code;
 }

@@ -30,8 +30,9 @@ struct image_options {
 };
 
 /*
- * Writes the sorted plan as a squashfs image to fd at offset and returns its size, padded to
- * FORMAT_ALIGN. ERR_SYSTEM with ENOSPC when the file system is full: the caller removes the file.
+ * Writes the plan as a squashfs image to fd at offset and returns its size, padded to FORMAT_ALIGN.
+ * File contents lie in the order of the plan's entries, whatever that is; the tree does not depend
+ * on it. ERR_SYSTEM with ENOSPC when the file system is full: the caller removes the file.
  */
 [[nodiscard]] bool image_write(const struct plan *plan, int fd, uint64_t offset_bytes,
                                const struct image_options *options, uint64_t *ret_size_bytes,

@@ -274,107 +274,157 @@ static char *read_link(const char *path, struct err *err)
     return steal_ptr(&target);
 }
 
-/* "../" for each directory above an absolute path's last component, then the absolute target. */
-static char *relative_target(const char *link_path, const char *target)
+/* How many directories a relative path lies below its top: 0 for "a", 1 for "a/b". */
+static size_t depth_of(const char *path)
 {
-    size_t levels = 0;
-    char *relative;
-    char *to;
+    size_t depth = 0;
 
-    if (target[0] != '/')
-        return xstrdup(target);
-    for (const char *at = link_path + 1; *at != '\0'; at++)
-        levels += *at == '/';
-    relative = xcalloc(levels * 3 + strlen(target) + 2, 1);
-    to = relative;
-    for (size_t i = 0; i < levels; i++)
-        to = stpcpy(to, "../");
-    target += strspn(target, "/");
-    (void)stpcpy(to, *target != '\0' ? target : ".");
-    return relative;
+    for (; *path != '\0'; path++)
+        depth += *path == '/';
+    return depth;
 }
 
-/* An absolute path without ".", ".." and doubled slashes, textually: callers make sure that what
- * stands before a ".." is no symlink any more. */
-static char *normalise(const char *path)
+/* A link target: from `depth` directories below a top to a path below it ("" is the top). */
+static char *climb(size_t depth, const char *path)
 {
-    char *clean = xcalloc(strlen(path) + 2, 1);
-    size_t used = 0;
+    cleanup_free char *ups = xcalloc(depth * 3 + 1, 1);
 
-    for (const char *part = path; *part != '\0';) {
-        size_t len = strcspn(part, "/");
+    for (size_t i = 0; i < depth; i++)
+        memcpy(ups + i * 3, "../", 3);
+    return xasprintf("%s%s", ups, path[0] != '\0' ? path : ".");
+}
 
-        if (len == 2 && part[0] == '.' && part[1] == '.') {
-            while (used > 0 && clean[--used] != '/')
-                continue;
-        } else if (len > 0 && !(len == 1 && part[0] == '.')) {
-            clean[used++] = '/';
-            memcpy(clean + used, part, len);
-            used += len;
-        }
-        part += len + (part[len] == '/');
+/* A walk along a path of the system, as path_resolution(7) has it: ".." is looked at only when all
+ * that stands before it is known to be no symlink. */
+struct system_walk {
+    struct plan *plan;
+    struct plan_origin origin;
+    const char *host_path;
+    char *done; /* the directory reached, as an image path: no symlink in it */
+    char *rest; /* what is still to be walked */
+    int links;  /* followed so far */
+};
+
+/* Takes the next component off walk->rest; NULL at the end. */
+static char *next_part(struct system_walk *walk)
+{
+    const char *at = walk->rest + strspn(walk->rest, "/");
+    size_t len = strcspn(at, "/");
+    char *part = len > 0 ? xstrndup(at, len) : NULL;
+
+    memmove(walk->rest, at + len, strlen(at + len) + 1);
+    return part;
+}
+
+/* The same place, seen from the image. "/.." is "/" on the host, but would leave an image that is
+ * mounted somewhere: more ".." than there are directories are dropped. */
+static char *image_target(const struct system_walk *walk, const char *target)
+{
+    size_t depth = walk->done[0] != '\0' ? depth_of(walk->done) + 1 : 0;
+    size_t climbs = 0;
+
+    if (target[0] == '/')
+        return climb(depth, target + strspn(target, "/"));
+    while (strncmp(target + climbs * 3, "../", 3) == 0)
+        climbs++;
+    return xstrdup(climbs > depth ? target + (climbs - depth) * 3 : target);
+}
+
+static bool follow_link(struct system_walk *walk, const char *path, const char *host,
+                        struct err *err)
+{
+    cleanup_free char *target = read_link(host, err);
+    cleanup_free char *relative = NULL;
+    char *rest;
+
+    if (target == NULL)
+        return false;
+    if (++walk->links > LINKS_MAX) {
+        errno = ELOOP;
+        return err_sys(err, "'%s'", walk->host_path);
     }
-    clean[used] = '\0';
-    return clean;
+    relative = image_target(walk, target);
+    if (!plan_add_symlink(walk->plan, path, relative, walk->origin, err))
+        return false;
+    if (target[0] == '/')
+        walk->done[0] = '\0';
+    rest = xasprintf("%s/%s", target, walk->rest);
+    free(walk->rest);
+    walk->rest = rest;
+    return true;
 }
 
-/*
- * The first symlink on the way: its own path, and the path with the link followed. Both NULL when
- * there is none.
- */
-static bool first_link(const char *path, char **ret_link, char **ret_followed, struct err *err)
+static void step_up(struct system_walk *walk)
 {
-    for (size_t end = 1; end <= strlen(path); end++) {
-        cleanup_free char *prefix = NULL;
-        cleanup_free char *target = NULL;
-        cleanup_free char *joined = NULL;
-        struct stat st;
+    char *slash = strrchr(walk->done, '/');
 
-        if (path[end] != '/' && path[end] != '\0')
-            continue;
-        prefix = xstrndup(path, end);
-        if (lstat(prefix, &st) != 0)
-            return err_sys(err, "'%s'", prefix);
-        if (!S_ISLNK(st.st_mode))
-            continue;
-        target = read_link(prefix, err);
-        if (target == NULL)
-            return false;
-        joined = target[0] == '/' ? xasprintf("%s%s", target, path + end)
-                                  : xasprintf("%s/../%s%s", prefix, target, path + end);
-        *ret_followed = normalise(joined);
-        *ret_link = steal_ptr(&prefix);
+    walk->done[slash != NULL ? slash - walk->done : 0] = '\0';
+}
+
+/* A symlink is followed, a directory entered; a file is the end. */
+static bool step(struct system_walk *walk, const char *part, bool *ret_end, struct err *err)
+{
+    cleanup_free char *path = NULL;
+    cleanup_free char *host = NULL;
+    struct stat st;
+
+    if (strcmp(part, ".") == 0)
+        return true;
+    if (strcmp(part, "..") == 0) {
+        step_up(walk);
         return true;
     }
-    return true;
+    path = xasprintf("%s%s%s", walk->done, walk->done[0] != '\0' ? "/" : "", part);
+    host = xasprintf("/%s", path);
+    if (lstat(host, &st) != 0)
+        return err_sys(err, "'%s'", host);
+    if (S_ISLNK(st.st_mode))
+        return follow_link(walk, path, host, err);
+    if (S_ISDIR(st.st_mode)) {
+        free(walk->done);
+        walk->done = steal_ptr(&path);
+        return true;
+    }
+    if (walk->rest[strspn(walk->rest, "/")] != '\0') {
+        errno = ENOTDIR;
+        return err_sys(err, "'%s'", walk->host_path);
+    }
+    *ret_end = true;
+    return plan_add_file(walk->plan, path, host, walk->origin, err);
+}
+
+static bool walk_system(struct system_walk *walk, struct err *err)
+{
+    cleanup_free char *host = NULL;
+
+    for (bool end = false; !end;) {
+        cleanup_free char *part = next_part(walk);
+
+        if (part == NULL)
+            break;
+        if (!step(walk, part, &end, err))
+            return false;
+        if (end)
+            return true;
+    }
+    host = xasprintf("/%s", walk->done);
+    return plan_add_tree(walk->plan, walk->done, host, walk->origin, NULL, NULL, err);
 }
 
 bool plan_add_system(struct plan *plan, const char *host_path, struct plan_origin origin,
                      struct err *err)
 {
-    cleanup_free char *path = normalise(host_path);
+    struct system_walk walk = {.plan = plan, .origin = origin, .host_path = host_path};
+    bool ok;
 
-    for (int links = 0; links < LINKS_MAX; links++) {
-        cleanup_free char *link = NULL;
-        cleanup_free char *followed = NULL;
-        cleanup_free char *target = NULL;
-        cleanup_free char *relative = NULL;
-
-        if (!first_link(path, &link, &followed, err))
-            return false;
-        if (link == NULL)
-            return plan_add_file(plan, path, path, origin, err);
-        target = read_link(link, err);
-        if (target == NULL)
-            return false;
-        relative = relative_target(link, target);
-        if (!plan_add_symlink(plan, link, relative, origin, err))
-            return false;
-        free(path);
-        path = steal_ptr(&followed);
-    }
-    errno = ELOOP;
-    return err_sys(err, "'%s'", host_path);
+    if (host_path[0] != '/')
+        return err_set(err, ERR_INPUT, "'%s' is not an absolute path", host_path);
+    walk.done = xstrdup("");
+    walk.rest = xstrdup(host_path);
+    ok = walk_system(&walk, err);
+    free(walk.done);
+    free(walk.rest);
+    return ok;
 }
 
 struct tree {
@@ -386,7 +436,17 @@ struct tree {
     void *context;
 };
 
-static bool add_tree_dir(const struct tree *tree, const char *relative, int depth, struct err *err);
+/* The directories that are being read, innermost first: a symlink that is followed may lead back.
+ */
+struct level {
+    const struct level *above;
+    dev_t device;
+    ino_t inode;
+    int depth;
+};
+
+static bool add_tree_dir(const struct tree *tree, const char *relative, const struct level *above,
+                         struct err *err);
 
 /* Whether a link's target, read from where the link is, names a place above the top on its way: the
  * top has another name in the image. */
@@ -411,17 +471,17 @@ static bool climbs_out(const char *relative, const char *target)
     return false;
 }
 
-/* Whether a symlink leads to another place of the tree, or its top: then it means the same in the
- * image. */
-static bool stays_inside(const struct tree *tree, const char *relative, const char *source,
-                         const char *target)
+/* Where in the tree a symlink leads ("" is its top); NULL when out of it, or nowhere. */
+static char *inside(const struct tree *tree, const char *source)
 {
     cleanup_free char *top = realpath(tree->source, NULL);
     cleanup_free char *real = realpath(source, NULL);
     size_t len = top != NULL ? strlen(top) : 0;
 
-    return target[0] != '/' && !climbs_out(relative, target) && top != NULL && real != NULL &&
-           strncmp(real, top, len) == 0 && (real[len] == '/' || real[len] == '\0');
+    if (top == NULL || real == NULL || strncmp(real, top, len) != 0 ||
+        (real[len] != '/' && real[len] != '\0'))
+        return NULL;
+    return xstrdup(real + len + (real[len] == '/'));
 }
 
 /* A link to a directory outside is followed; not one to a directory that holds the link. */
@@ -443,23 +503,28 @@ static bool refuse_loop(const char *link, struct err *err)
 }
 
 static bool add_tree_link(const struct tree *tree, const char *relative, const char *source,
-                          const char *path, int depth, struct err *err)
+                          const char *path, const struct level *level, struct err *err)
 {
     cleanup_free char *target = read_link(source, err);
+    cleanup_free char *below = inside(tree, source);
     struct stat st;
 
     if (target == NULL)
         return false;
-    if (stays_inside(tree, relative, source, target))
+    if (below != NULL && (target[0] == '/' || climbs_out(relative, target))) {
+        free(target);
+        target = climb(depth_of(relative), below);
+    }
+    if (below != NULL)
         return plan_add_symlink(tree->plan, path, target, tree->origin, err);
     if (stat(source, &st) != 0)
         return true; /* dangling: of no use on the server either */
     if (S_ISDIR(st.st_mode))
-        return refuse_loop(source, err) && add_tree_dir(tree, relative, depth + 1, err);
+        return refuse_loop(source, err) && add_tree_dir(tree, relative, level, err);
     return !S_ISREG(st.st_mode) || plan_add_file(tree->plan, path, source, tree->origin, err);
 }
 
-static bool add_tree_entry(const struct tree *tree, const char *relative, int depth,
+static bool add_tree_entry(const struct tree *tree, const char *relative, const struct level *level,
                            struct err *err)
 {
     cleanup_free char *source = xasprintf("%s/%s", tree->source, relative);
@@ -471,9 +536,9 @@ static bool add_tree_entry(const struct tree *tree, const char *relative, int de
     if (tree->filter != NULL && !tree->filter(relative, S_ISDIR(st.st_mode), tree->context))
         return true;
     if (S_ISDIR(st.st_mode))
-        return add_tree_dir(tree, relative, depth + 1, err);
+        return add_tree_dir(tree, relative, level, err);
     if (S_ISLNK(st.st_mode))
-        return add_tree_link(tree, relative, source, path, depth, err);
+        return add_tree_link(tree, relative, source, path, level, err);
     return !S_ISREG(st.st_mode) || plan_add_file(tree->plan, path, source, tree->origin, err);
 }
 
@@ -487,17 +552,39 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static bool add_tree_dir(const struct tree *tree, const char *relative, int depth, struct err *err)
+static bool enter(struct level *level, const struct level *above, const char *source,
+                  struct err *err)
+{
+    struct stat st;
+
+    if (stat(source, &st) != 0)
+        return err_sys(err, "'%s'", source);
+    *level = (struct level){above, st.st_dev, st.st_ino, above != NULL ? above->depth + 1 : 0};
+    if (level->depth > TREE_DEPTH_MAX)
+        return err_set(err, ERR_INPUT, "'%s': more than %d directories deep", source,
+                       TREE_DEPTH_MAX);
+    for (; above != NULL; above = above->above) {
+        if (above->device == st.st_dev && above->inode == st.st_ino) {
+            (void)err_set(err, ERR_INPUT, "'%s' contains itself: a symlink leads back to it",
+                          source);
+            return err_hint(err, "remove the symlink");
+        }
+    }
+    return true;
+}
+
+static bool add_tree_dir(const struct tree *tree, const char *relative, const struct level *above,
+                         struct err *err)
 {
     cleanup_free char *source = xasprintf("%s/%s", tree->source, relative);
     cleanup_free char *path = xasprintf("%s/%s", tree->path, relative);
     struct dirent **names = NULL;
+    struct level level;
     int count;
     bool ok = true;
 
-    if (depth > TREE_DEPTH_MAX)
-        return err_set(err, ERR_INPUT, "'%s': more than %d directories deep", source,
-                       TREE_DEPTH_MAX);
+    if (!enter(&level, above, source, err))
+        return false;
     count = scandir(source, &names, no_dots, by_bytes);
     if (count < 0)
         return unreadable(source, err);
@@ -506,7 +593,7 @@ static bool add_tree_dir(const struct tree *tree, const char *relative, int dept
         cleanup_free char *child =
             xasprintf("%s%s%s", relative, relative[0] != '\0' ? "/" : "", names[i]->d_name);
 
-        ok = ok && add_tree_entry(tree, child, depth, err);
+        ok = ok && add_tree_entry(tree, child, &level, err);
         free(names[i]);
     }
     free(names);
@@ -518,11 +605,11 @@ bool plan_add_tree(struct plan *plan, const char *path, const char *source,
 {
     struct tree tree = {plan, path, source, origin, filter, context};
 
-    return add_tree_dir(&tree, "", 0, err);
+    return add_tree_dir(&tree, "", NULL, err);
 }
 
 /* '/' sorts before every other byte, so that a directory's children follow it at once. */
-static int compare_paths(const char *a, const char *b)
+int plan_path_compare(const char *a, const char *b)
 {
     while (*a != '\0' && *a == *b) {
         a++;
@@ -542,7 +629,7 @@ static int compare_entries(const void *a, const void *b)
     const struct plan_entry *const *left = a;
     const struct plan_entry *const *right = b;
 
-    return compare_paths((*left)->path, (*right)->path);
+    return plan_path_compare((*left)->path, (*right)->path);
 }
 
 void plan_sort(struct plan *plan)

@@ -79,8 +79,9 @@ struct plan_origin {
                                      struct err *err);
 
 /*
- * Adds a file of the system at the same absolute path in the image. Symlinks on the way (/lib,
- * libz.so.1) become relative symlinks, so that the image resolves the name as the host did.
+ * Adds a file, or a directory with all that is below it, of the system at the same absolute path in
+ * the image. Symlinks on the way (/lib, libz.so.1) become relative symlinks, so that the image
+ * resolves the name as the host did.
  */
 [[nodiscard]] bool plan_add_system(struct plan *plan, const char *host_path,
                                    struct plan_origin origin, struct err *err);
@@ -89,8 +90,9 @@ struct plan_origin {
 typedef bool plan_filter(const char *relative, bool is_dir, void *context);
 
 /*
- * Adds a directory tree under an image path. Symlinks inside the tree are kept when they stay in
- * it and followed otherwise; sockets, fifos and devices are left out. filter may be NULL.
+ * Adds a directory tree under an image path. Symlinks that lead to another place of the tree are
+ * kept (absolute ones become relative), others are followed; left out are sockets, fifos, devices
+ * and symlinks to nothing. filter may be NULL; a followed symlink is not a directory to it.
  */
 [[nodiscard]] bool plan_add_tree(struct plan *plan, const char *path, const char *source,
                                  struct plan_origin origin, plan_filter *filter, void *context,
@@ -102,3 +104,6 @@ void plan_remove(struct plan *plan, const char *path);
 
 /* Orders entries by path, component by component, so that parents come before children. */
 void plan_sort(struct plan *plan);
+
+/* That order, as strcmp(): by bytes, but '/' before every other one. */
+int plan_path_compare(const char *a, const char *b);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Mirrors image.c. Cases: what was written is read back · the same bytes for any number of workers
- * · large directories · other readers accept it · damaged images end in an error. */
+ * · large directories, holes, long links · the order of files and that of the tree · other readers
+ * and the kernel accept it · a full disk · damaged images and those that claim too much. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,9 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "bundler/image.h"
@@ -282,6 +286,203 @@ static void unsquashfs_accepts_the_image(void **state)
     assert_int_equal(access("other/many/file-599", R_OK), 0);
 }
 
+enum { CROWD = 4000, HOLE = 3 << 20, LINK_LENGTH = 4000 };
+
+/* What takes the rarer kinds of inode: a directory of more than 64 KiB, holes, a long link. */
+static void fill_hard_plan(struct plan *plan)
+{
+    struct plan_origin origin = {PLAN_PART_APP, "test"};
+    cleanup_free char *hole = xcalloc(HOLE, 1);
+    cleanup_free char *target = xcalloc(LINK_LENGTH + 1, 1);
+    struct err err = {0};
+
+    plan_init(plan);
+    memset(target, 'x', LINK_LENGTH);
+    memcpy(hole + HOLE / 2, "middle", 6);
+    assert_true(plan_add_symlink(plan, "long", target, origin, &err));
+    assert_true(plan_add_data(plan, "holes", 0644, hole, HOLE, origin, &err));
+    assert_true(plan_add_data(plan, "zeros", 0644, hole, 1000, origin, &err));
+    assert_true(plan_add_data(plan, "void", 0644, hole, HOLE / 4, origin, &err));
+    for (int i = 0; i < CROWD; i++) {
+        cleanup_free char *path = xasprintf("crowd/a-name-of-some-length-%d/x", i);
+
+        assert_true(plan_add_data(plan, path, 0755, path, strlen(path), origin, &err));
+    }
+}
+
+static uint64_t write_plan(const char *path, const struct plan *plan)
+{
+    struct image_options options = {.level = 3, .mtime = 1};
+    struct err err = {0};
+    uint64_t size = 0;
+    cleanup_fd int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (!image_write(plan, fd, 0, &options, &size, &err))
+        fail_msg("%s", err.msg);
+    return size;
+}
+
+static void assert_crowd(const char *dir)
+{
+    for (int i = 0; i < CROWD; i++) {
+        cleanup_free char *path = xasprintf("%s/crowd/a-name-of-some-length-%d/x", dir, i);
+
+        if (access(path, X_OK) != 0)
+            fail_msg("%s: %s", path, strerror(errno));
+    }
+}
+
+static void assert_hard_tree(const char *dir)
+{
+    cleanup_free char *holes = xasprintf("%s/holes", dir);
+    cleanup_free char *link = xasprintf("%s/long", dir);
+    cleanup_free char *data = NULL;
+    char target[LINK_LENGTH + 2];
+    size_t size = 0;
+    struct err err = {0};
+
+    assert_crowd(dir);
+    assert_true(fs_read_file(holes, HOLE, &data, &size, &err));
+    assert_int_equal(size, HOLE);
+    assert_memory_equal(data + HOLE / 2, "middle", 6);
+    assert_int_equal(data[0], 0);
+    assert_int_equal(data[HOLE - 1], 0);
+    assert_int_equal(readlink(link, target, sizeof(target)), LINK_LENGTH);
+}
+
+static void rare_inodes_are_read_back(void **state)
+{
+    struct image *image = NULL;
+    struct plan plan;
+    struct err err = {0};
+    uint64_t size;
+    cleanup_fd int fd = -1;
+    cleanup_fd int dir = -1;
+
+    (void)state;
+    fill_hard_plan(&plan);
+    size = write_plan("hard", &plan);
+    plan_release(&plan);
+    fd = open("hard", O_RDONLY | O_CLOEXEC);
+    assert_true(image_open(&image, fd, 0, size, &err));
+    assert_true(image_check(image, &err));
+    assert_int_equal(mkdir("hard-out", 0755), 0);
+    dir = open("hard-out", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(image_extract(image, dir, &err));
+    image_free(image);
+    assert_hard_tree("hard-out");
+}
+
+/* Returns whether the program ran and ended well. */
+static bool runs(const char *const argv[])
+{
+    struct proc_request request = {.argv = (const char **)(uintptr_t)argv,
+                                   .output_max_bytes = 1 << 20};
+    struct proc_output output = {0};
+    struct err err = {0};
+    bool ok = proc_capture(&request, &output, &err) && output.exit_code == 0;
+
+    proc_output_release(&output);
+    return ok;
+}
+
+/* Needs root and a loop device; elsewhere the end-to-end tests mount images. */
+static void the_kernel_accepts_the_image(void **state)
+{
+    const char *const argv[] = {"mount", "-t", "squashfs", "-o", "loop,ro", "hard", "mnt", NULL};
+    struct plan plan;
+    struct stat root;
+    struct stat crowd;
+
+    (void)state;
+    fill_hard_plan(&plan);
+    (void)write_plan("hard", &plan);
+    plan_release(&plan);
+    assert_int_equal(mkdir("mnt", 0755), 0);
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        !runs(argv))
+        skip();
+    assert_hard_tree("mnt");
+    assert_int_equal(stat("mnt", &root), 0);
+    assert_int_equal(stat("mnt/crowd", &crowd), 0);
+    assert_int_equal(umount("mnt"), 0);
+    assert_int_equal(root.st_nlink, 3);
+    assert_int_equal(crowd.st_nlink, CROWD + 2);
+    assert_int_equal(crowd.st_mtime, 1);
+    assert_int_equal(crowd.st_uid, 0);
+}
+
+static int backwards(const void *a, const void *b)
+{
+    const struct plan_entry *const *left = a;
+    const struct plan_entry *const *right = b;
+
+    return plan_path_compare((*right)->path, (*left)->path);
+}
+
+/* Contents lie as the plan says: in an image that is ordered for a boot, not by name. */
+static void the_tree_does_not_depend_on_the_order_of_files(void **state)
+{
+    struct image *image = NULL;
+    struct tally tally = {0};
+    struct plan plan;
+    struct err err = {0};
+    uint64_t size;
+    cleanup_fd int fd = -1;
+
+    (void)state;
+    fill_plan(&plan);
+    qsort(plan.entries, plan.count, sizeof(plan.entries[0]), backwards);
+    size = write_plan("backwards", &plan);
+    plan_release(&plan);
+    fd = open("backwards", O_RDONLY | O_CLOEXEC);
+    assert_true(image_open(&image, fd, 0, size, &err));
+    assert_true(image_each(image, count_node, &tally, &err));
+    assert_int_equal(tally.nodes, ENTRIES);
+    assert_content(image, "data/large", large, sizeof(large));
+    assert_content(image, "many/file-0", "many/file-0", 11);
+    image_free(image);
+}
+
+static void a_full_disk_is_named(void **state)
+{
+    struct image_options options = {.level = 1, .workers = 2};
+    struct plan plan;
+    struct err err = {0};
+    uint64_t size;
+    cleanup_fd int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    fill_plan(&plan);
+    assert_false(image_write(&plan, fd, 0, &options, &size, &err));
+    assert_int_equal(err.kind, ERR_SYSTEM);
+    assert_int_equal(err.sys_errno, ENOSPC);
+    plan_release(&plan);
+}
+
+static void an_absent_source_is_named(void **state)
+{
+    struct plan_origin origin = {PLAN_PART_APP, "test"};
+    struct image_options options = {.level = 1, .workers = 1};
+    struct plan plan;
+    struct err err = {0};
+    uint64_t size;
+    cleanup_fd int fd = open("refused", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    (void)state;
+    plan_init(&plan);
+    assert_false(image_write(&plan, fd, 0, &options, &size, &err));
+    assert_non_null(strstr(err.msg, "nothing to pack"));
+    err = (struct err){0};
+    scratch_write("vanishing", "x", 1);
+    assert_true(plan_add_file(&plan, "vanishing", "vanishing", origin, &err));
+    assert_int_equal(unlink("vanishing"), 0);
+    assert_false(image_write(&plan, fd, 0, &options, &size, &err));
+    assert_non_null(strstr(err.msg, "'vanishing'"));
+    assert_int_equal(err.sys_errno, ENOENT);
+    plan_release(&plan);
+}
+
 static void a_source_that_changed_is_refused(void **state)
 {
     struct plan_origin origin = {PLAN_PART_APP, "test"};
@@ -411,6 +612,79 @@ static void damaged_inodes_end_in_an_error(void **state)
     survive_damage(good, size);
 }
 
+static void assert_claims_too_much(const char *path)
+{
+    struct image *image = NULL;
+    struct stat st;
+    struct err err = {0};
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_true(image_open(&image, fd, 0, (uint64_t)st.st_size, &err));
+    assert_false(image_check(image, &err));
+    image_free(image);
+    assert_string_equal(err.id, "E-IMAGE");
+    if (strstr(err.msg, "claims to hold more") == NULL)
+        fail_msg("%s", err.msg);
+}
+
+static bool make_squashfs(const char *tree, const char *path)
+{
+    const char *const argv[] = {"mksquashfs", tree,    path,   "-quiet", "-no-progress", "-noI",
+                                "-noappend",  "-comp", "zstd", "-b",     "1M",           NULL};
+
+    return runs(argv);
+}
+
+/* More names than inodes: a small image could make a reader remember a thousand times its size. */
+static void hard_links_are_refused(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    assert_true(fs_mkdir_p("linked", 0755, &err));
+    scratch_write("linked/a", "x", 1);
+    assert_int_equal(link("linked/a", "linked/b"), 0);
+    assert_int_equal(link("linked/a", "linked/c"), 0);
+    if (!make_squashfs("linked", "linked.image"))
+        skip();
+    assert_claims_too_much("linked.image");
+}
+
+/*
+ * A file of one hole, whose size is raised to more than a terabyte: the sizes of its blocks are
+ * then whatever follows its inode, here the targets of long symlinks.
+ */
+static void terabytes_of_nothing_are_refused(void **state)
+{
+    static const uint64_t honest = ((uint64_t)1 << 22) + 1;
+    static const uint64_t claimed = ((uint64_t)1 << 40) + 1;
+    char target[LINK_LENGTH + 1] = {0};
+    cleanup_free char *bytes = NULL;
+    size_t size = 0;
+    char *found;
+    struct err err = {0};
+
+    (void)state;
+    assert_true(fs_mkdir_p("sparse", 0755, &err));
+    scratch_write("sparse/a", "", 0);
+    assert_int_equal(truncate("sparse/a", (off_t)honest), 0);
+    memset(target, 'x', LINK_LENGTH);
+    for (int i = 0; i < 1100; i++) {
+        cleanup_free char *link = xasprintf("sparse/b%d", i);
+
+        assert_int_equal(symlink(target, link), 0);
+    }
+    if (!make_squashfs("sparse", "sparse.image"))
+        skip();
+    assert_true(fs_read_file("sparse.image", 64 << 20, &bytes, &size, &err));
+    found = memmem(bytes, size, &honest, sizeof(honest));
+    assert_non_null(found);
+    memcpy(found, &claimed, sizeof(claimed));
+    scratch_write("sparse.image", bytes, size);
+    assert_claims_too_much("sparse.image");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,9 +694,16 @@ int main(void)
         cmocka_unit_test(any_number_of_workers_gives_the_same_bytes),
         cmocka_unit_test(extraction_gives_the_files_back),
         cmocka_unit_test(unsquashfs_accepts_the_image),
+        cmocka_unit_test(rare_inodes_are_read_back),
+        cmocka_unit_test(the_kernel_accepts_the_image),
+        cmocka_unit_test(the_tree_does_not_depend_on_the_order_of_files),
+        cmocka_unit_test(a_full_disk_is_named),
+        cmocka_unit_test(an_absent_source_is_named),
         cmocka_unit_test(a_source_that_changed_is_refused),
         cmocka_unit_test(damaged_images_end_in_an_error),
         cmocka_unit_test(damaged_inodes_end_in_an_error),
+        cmocka_unit_test(hard_links_are_refused),
+        cmocka_unit_test(terabytes_of_nothing_are_refused),
     };
 
     return cmocka_run_group_tests(tests, prepare, scratch_leave);

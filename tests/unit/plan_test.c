@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "bundler/plan.h"
@@ -205,6 +206,62 @@ static void files_of_the_system_keep_their_symlinks(void **state)
     assert_true(plan_add_system(plan, to, origin, &err)); /* another way to the same file */
 }
 
+/* sys/a/up/../file is b/file: "up" leads to b/c, and ".." is looked at only there. */
+static void dots_behind_symlinks_mean_what_they_do_on_the_host(void **state)
+{
+    struct plan *plan = *state;
+    cleanup_free char *asked = xasprintf("%s/dots/a/up/../file", scratch_dir);
+    cleanup_free char *link = xasprintf("%s/dots/a/up", scratch_dir);
+    cleanup_free char *file = xasprintf("%s/dots/b/file", scratch_dir);
+    cleanup_free char *wrong = xasprintf("%s/dots/a/file", scratch_dir);
+    struct err err = {0};
+
+    assert_true(fs_mkdir_p("dots/a", 0755, &err));
+    assert_true(fs_mkdir_p("dots/b/c", 0755, &err));
+    scratch_write("dots/a/file", "wrong", 5);
+    scratch_write("dots/b/file", "right", 5);
+    assert_int_equal(symlink("../b/c", "dots/a/up"), 0);
+    assert_true(plan_add_system(plan, asked, origin, &err));
+    assert_link(plan, link + 1, "../b/c");
+    assert_type(plan, file + 1, PLAN_FILE);
+    assert_null(plan_find(plan, wrong + 1));
+}
+
+/* On the host "/.." is "/"; in an image it would be what the image is mounted on. */
+static void links_of_the_system_stay_in_the_image(void **state)
+{
+    struct plan *plan = *state;
+    cleanup_free char *deep = xasprintf("../../../../../..%s/high/file", scratch_dir);
+    cleanup_free char *path = xasprintf("%s/high/link", scratch_dir);
+    cleanup_free char *want = xasprintf("../../..%s/high/file", scratch_dir);
+    struct err err = {0};
+
+    assert_int_equal(mkdir("high", 0755), 0);
+    scratch_write("high/file", "x", 1);
+    assert_int_equal(symlink(deep, "high/link"), 0);
+    assert_true(plan_add_system(plan, path, origin, &err));
+    assert_link(plan, path + 1, want);
+}
+
+static void directories_of_the_system_are_added_whole(void **state)
+{
+    struct plan *plan = *state;
+    cleanup_free char *asked = xasprintf("%s/share/zone", scratch_dir);
+    cleanup_free char *there = xasprintf("%s/share/real/Europe/Berlin", scratch_dir);
+    cleanup_free char *below = xasprintf("%s/share/real/Europe/Berlin/x", scratch_dir);
+    struct err err = {0};
+
+    assert_true(fs_mkdir_p("share/real/Europe", 0755, &err));
+    scratch_write("share/real/Europe/Berlin", "x", 1);
+    assert_int_equal(symlink("real", "share/zone"), 0);
+    assert_true(plan_add_system(plan, asked, origin, &err));
+    assert_link(plan, asked + 1, "real");
+    assert_type(plan, there + 1, PLAN_FILE);
+    assert_false(plan_add_system(plan, below, origin, &err));
+    assert_int_equal(err.sys_errno, ENOTDIR);
+    assert_false(plan_add_system(plan, "etc/passwd", origin, &err));
+}
+
 static void loops_of_symlinks_end(void **state)
 {
     cleanup_free char *loop = xasprintf("%s/loop-a", scratch_dir);
@@ -224,6 +281,7 @@ static bool without_tmp(const char *relative, bool is_dir, void *context)
 
 static void make_tree(void)
 {
+    cleanup_free char *absolute = xasprintf("%s/tree/tmp", scratch_dir);
     struct err err = {0};
 
     assert_true(fs_mkdir_p("tree/lib/deep", 0755, &err));
@@ -240,6 +298,7 @@ static void make_tree(void)
     assert_int_equal(symlink("../outside/file", "tree/file"), 0);
     assert_int_equal(symlink("../outside/dir", "tree/dir"), 0);
     assert_int_equal(symlink("nowhere", "tree/dangling"), 0);
+    assert_int_equal(symlink(absolute, "tree/lib/deep/absolute"), 0);
     assert_int_equal(mkfifo("tree/fifo", 0600), 0);
 }
 
@@ -256,8 +315,10 @@ static void trees_keep_links_that_stay_inside(void **state)
     assert_type(plan, "app/none", PLAN_DIR);
     assert_link(plan, "app/lib/deep/in", "../a.rb");
     assert_link(plan, "app/lib/deep/top", "../..");
-    /* Its way leaves the tree, which has another name in the image. */
-    assert_type(plan, "app/around", PLAN_FILE);
+    /* Their way leaves the tree, which has another name in the image. */
+    assert_link(plan, "app/around", "lib/a.rb");
+    /* Not followed: it would bring in what the filter keeps out. */
+    assert_link(plan, "app/lib/deep/absolute", "../../tmp");
     assert_type(plan, "app/file", PLAN_FILE);
     assert_type(plan, "app/dir", PLAN_DIR);
     assert_type(plan, "app/dir/inner", PLAN_FILE);
@@ -265,6 +326,21 @@ static void trees_keep_links_that_stay_inside(void **state)
     assert_null(plan_find(plan, "app/fifo"));
     assert_null(plan_find(plan, "app/tmp"));
     assert_true(plan->newest > 0);
+}
+
+/* tree -> outside -> tree: each followed, none its own parent by name. */
+static void trees_that_contain_themselves_are_refused(void **state)
+{
+    cleanup_free char *source = xasprintf("%s/ring/one", scratch_dir);
+    struct err err = {0};
+
+    assert_true(fs_mkdir_p("ring/one", 0755, &err));
+    assert_true(fs_mkdir_p("ring/two", 0755, &err));
+    assert_int_equal(symlink("../two", "ring/one/next"), 0);
+    assert_int_equal(symlink("../../ring", "ring/two/next"), 0);
+    assert_false(plan_add_tree(*state, "app", source, origin, NULL, NULL, &err));
+    assert_non_null(strstr(err.msg, "which holds it"));
+    assert_string_equal(err.id, "E-LOOP");
 }
 
 int main(void)
@@ -278,8 +354,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(parents_come_before_children, setup, teardown),
         cmocka_unit_test_setup_teardown(removed_entries_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(files_of_the_system_keep_their_symlinks, setup, teardown),
+        cmocka_unit_test_setup_teardown(dots_behind_symlinks_mean_what_they_do_on_the_host, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(links_of_the_system_stay_in_the_image, setup, teardown),
+        cmocka_unit_test_setup_teardown(directories_of_the_system_are_added_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(loops_of_symlinks_end, setup, teardown),
         cmocka_unit_test_setup_teardown(trees_keep_links_that_stay_inside, setup, teardown),
+        cmocka_unit_test_setup_teardown(trees_that_contain_themselves_are_refused, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
