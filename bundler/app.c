@@ -53,11 +53,12 @@ static const struct {
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-static bool exists(const char *dir, const char *name)
+static bool has_file(const char *dir, const char *name)
 {
     cleanup_free char *path = xasprintf("%s/%s", dir, name);
+    struct stat st;
 
-    return access(path, F_OK) == 0;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -104,20 +105,20 @@ static char *identity(const char *text)
 
 static bool check_kind(const struct app *app, struct err *err)
 {
-    if (exists(app->dir, "rucksack.yml")) {
+    if (has_file(app->dir, "rucksack.yml")) {
         (void)err_set(err, ERR_INPUT, "'%s/rucksack.yml': configuration is not built yet",
                       app->dir);
         (void)err_id(err, "E-UNBUILT");
         return err_hint(err, "move it away; what is detected is packed");
     }
-    if (exists(app->dir, "Procfile") || exists(app->dir, "bin/rails")) {
+    if (has_file(app->dir, "Procfile") || has_file(app->dir, "bin/rails")) {
         (void)err_set(err, ERR_INPUT, "'%s': %s", app->dir,
-                      exists(app->dir, "Procfile") ? "a Procfile is not read yet"
-                                                   : "Rails is not built yet");
+                      has_file(app->dir, "Procfile") ? "a Procfile is not read yet"
+                                                     : "Rails is not built yet");
         (void)err_id(err, "E-UNBUILT");
         return err_hint(err, "so far: applications with a config.ru");
     }
-    if (exists(app->dir, "config.ru"))
+    if (has_file(app->dir, "config.ru"))
         return true;
     (void)err_set(err, ERR_INPUT, "'%s' has no config.ru", app->dir);
     (void)err_id(err, "E-APP");

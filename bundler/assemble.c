@@ -52,6 +52,15 @@ static bool bad_output(const char *path, struct err *err)
                     path);
 }
 
+static bool output_failed(const char *path, struct err *err)
+{
+    int why = errno;
+
+    (void)err_sys(err, "'%s'", path);
+    errno = why;
+    return bad_output(path, err);
+}
+
 static bool output_open(struct output *output, const char *path, struct err *err)
 {
     cleanup_free char *copy = xstrdup(path);
@@ -62,8 +71,7 @@ static bool output_open(struct output *output, const char *path, struct err *err
     output->scratch = xasprintf("%s.%ld.tmp", path, (long)getpid());
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
-        (void)err_sys(err, "'%s'", path);
-        return bad_output(path, err);
+        return output_failed(path, err);
     }
     output->fd = open(output->directory, O_RDWR | O_TMPFILE | O_CLOEXEC, 0755);
     if (output->fd >= 0)
@@ -73,8 +81,7 @@ static bool output_open(struct output *output, const char *path, struct err *err
     output->is_named = output->fd >= 0;
     if (output->is_named)
         return true;
-    (void)err_sys(err, "'%s'", path);
-    return bad_output(path, err);
+    return output_failed(path, err);
 }
 
 /* A file without a name gets one by linkat(2), which does not replace: so first the scratch name,
@@ -84,15 +91,15 @@ static bool output_publish(struct output *output, struct err *err)
     cleanup_free char *link = xasprintf("/proc/self/fd/%d", output->fd);
 
     if (fchmod(output->fd, 0755) != 0 || fsync(output->fd) != 0)
-        return err_sys(err, "'%s'", output->path);
+        return output_failed(output->path, err);
     if (!output->is_named) {
         unfinished_watch(output->scratch);
         if (linkat(AT_FDCWD, link, AT_FDCWD, output->scratch, AT_SYMLINK_FOLLOW) != 0)
-            return err_sys(err, "'%s'", output->scratch);
+            return output_failed(output->scratch, err);
         output->is_named = true;
     }
     if (rename(output->scratch, output->path) != 0)
-        return err_sys(err, "'%s'", output->path);
+        return output_failed(output->path, err);
     output->is_named = false;
     return true;
 }

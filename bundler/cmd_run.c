@@ -56,8 +56,11 @@ static bool build_and_name(const char *dir, char **ret_file, struct err *err)
     cleanup_free char *file = NULL;
     struct build_request request = {.dir = dir, .fast = true};
 
-    if (cache == NULL)
-        return err_set(err, ERR_INPUT, "neither XDG_CACHE_HOME nor HOME says where to build");
+    if (cache == NULL) {
+        (void)err_set(err, ERR_INPUT, "neither XDG_CACHE_HOME nor HOME says where to build");
+        (void)err_id(err, "E-OUTPUT");
+        return err_hint(err, "name a directory: XDG_CACHE_HOME=DIR");
+    }
     if (real == NULL)
         return err_sys(err, "'%s'", dir);
     if (!fs_mkdir_p(cache, 0700, err))

@@ -345,6 +345,7 @@ static bool append_source(struct writer *writer, const struct plan_entry *entry,
     if (size == entry->size_bytes)
         return true;
     (void)err_set(err, ERR_INPUT, "'%s' changed while it was being packed", entry->source);
+    (void)err_id(err, "E-READ");
     return err_hint(err, "build again when nothing writes to it");
 }
 

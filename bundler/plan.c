@@ -200,6 +200,13 @@ bool plan_add_dir(struct plan *plan, const char *path, struct plan_origin origin
     return add(plan, path, entry, origin, err);
 }
 
+static bool unreadable(const char *source, struct err *err)
+{
+    (void)err_sys(err, "'%s'", source);
+    (void)err_id(err, "E-READ");
+    return err_hint(err, "make it readable, or move it out of what is packed");
+}
+
 bool plan_add_file(struct plan *plan, const char *path, const char *source,
                    struct plan_origin origin, struct err *err)
 {
@@ -207,7 +214,7 @@ bool plan_add_file(struct plan *plan, const char *path, const char *source,
     struct stat st;
 
     if (stat(source, &st) != 0 || access(source, R_OK) != 0)
-        return err_sys(err, "'%s'", source);
+        return unreadable(source, err);
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_INPUT, "'%s' is not a regular file", source);
     if (st.st_mtime > plan->newest)
@@ -477,6 +484,24 @@ static char *inside(const struct tree *tree, const char *source)
     return xstrdup(real + len + (real[len] == '/'));
 }
 
+/* A link to a directory outside is followed; not one to a directory that holds the link. */
+static bool refuse_loop(const char *link, struct err *err)
+{
+    cleanup_free char *holder = xstrndup(link, (size_t)(strrchr(link, '/') - link) + 1);
+    cleanup_free char *here = realpath(holder, NULL);
+    cleanup_free char *there = realpath(link, NULL);
+    size_t len = there != NULL ? strlen(there) : 0;
+
+    if (here == NULL || there == NULL)
+        return unreadable(link, err);
+    /* "/" holds everything, and is the only one that ends in a slash */
+    if (strncmp(here, there, len) != 0 || (len > 1 && here[len] != '/' && here[len] != '\0'))
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' leads to '%s', which holds it", link, there);
+    (void)err_id(err, "E-LOOP");
+    return err_hint(err, "remove the link, or let it name what is needed only");
+}
+
 static bool add_tree_link(const struct tree *tree, const char *relative, const char *source,
                           const char *path, const struct level *level, struct err *err)
 {
@@ -495,7 +520,7 @@ static bool add_tree_link(const struct tree *tree, const char *relative, const c
     if (stat(source, &st) != 0)
         return true; /* dangling: of no use on the server either */
     if (S_ISDIR(st.st_mode))
-        return add_tree_dir(tree, relative, level, err);
+        return refuse_loop(source, err) && add_tree_dir(tree, relative, level, err);
     return !S_ISREG(st.st_mode) || plan_add_file(tree->plan, path, source, tree->origin, err);
 }
 
@@ -507,7 +532,7 @@ static bool add_tree_entry(const struct tree *tree, const char *relative, const 
     struct stat st;
 
     if (lstat(source, &st) != 0)
-        return err_sys(err, "'%s'", source);
+        return unreadable(source, err);
     if (tree->filter != NULL && !tree->filter(relative, S_ISDIR(st.st_mode), tree->context))
         return true;
     if (S_ISDIR(st.st_mode))
@@ -562,7 +587,7 @@ static bool add_tree_dir(const struct tree *tree, const char *relative, const st
         return false;
     count = scandir(source, &names, no_dots, by_bytes);
     if (count < 0)
-        return err_sys(err, "'%s'", source);
+        return unreadable(source, err);
     ok = plan_add_dir(tree->plan, path, tree->origin, err);
     for (int i = 0; i < count; i++) {
         cleanup_free char *child =

@@ -61,6 +61,7 @@ static bool scratch_init(struct scratch *scratch, struct err *err)
 
     if (mkdtemp(dir) == NULL) {
         (void)err_sys(err, "'%s': temporary directory", scratch_parent());
+        (void)err_id(err, "E-TMP");
         return err_hint(err, "name one that can be written: TMPDIR=DIR");
     }
     scratch->dir = steal_ptr(&dir);
@@ -76,6 +77,24 @@ static bool scratch_init(struct scratch *scratch, struct err *err)
     return fs_write_all(fd, script.data, script.size, err);
 }
 
+/*
+ * Inside `bundle exec`, Bundler keeps in BUNDLER_ORIG_* what each variable was: the application
+ * that is packed need not be the one whose bundle runs us. See Bundler's
+ * lib/bundler/environment_preserver.rb Returns NULL when the variable was not set.
+ */
+static char *original(const char *assignment)
+{
+    int len = (int)strcspn(assignment, "=");
+    cleanup_free char *key = xasprintf("BUNDLER_ORIG_%.*s", len, assignment);
+    const char *value = getenv(key);
+
+    if (value == NULL)
+        return xstrdup(assignment);
+    return strcmp(value, "BUNDLER_ENVIRONMENT_PRESERVER_INTENTIONALLY_NIL") == 0
+               ? NULL
+               : xasprintf("%.*s=%s", len, assignment, value);
+}
+
 /* Our environment, but with the probe and without what the user's RUBYOPT would load into it. */
 static char **probe_environment(const struct scratch *scratch)
 {
@@ -87,8 +106,11 @@ static char **probe_environment(const struct scratch *scratch)
         count++;
     envp = xcalloc(count + 3, sizeof(*envp));
     for (size_t i = 0; i < count; i++) {
-        if (strncmp(environ[i], "RUBYOPT=", 8) != 0)
-            envp[used++] = xstrdup(environ[i]);
+        if (strncmp(environ[i], "RUBYOPT=", 8) == 0 ||
+            strncmp(environ[i], "BUNDLER_ORIG_", 13) == 0)
+            continue;
+        envp[used] = original(environ[i]);
+        used += envp[used] != NULL;
     }
     envp[used++] = xasprintf("RUBYOPT=-r%s", scratch->script);
     envp[used] = xasprintf("RUCKSACK_PROBE=/proc/%ld/fd/%d", (long)getpid(), scratch->answer);

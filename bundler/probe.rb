@@ -68,6 +68,7 @@ module RucksackProbe
                         "make it: bundle install")
     end
     found = Bundler.definition
+    found.validate_runtime!
     check_lock(found)
     found
   end
@@ -75,7 +76,7 @@ module RucksackProbe
   def check_lock(definition)
     definition.ensure_equivalent_gemfile_and_lockfile(true)
   rescue Bundler::ProductionError => e
-    reason = e.message.lines.map(&:strip).grep(/\A\*/).join(", ")
+    reason = e.message.lines.map(&:strip).grep(/\A\*/).map { |line| line.delete_prefix("* ") }.join(", ")
     reason = "it does not match the Gemfile" if reason.empty?
     raise Problem.new("E-LOCK", "the lockfile is incomplete: #{reason}", "complete it: bundle install")
   end
@@ -160,8 +161,10 @@ module RucksackProbe
     failure(e.id, e.message, e.hint)
   end
 
+  # Without the excerpt of the Gemfile, which Bundler sets between rules.
   def one_line(error)
-    error.message.lines.map(&:strip).reject(&:empty?).join(" ")
+    lines = error.message.lines.map { |line| line.strip.sub(/\A(\[!\]|#) +/, "") }
+    lines.take_while { |line| !line.match?(/\A#? *-{4,}\z/) }.reject(&:empty?).join(" ")
   end
 
   def failure(id, message, hint)

@@ -11,7 +11,7 @@ setup_file() {
 }
 
 setup() {
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
     app=$BATS_TEST_TMPDIR/app
     out=$BATS_TEST_TMPDIR/out
     mounted=
@@ -80,6 +80,8 @@ nothing_written() {
     mkdir empty
     refused E-APP build empty
     [[ $stderr == *"has no config.ru"* ]]
+    mkdir empty/config.ru
+    refused E-APP build empty
 }
 
 @test "no Gemfile: E-GEMFILE" {
@@ -93,6 +95,26 @@ nothing_written() {
     echo 'gem "puma' | rewrite app/Gemfile
     refused E-GEMFILE build app
     [[ $stderr == *"Gemfile"*"puma"* ]]
+}
+
+@test "a Gemfile that raises: E-GEMFILE with reason and line, without Bundler's excerpt" {
+    copy_app
+    { cat app/Gemfile; echo 'raise "boom"'; } | rewrite app/Gemfile
+    refused E-GEMFILE build app
+    [[ ${stderr_lines[0]} == *"boom"*"/Gemfile:"+([0-9]) ]]
+}
+
+@test "a Gemfile that ends the process: E-GEMFILE" {
+    copy_app
+    echo 'exit 0' | rewrite app/Gemfile
+    refused E-GEMFILE build app
+}
+
+@test "a Gemfile for another Ruby: E-RUBY names both" {
+    copy_app
+    { cat app/Gemfile; echo 'ruby "9.8.7"'; } | rewrite app/Gemfile
+    refused E-RUBY build app
+    [[ $stderr == *"$(ruby -e 'print RUBY_VERSION')"*"9.8.7"* ]]
 }
 
 @test "no Gemfile.lock: E-LOCK" {
@@ -150,9 +172,26 @@ nothing_written() {
     mkdir app
     touch app/config.ru
     touch app/Gemfile
-    printf 'GEM\n  specs:\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n\nBUNDLED WITH\n   2.3.15\n' >app/Gemfile.lock
+    printf 'GEM\n  specs:\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n' >app/Gemfile.lock
     refused E-APP build app
     [[ $stderr == *"no web server"*"bundle add puma"* ]]
+}
+
+@test "a link to a directory that holds it: E-LOOP names both" {
+    copy_app
+    ln -s .. app/views/up
+    ln -s ../.. app/views/above
+    refused E-LOOP build app
+    [[ $stderr == *"'$PWD/app/views/above' leads to '$PWD', which holds it"* ]]
+}
+
+@test "a file that the user may not read: E-READ names it" {
+    copy_app
+    touch app/private
+    chmod 600 app/private
+    chown $user "$out"
+    refused E-READ as_user build --fast --quiet -o "$out/app.AppImage" app
+    [[ $stderr == *"app/private': Permission denied"* ]]
 }
 
 # --- objects that are none, or do not fit
@@ -166,8 +205,8 @@ nothing_written() {
 
 @test "a gem's .so that was cut: E-ELF names gem and file" {
     copy_app
-    head -c 300 "$(gem_dir puma)/lib/puma/puma_http11.so" >cut
-    rewrite "$(gem_dir puma)/lib/puma/puma_http11.so" <cut
+    head -c 300 "$(gem_dir puma)/lib/puma/puma_http11.so" >short
+    rewrite "$(gem_dir puma)/lib/puma/puma_http11.so" <short
     refused E-ELF build app
     [[ $stderr == *"gem 'puma'"*"puma_http11.so"* ]]
 }
@@ -243,6 +282,25 @@ as_user() {
     touch nothing/config.ru
     refused E-OUTPUT as_user build -o "$out/app.AppImage" nothing
     [[ $stderr == *"Permission denied"* ]]
+}
+
+@test "no temporary directory: E-TMP" {
+    copy_app
+    TMPDIR=$out/missing refused E-TMP build app
+    [[ $stderr == *"'$out/missing'"*"TMPDIR"* ]]
+}
+
+@test "an output that cannot be replaced: E-OUTPUT, and it stays as it was" {
+    copy_app
+    in_memory "$out"
+    echo old >"$out/app.AppImage"
+    mount --bind "$out/app.AppImage" "$out/app.AppImage"
+    run --separate-stderr build app
+    umount "$out/app.AppImage"
+    [ "$status" -eq 1 ]
+    [[ $stderr == "rucksack: E-OUTPUT: "*$'\nhint: '* ]]
+    [ "$(ls -A "$out")" = app.AppImage ]
+    [ "$(cat "$out/app.AppImage")" = old ]
 }
 
 # --- ends in the middle
@@ -341,7 +399,7 @@ make_slow_bundle() {
 # The bundle answers, from an empty directory and with nothing of the app's gems around.
 answers() {
     mkdir -p elsewhere
-    cd elsewhere
+    cd elsewhere || return
     local words
     words=$(env -i PATH=/usr/bin:/bin HOME=/nonexistent RUCKSACK_STATE="$PWD/state" \
         timeout 60 "$1" exec ruby -e 'require "bundler/setup"; require "sinatra/base"
@@ -433,6 +491,20 @@ gems_in() {
     answers "$out/app.AppImage"
 }
 
+@test "started by the bundle of another application" {
+    copy_app
+    build app
+    mv "$out/app.AppImage" first
+    mkdir tasks
+    : >tasks/Gemfile
+    (
+        cd tasks
+        BUNDLE_FORCE_RUBY_PLATFORM=true bundle lock >/dev/null
+        bundle exec "$rucksack" build --fast --quiet -o "$out/app.AppImage" ../app
+    )
+    cmp first "$out/app.AppImage"
+}
+
 @test "a Gemfile that starts a Ruby of its own" {
     copy_app
     { cat app/Gemfile; echo 'abort "no" unless `ruby -e "print 7"` == "7"'; } | rewrite app/Gemfile
@@ -457,7 +529,7 @@ END
     bundle config set --local path vendor/bundle
     timeout 60 bundle lock --add-platform x86_64-linux >/dev/null
     timeout 60 bundle install --quiet
-    grep -q 'sqlite3 (.*-x86_64-linux' Gemfile.lock
+    grep -q 'sqlite3 (.*-x86_64-linux' Gemfile.lock || skip "there is none for this Ruby"
     cd ..
     build pre
     rm -r pre
@@ -508,6 +580,11 @@ END
     [ "$(ls cache/rucksack/run)" = app.AppImage ]
 }
 
+@test "run of a directory without a home: E-OUTPUT" {
+    copy_app
+    refused E-OUTPUT env -u HOME -u XDG_CACHE_HOME "$rucksack" run app
+}
+
 @test "run of what is not there, and of what is no bundle" {
     refused E-BUNDLE "$rucksack" run "$rucksack"
     refused E-BUNDLE "$rucksack" run missing
@@ -538,5 +615,5 @@ END
     mounted=$PWD/mounted
     [ -x mounted/AppRun ]
     [ "$(head -c 4 "$guestbook" | tail -c 3)" = ELF ]
-    [ "$(dd if="$guestbook" bs=1 skip=8 count=3 status=none | xxd -p)" = 414902 ]
+    [ "$(dd if="$guestbook" bs=1 skip=8 count=3 status=none | od -An -tx1)" = " 41 49 02" ]
 }

@@ -265,7 +265,7 @@ static void other_files_are_no_bundles(void **state)
     assert_path_refused(".", "E-BUNDLE");
     assert_path_refused("/dev/null", "E-BUNDLE");
     assert_path_refused("/proc/self/exe", "E-BUNDLE");
-    assert_path_refused("absent", "");
+    assert_path_refused("absent", "E-BUNDLE");
 }
 
 static void a_later_version_asks_for_an_update(void **state)
