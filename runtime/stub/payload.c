@@ -157,7 +157,7 @@ static bool check_header(struct payload *payload, struct err *err)
     if (header->image_offset != payload->image_offset)
         return damaged(err, "the image is not where the header says");
     if (header->image_size > payload->image_size)
-        return damaged(err, "the file ends before the image");
+        return damaged(err, "truncated, the image does not end in it");
     payload->image_size = header->image_size;
     payload->ours = true;
     return true;
