@@ -106,9 +106,7 @@ static bool plan_recipe_file(struct libs *libs, const struct recipe *recipe, con
         return true; /* a recipe names what may be there */
     if (strcmp(recipe->name, "ca-certificates") == 0 && libs->cafile == NULL)
         libs->cafile = xstrdup(path + 1);
-    if (!S_ISDIR(st.st_mode))
-        return plan_add_system(plan, path, origin, err);
-    return plan_add_tree(plan, path + 1, path, origin, NULL, NULL, err);
+    return plan_add_system(plan, path, origin, err);
 }
 
 static void add_env(struct libs *libs, const char *assignment)
