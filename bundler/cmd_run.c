@@ -67,21 +67,21 @@ static bool build_and_name(const char *dir, char **ret_file, struct err *err)
         return false;
     file = xasprintf("%s/%s.AppImage", cache, strrchr(real, '/') + 1);
     request.output = file;
-    return build_run(&request, ret_file, err) && keep_state_here(strrchr(real, '/') + 1, err);
+    return build_run(&request, ret_file, err);
 }
 
-static bool check_bundle(const char *file, struct err *err)
+/* The name that the state is kept under is the bundle's own, not derived here again. */
+static bool check_bundle(const char *file, bool is_built_here, struct err *err)
 {
     struct bundle bundle;
+    bool ok;
 
     if (!bundle_open(&bundle, file, err))
         return false;
-    if (!bundle_check_machine(&bundle, err)) {
-        bundle_close(&bundle);
-        return false;
-    }
+    ok = bundle_check_machine(&bundle, err) &&
+         (!is_built_here || keep_state_here(bundle.header.name, err));
     bundle_close(&bundle);
-    return true;
+    return ok;
 }
 
 static bool become(const char *file, const char *const *arguments, size_t count, struct err *err)
@@ -107,13 +107,15 @@ static bool run(const struct command_args *args, struct err *err)
 {
     cleanup_free char *file = xstrdup(args->operands[0]);
     struct stat st;
+    bool is_dir;
 
     if (stat(file, &st) != 0) {
         (void)err_sys(err, "'%s'", file);
         (void)err_id(err, "E-BUNDLE");
         return err_hint(err, "name a bundle or the directory of an application");
     }
-    if (S_ISDIR(st.st_mode)) {
+    is_dir = S_ISDIR(st.st_mode);
+    if (is_dir) {
         char *built = NULL;
 
         if (!build_and_name(args->operands[0], &built, err))
@@ -121,7 +123,7 @@ static bool run(const struct command_args *args, struct err *err)
         free(file);
         file = built;
     }
-    return check_bundle(file, err) &&
+    return check_bundle(file, is_dir, err) &&
            become(file, args->operands + 1, args->operand_count - 1, err);
 }
 
