@@ -57,8 +57,15 @@ make_busybox_root() {
     prepare_root "$1"
 }
 
-# The machine's own package mirror: the tree names none.
+# A mirror of Debian: the tree names none. On Debian it is the machine's own; elsewhere nothing is
+# printed, and debootstrap takes its default.
 mirror() {
+    if [ -n "${RUCKSACK_TEST_MIRROR:-}" ]; then
+        echo "$RUCKSACK_TEST_MIRROR"
+        return
+    fi
+    # shellcheck source=/dev/null
+    [ "$(. /etc/os-release && echo "$ID")" = debian ] || return 0
     apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -1
 }
 
@@ -70,8 +77,9 @@ make_debian_root() {
         flock 9
         if [ ! -f "$cache/$release.tar" ]; then
             rm -rf "${cache:?}/$release"
+            # shellcheck disable=SC2046 # no mirror, no argument
             debootstrap --variant=minbase --no-check-gpg "$release" "$cache/$release" \
-                "$(mirror)" >"$cache/$release.log" 2>&1 || {
+                $(mirror) >"$cache/$release.log" 2>&1 || {
                 tail -5 "$cache/$release.log" >&2
                 exit 1
             }
