@@ -9,8 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct err;
+
 /* Values of the superblock's compression field (squashfs format, "Compression"). */
-enum codec {
+enum codec_kind {
     CODEC_GZIP = 1,
     CODEC_LZMA = 2,
     CODEC_LZO = 3,
@@ -20,14 +22,20 @@ enum codec {
 };
 
 /* A name for messages; "unknown" for values that squashfs does not define. */
-const char *codec_name(unsigned int codec);
+const char *codec_name(unsigned int kind);
 
-[[nodiscard]] bool codec_supported(unsigned int codec);
+[[nodiscard]] bool codec_supported(unsigned int kind);
+
+/* One decoder's memory: making it anew for each block would cost more than a small block does. For
+ * one thread at a time. */
+struct codec;
+
+[[nodiscard]] bool codec_new(struct codec **ret, unsigned int kind, struct err *err);
+void codec_free(struct codec *codec);
 
 /*
- * Decodes src into dst, at most size bytes, and stores how many came out. False on damaged input,
- * on output that does not fit and when out of memory: callers report an I/O error for all three.
- * Not thread-safe: one decoder state is kept between calls.
+ * Decodes src into dst, at most size bytes, and stores how many came out. False on damaged input
+ * and on output that does not fit.
  */
-[[nodiscard]] bool codec_decode(unsigned int codec, const void *src, size_t src_size, void *dst,
+[[nodiscard]] bool codec_decode(struct codec *codec, const void *src, size_t src_size, void *dst,
                                 size_t size, size_t *ret_size);

@@ -2,11 +2,17 @@
 #include "runtime/stub/fuse.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -25,6 +31,8 @@ enum {
     LIST_CACHE_BYTES = 4 << 20,
     OLD_INIT_MINOR = 23, /* before it the reply to INIT was shorter */
     OLD_INIT_SIZE = 24,
+    WORKERS_MIN = 2, /* one decodes while another answers */
+    WORKERS_MAX = 4,
 };
 
 /* Any value that the kernel turns into "never" (it clamps seconds to its largest time). */
@@ -38,46 +46,27 @@ struct kept_list {
 };
 
 struct fuse {
-    int fd;
+    int gone_fd;
     struct sqfs_image *image;
     bool own_ids;
     uid_t uid;
     gid_t gid;
-    bool no_open, no_opendir; /* what the kernel allows us to refuse */
+    /* What the kernel allows us to refuse. Written by the thread that meets INIT, before any other
+     * request is sent. */
+    _Atomic bool no_open, no_opendir;
+    pthread_mutex_t lock; /* of the lists */
     uint64_t clock;
     size_t list_bytes;
     struct kept_list lists[LIST_CACHE];
+};
+
+/* One thread, and the request it is at. */
+struct worker {
+    struct fuse *fuse;
+    int fd;
     uint8_t *reply; /* READ_MAX bytes */
     alignas(8) uint8_t request[REQUEST_SIZE];
 };
-
-bool fuse_new(struct fuse **ret, int fd, struct sqfs_image *image, bool own_ids, uid_t uid,
-              gid_t gid, struct err *err)
-{
-    struct fuse *fuse = calloc(1, sizeof(*fuse));
-
-    if (fuse == NULL || (fuse->reply = malloc(READ_MAX)) == NULL) {
-        free(fuse);
-        return err_sys(err, "starting the server");
-    }
-    fuse->fd = fd;
-    fuse->image = image;
-    fuse->own_ids = own_ids;
-    fuse->uid = uid;
-    fuse->gid = gid;
-    *ret = fuse;
-    return true;
-}
-
-void fuse_free(struct fuse *fuse)
-{
-    if (fuse == NULL)
-        return;
-    for (size_t i = 0; i < LIST_CACHE; i++)
-        sqfs_list_release(&fuse->lists[i].list);
-    free(fuse->reply);
-    free(fuse);
-}
 
 static uint64_t node_of(const struct fuse *fuse, uint64_t ref)
 {
@@ -90,20 +79,20 @@ static uint64_t ref_of(const struct fuse *fuse, uint64_t node)
 }
 
 /* A reply that fails finds the request interrupted or the mount gone; the next read tells. */
-static void reply(struct fuse *fuse, const struct fuse_in_header *in, int error, const void *data,
-                  size_t size)
+static void reply(struct worker *worker, const struct fuse_in_header *in, int error,
+                  const void *data, size_t size)
 {
     struct fuse_out_header out = {
         .len = (uint32_t)(sizeof(out) + size), .error = -error, .unique = in->unique};
     struct iovec parts[2] = {{&out, sizeof(out)}, {(void *)(uintptr_t)data, size}};
-    ssize_t written = writev(fuse->fd, parts, size > 0 ? 2 : 1);
+    ssize_t written = writev(worker->fd, parts, size > 0 ? 2 : 1);
 
     (void)written;
 }
 
-static void reply_error(struct fuse *fuse, const struct fuse_in_header *in, int error)
+static void reply_error(struct worker *worker, const struct fuse_in_header *in, int error)
 {
-    reply(fuse, in, error, NULL, 0);
+    reply(worker, in, error, NULL, 0);
 }
 
 static void fill_attributes(const struct fuse *fuse, const struct sqfs_node *node,
@@ -187,8 +176,9 @@ static const struct sqfs_list *find_list(struct fuse *fuse, uint64_t ref)
     return &kept->list;
 }
 
-static void do_init(struct fuse *fuse, const struct fuse_in_header *in, const void *arg)
+static void do_init(struct worker *worker, const struct fuse_in_header *in, const void *arg)
 {
+    struct fuse *fuse = worker->fuse;
     const struct fuse_init_in *wish = arg;
     uint32_t want = FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_DO_READDIRPLUS |
                     FUSE_CACHE_SYMLINKS | FUSE_MAX_PAGES | FUSE_NO_OPEN_SUPPORT |
@@ -207,7 +197,7 @@ static void do_init(struct fuse *fuse, const struct fuse_in_header *in, const vo
 
     if (wish->major != FUSE_KERNEL_VERSION) {
         /* A newer kernel asks again with our version; there is no older one left. */
-        reply(fuse, in, wish->major < FUSE_KERNEL_VERSION ? EPROTO : 0, &out,
+        reply(worker, in, wish->major < FUSE_KERNEL_VERSION ? EPROTO : 0, &out,
               wish->major < FUSE_KERNEL_VERSION ? 0 : sizeof(out));
         return;
     }
@@ -215,57 +205,69 @@ static void do_init(struct fuse *fuse, const struct fuse_in_header *in, const vo
         out.minor = wish->minor;
     fuse->no_open = (out.flags & FUSE_NO_OPEN_SUPPORT) != 0;
     fuse->no_opendir = (out.flags & FUSE_NO_OPENDIR_SUPPORT) != 0;
-    reply(fuse, in, 0, &out, wish->minor < OLD_INIT_MINOR ? OLD_INIT_SIZE : sizeof(out));
+    reply(worker, in, 0, &out, wish->minor < OLD_INIT_MINOR ? OLD_INIT_SIZE : sizeof(out));
 }
 
-static void do_lookup(struct fuse *fuse, const struct fuse_in_header *in, const void *arg,
+/* False when the directory cannot be read. *ret_ref: UINT64_MAX for a name that is absent. */
+static bool look_up(struct fuse *fuse, uint64_t dir, const char *name, size_t len,
+                    uint64_t *ret_ref)
+{
+    const struct sqfs_list *list;
+    const struct sqfs_entry *entry;
+
+    (void)pthread_mutex_lock(&fuse->lock);
+    list = find_list(fuse, dir);
+    entry = list == NULL ? NULL : sqfs_list_find(list, name, len);
+    *ret_ref = entry == NULL ? UINT64_MAX : entry->ref;
+    (void)pthread_mutex_unlock(&fuse->lock);
+    return list != NULL;
+}
+
+static void do_lookup(struct worker *worker, const struct fuse_in_header *in, const void *arg,
                       size_t size)
 {
+    struct fuse *fuse = worker->fuse;
     const char *name = arg;
     size_t len = strnlen(name, size);
-    const struct sqfs_list *list = find_list(fuse, ref_of(fuse, in->nodeid));
-    const struct sqfs_entry *entry;
     /* Node 0 with a lifetime is how an absent name is kept. */
     struct fuse_entry_out out = {.entry_valid = FOREVER};
+    uint64_t ref;
 
-    if (list == NULL || len == size) {
-        reply_error(fuse, in, EIO);
-        return;
-    }
-    entry = sqfs_list_find(list, name, len);
-    if (entry != NULL && !fill_entry(fuse, entry->ref, &out)) {
-        reply_error(fuse, in, EIO);
-        return;
-    }
-    reply(fuse, in, 0, &out, sizeof(out));
+    if (len == size || !look_up(fuse, ref_of(fuse, in->nodeid), name, len, &ref) ||
+        (ref != UINT64_MAX && !fill_entry(fuse, ref, &out)))
+        reply_error(worker, in, EIO);
+    else
+        reply(worker, in, 0, &out, sizeof(out));
 }
 
-static void do_getattr(struct fuse *fuse, const struct fuse_in_header *in)
+static void do_getattr(struct worker *worker, const struct fuse_in_header *in)
 {
+    const struct fuse *fuse = worker->fuse;
     struct fuse_attr_out out = {.attr_valid = FOREVER};
     struct sqfs_node node;
     struct err err;
 
     if (!sqfs_image_node(fuse->image, ref_of(fuse, in->nodeid), &node, &err)) {
-        reply_error(fuse, in, EIO);
+        reply_error(worker, in, EIO);
         return;
     }
     fill_attributes(fuse, &node, &out.attr);
-    reply(fuse, in, 0, &out, sizeof(out));
+    reply(worker, in, 0, &out, sizeof(out));
 }
 
-static void do_readlink(struct fuse *fuse, const struct fuse_in_header *in)
+static void do_readlink(struct worker *worker, const struct fuse_in_header *in)
 {
+    const struct fuse *fuse = worker->fuse;
     cleanup_free char *target = NULL;
     struct err err;
 
     if (!sqfs_image_target(fuse->image, ref_of(fuse, in->nodeid), &target, &err))
-        reply_error(fuse, in, EIO);
+        reply_error(worker, in, EIO);
     else
-        reply(fuse, in, 0, target, strlen(target));
+        reply(worker, in, 0, target, strlen(target));
 }
 
-static void do_open(struct fuse *fuse, const struct fuse_in_header *in, bool refused)
+static void do_open(struct worker *worker, const struct fuse_in_header *in, bool refused)
 {
     struct fuse_open_out out = {.open_flags = FOPEN_KEEP_CACHE};
 
@@ -273,22 +275,23 @@ static void do_open(struct fuse *fuse, const struct fuse_in_header *in, bool ref
         out.open_flags |= FOPEN_CACHE_DIR;
     /* ENOSYS means: never ask again, every open succeeds. */
     if (refused)
-        reply_error(fuse, in, ENOSYS);
+        reply_error(worker, in, ENOSYS);
     else
-        reply(fuse, in, 0, &out, sizeof(out));
+        reply(worker, in, 0, &out, sizeof(out));
 }
 
-static void do_read(struct fuse *fuse, const struct fuse_in_header *in, const void *arg)
+static void do_read(struct worker *worker, const struct fuse_in_header *in, const void *arg)
 {
+    const struct fuse *fuse = worker->fuse;
     const struct fuse_read_in *want = arg;
     size_t size = want->size < READ_MAX ? want->size : READ_MAX;
     struct err err;
 
-    if (!sqfs_image_read(fuse->image, ref_of(fuse, in->nodeid), want->offset, fuse->reply, size,
+    if (!sqfs_image_read(fuse->image, ref_of(fuse, in->nodeid), want->offset, worker->reply, size,
                          &size, &err))
-        reply_error(fuse, in, EIO);
+        reply_error(worker, in, EIO);
     else
-        reply(fuse, in, 0, fuse->reply, size);
+        reply(worker, in, 0, worker->reply, size);
 }
 
 /* One entry of a directory in the kernel's layout; 0 when it does not fit into size bytes. */
@@ -317,49 +320,65 @@ static size_t put_entry(struct fuse *fuse, uint8_t *at, size_t size, const struc
     return need;
 }
 
-static void do_readdir(struct fuse *fuse, const struct fuse_in_header *in, const void *arg)
+/* As many entries as fit, from the offset-th on. */
+static bool fill_directory(struct fuse *fuse, uint64_t ref, uint64_t offset, bool plus,
+                           uint8_t *ret, size_t size, size_t *ret_used)
 {
-    const struct fuse_read_in *want = arg;
-    size_t size = want->size < READ_MAX ? want->size : READ_MAX;
-    bool plus = in->opcode == FUSE_READDIRPLUS;
-    const struct sqfs_list *list = find_list(fuse, ref_of(fuse, in->nodeid));
     struct sqfs_entry dots[2] = {
         {.name = ".", .name_len = 1, .ref = UINT64_MAX, .type = S_IFDIR},
         {.name = "..", .name_len = 2, .ref = UINT64_MAX, .type = S_IFDIR},
     };
+    const struct sqfs_list *list = find_list(fuse, ref);
     struct sqfs_node node;
     size_t used = 0;
     struct err err;
 
-    if (list == NULL || !sqfs_image_node(fuse->image, ref_of(fuse, in->nodeid), &node, &err)) {
-        reply_error(fuse, in, EIO);
-        return;
-    }
+    if (list == NULL || !sqfs_image_node(fuse->image, ref, &node, &err))
+        return false;
     dots[0].ino = node.ino;
     dots[1].ino = node.parent_ino;
-    for (uint64_t i = want->offset; i < list->count + 2; i++) {
+    for (uint64_t i = offset; i < list->count + 2; i++) {
         const struct sqfs_entry *entry = i < 2 ? &dots[i] : &list->entries[i - 2];
-        size_t put = put_entry(fuse, fuse->reply + used, size - used, entry, i + 1, plus);
+        size_t put = put_entry(fuse, ret + used, size - used, entry, i + 1, plus);
 
         if (put == 0)
             break;
         used += put;
     }
-    reply(fuse, in, 0, fuse->reply, used);
+    *ret_used = used;
+    return true;
 }
 
-static void do_statfs(struct fuse *fuse, const struct fuse_in_header *in)
+static void do_readdir(struct worker *worker, const struct fuse_in_header *in, const void *arg)
 {
-    uint32_t block = sqfs_image_block_size(fuse->image);
+    struct fuse *fuse = worker->fuse;
+    const struct fuse_read_in *want = arg;
+    size_t size = want->size < READ_MAX ? want->size : READ_MAX;
+    bool ok;
+
+    (void)pthread_mutex_lock(&fuse->lock);
+    ok = fill_directory(fuse, ref_of(fuse, in->nodeid), want->offset,
+                        in->opcode == FUSE_READDIRPLUS, worker->reply, size, &size);
+    (void)pthread_mutex_unlock(&fuse->lock);
+    if (ok)
+        reply(worker, in, 0, worker->reply, size);
+    else
+        reply_error(worker, in, EIO);
+}
+
+static void do_statfs(struct worker *worker, const struct fuse_in_header *in)
+{
+    const struct sqfs_image *image = worker->fuse->image;
+    uint32_t block = sqfs_image_block_size(image);
     struct fuse_statfs_out out = {.st = {
-                                      .blocks = (sqfs_image_bytes(fuse->image) + block - 1) / block,
-                                      .files = sqfs_image_inodes(fuse->image),
+                                      .blocks = (sqfs_image_bytes(image) + block - 1) / block,
+                                      .files = sqfs_image_inodes(image),
                                       .bsize = block,
                                       .frsize = block,
                                       .namelen = SQFS_NAME_MAX,
                                   }};
 
-    reply(fuse, in, 0, &out, sizeof(out));
+    reply(worker, in, 0, &out, sizeof(out));
 }
 
 /* How many bytes behind the header each request needs that we look into. */
@@ -379,58 +398,142 @@ static size_t argument_size(uint32_t opcode)
     }
 }
 
-static void answer(struct fuse *fuse, const struct fuse_in_header *in, const void *arg, size_t size)
+static void answer(struct worker *worker, const struct fuse_in_header *in, const void *arg,
+                   size_t size)
 {
     switch (in->opcode) {
     case FUSE_INIT:
-        return do_init(fuse, in, arg);
+        return do_init(worker, in, arg);
     case FUSE_LOOKUP:
-        return do_lookup(fuse, in, arg, size);
+        return do_lookup(worker, in, arg, size);
     case FUSE_GETATTR:
-        return do_getattr(fuse, in);
+        return do_getattr(worker, in);
     case FUSE_READLINK:
-        return do_readlink(fuse, in);
+        return do_readlink(worker, in);
     case FUSE_OPEN:
-        return do_open(fuse, in, fuse->no_open);
+        return do_open(worker, in, worker->fuse->no_open);
     case FUSE_OPENDIR:
-        return do_open(fuse, in, fuse->no_opendir);
+        return do_open(worker, in, worker->fuse->no_opendir);
     case FUSE_READ:
-        return do_read(fuse, in, arg);
+        return do_read(worker, in, arg);
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
-        return do_readdir(fuse, in, arg);
+        return do_readdir(worker, in, arg);
     case FUSE_STATFS:
-        return do_statfs(fuse, in);
+        return do_statfs(worker, in);
     case FUSE_RELEASE:
     case FUSE_RELEASEDIR:
     case FUSE_DESTROY:
-        return reply_error(fuse, in, 0);
+        return reply_error(worker, in, 0);
     case FUSE_IOCTL:
-        return reply_error(fuse, in, ENOTTY);
+        return reply_error(worker, in, ENOTTY);
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
     case FUSE_INTERRUPT:
         return; /* these have no reply */
     default:
-        return reply_error(fuse, in, ENOSYS);
+        return reply_error(worker, in, ENOSYS);
     }
 }
 
-enum fuse_state fuse_serve(struct fuse *fuse)
+static void tell_gone(const struct fuse *fuse)
 {
-    for (;;) {
-        const struct fuse_in_header *in = (const struct fuse_in_header *)fuse->request;
-        ssize_t got = read(fuse->fd, fuse->request, sizeof(fuse->request));
+    uint64_t one = 1;
+    ssize_t put = write(fuse->gone_fd, &one, sizeof(one));
 
-        if (got < 0 && (errno == EINTR || errno == ENOENT))
-            continue; /* ENOENT: the request was interrupted before we read it */
-        if (got < 0 && errno == EAGAIN)
-            return FUSE_IDLE;
+    (void)put; /* only a full counter can refuse: it is readable then */
+}
+
+static void *work(void *arg)
+{
+    struct worker *worker = arg;
+
+    for (;;) {
+        const struct fuse_in_header *in = (const struct fuse_in_header *)worker->request;
+        ssize_t got = read(worker->fd, worker->request, sizeof(worker->request));
+
+        /* ENOENT: the request was interrupted before we read it. */
+        if (got < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN))
+            continue;
         if (got < (ssize_t)sizeof(*in))
-            return FUSE_GONE;
+            break;
         if ((size_t)got - sizeof(*in) < argument_size(in->opcode))
-            reply_error(fuse, in, EIO);
+            reply_error(worker, in, EIO);
         else
-            answer(fuse, in, in + 1, (size_t)got - sizeof(*in));
+            answer(worker, in, in + 1, (size_t)got - sizeof(*in));
     }
+    tell_gone(worker->fuse);
+    return NULL;
+}
+
+/* A descriptor of its own spares the threads a lock in the kernel; it is a luxury. */
+static int clone_device(int fd)
+{
+    int clone = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    uint32_t source = (uint32_t)fd;
+
+    /* The C libraries disagree about the type of ioctl's second argument. */
+    if (clone >= 0 && syscall(SYS_ioctl, clone, FUSE_DEV_IOC_CLONE, &source) == 0)
+        return clone;
+    if (clone >= 0)
+        (void)close(clone);
+    return fd;
+}
+
+static bool start_worker(struct fuse *fuse, int fd)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    pthread_t thread;
+
+    if (worker != NULL && (worker->reply = malloc(READ_MAX)) != NULL) {
+        worker->fuse = fuse;
+        worker->fd = fd;
+        if (pthread_create(&thread, NULL, work, worker) == 0)
+            return pthread_detach(thread) == 0;
+        free(worker->reply);
+    }
+    free(worker);
+    return false;
+}
+
+/* More threads than processors only take turns. */
+static size_t count_workers(void)
+{
+    cpu_set_t set;
+    int count;
+
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return WORKERS_MIN;
+    count = CPU_COUNT(&set);
+    return count < WORKERS_MIN ? WORKERS_MIN : count > WORKERS_MAX ? WORKERS_MAX : (size_t)count;
+}
+
+bool fuse_start(struct fuse **ret, int fd, struct sqfs_image *image, bool own_ids, uid_t uid,
+                gid_t gid, struct err *err)
+{
+    struct fuse *fuse = calloc(1, sizeof(*fuse));
+    size_t count = count_workers();
+
+    if (fuse == NULL || (fuse->gone_fd = eventfd(0, EFD_CLOEXEC)) < 0) {
+        free(fuse);
+        return err_sys(err, "starting the server");
+    }
+    fuse->image = image;
+    fuse->own_ids = own_ids;
+    fuse->uid = uid;
+    fuse->gid = gid;
+    (void)pthread_mutex_init(&fuse->lock, NULL);
+    if (!start_worker(fuse, fd))
+        return err_sys(err, "starting the server");
+    /* One thread serves all; the others make it faster. */
+    for (size_t i = 1; i < count; i++)
+        if (!start_worker(fuse, clone_device(fd)))
+            break;
+    *ret = fuse;
+    return true;
+}
+
+int fuse_gone_fd(const struct fuse *fuse)
+{
+    return fuse->gone_fd;
 }

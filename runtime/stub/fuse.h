@@ -9,7 +9,6 @@
  * the root is FUSE_ROOT_ID; nothing has to be remembered between requests.
  */
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 struct err;
@@ -17,17 +16,13 @@ struct fuse;
 struct sqfs_image;
 
 /*
- * fd is an open /dev/fuse that a mount belongs to; image and fd stay the caller's. Where own_ids,
- * all files appear to belong to uid and gid rather than to the image's ids.
+ * Starts threads that answer. fd is an open /dev/fuse, blocking, that a mount belongs to; image and
+ * fd stay the caller's, for the life of the process: the threads end with it. Where own_ids, all
+ * files appear to belong to uid and gid rather than to the image's ids.
  */
-[[nodiscard]] bool fuse_new(struct fuse **ret, int fd, struct sqfs_image *image, bool own_ids,
-                            uid_t uid, gid_t gid, struct err *err);
-void fuse_free(struct fuse *fuse);
+[[nodiscard]] bool fuse_start(struct fuse **ret, int fd, struct sqfs_image *image, bool own_ids,
+                              uid_t uid, gid_t gid, struct err *err);
 
-enum fuse_state {
-    FUSE_IDLE, /* no request is waiting */
-    FUSE_GONE, /* the mount is gone, or the device failed: there will be none */
-};
-
-/* Answers requests until none is waiting. fd must be non-blocking. */
-enum fuse_state fuse_serve(struct fuse *fuse);
+/* Becomes readable, and stays so, when the mount is gone or the device failed: no request will ever
+ * come again. */
+int fuse_gone_fd(const struct fuse *fuse);

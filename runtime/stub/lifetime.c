@@ -182,15 +182,15 @@ static void serve(struct server *server)
 {
     while (!server->done) {
         struct pollfd wait[2] = {
-            {.fd = server->job.fd, .events = POLLIN},
+            {.fd = server->fuse != NULL ? fuse_gone_fd(server->fuse) : -1, .events = POLLIN},
             {.fd = server->app_gone ? -1 : server->app_fd, .events = POLLIN},
         };
 
-        if (server->fuse != NULL && fuse_serve(server->fuse) == FUSE_GONE) {
+        (void)poll(wait, 2, poll_timeout(server));
+        if (wait[0].revents != 0) {
             await_app(server);
             return;
         }
-        (void)poll(wait, 2, poll_timeout(server));
         watch_app(server, wait[1].revents != 0);
         if (server->unmounter > 0)
             await_helper(server);
@@ -261,9 +261,8 @@ static bool await_device(struct server *server)
         tidy(server->job.place);
         _exit(0);
     }
-    if (server->job.fd >= 0 && (fcntl(server->job.fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0 ||
-                                !fuse_new(&server->fuse, server->job.fd, server->job.image,
-                                          server->job.own_ids, geteuid(), getegid(), &err)))
+    if (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
+                                           server->job.own_ids, geteuid(), getegid(), &err))
         _exit(1);
     serve(server);
     tidy(server->job.place);

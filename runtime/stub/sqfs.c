@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "runtime/stub/block.h"
 #include "runtime/stub/codec.h"
 
 enum {
@@ -39,24 +41,35 @@ struct cached_node {
     uint32_t headers[WINDOW];
 };
 
-struct data_block {
-    uint64_t position; /* 0: free; no data lies there, the superblock does */
-    uint64_t stamp;
-    size_t size;
-    uint8_t *bytes;
-};
-
 struct sqfs_image {
+    struct block_cache *blocks;
+    pthread_mutex_t lock; /* of all that follows: the library has caches without any */
     sqfs fs;
-    int fd;
-    uint64_t offset;
-    uint64_t clock; /* for the age of cached blocks */
+    struct codec *codec; /* for metadata */
     struct cached_node nodes[NODE_CACHE];
-    struct data_block *blocks;
-    size_t block_count;
-    uint8_t *input;
     char *name; /* LIBRARY_NAME + 1 bytes */
 };
+
+/* The library hands its decompressor no context: this is the lock holder's. */
+static _Thread_local struct codec *metadata_codec;
+
+static void lock_metadata(struct sqfs_image *image)
+{
+    (void)pthread_mutex_lock(&image->lock);
+    metadata_codec = image->codec;
+}
+
+static void unlock_metadata(struct sqfs_image *image)
+{
+    metadata_codec = NULL;
+    (void)pthread_mutex_unlock(&image->lock);
+}
+
+/* The library's own makes a decoder for every block. */
+static sqfs_err decompress_metadata(void *in, size_t in_size, void *out, size_t *out_size)
+{
+    return codec_decode(metadata_codec, in, in_size, out, *out_size, out_size) ? SQFS_OK : SQFS_ERR;
+}
 
 static bool damaged(struct err *err, const char *what)
 {
@@ -124,7 +137,8 @@ static bool check_tables(const struct squashfs_super_block *super, struct err *e
     return true;
 }
 
-static bool check_superblock(int fd, uint64_t offset, uint64_t file_size, struct err *err)
+bool sqfs_check_superblock(int fd, uint64_t offset, uint64_t file_size, uint64_t *ret_bytes,
+                           struct err *err)
 {
     struct squashfs_super_block super;
 
@@ -132,24 +146,25 @@ static bool check_superblock(int fd, uint64_t offset, uint64_t file_size, struct
     if (offset > file_size || file_size - offset < sizeof(super) ||
         pread(fd, &super, sizeof(super), (off_t)offset) != (ssize_t)sizeof(super))
         return damaged(err, "the file ends before the image");
-    return check_geometry(&super, file_size - offset, err) && check_tables(&super, err);
+    if (!check_geometry(&super, file_size - offset, err) || !check_tables(&super, err))
+        return false;
+    *ret_bytes = super.bytes_used;
+    return true;
 }
 
-static bool make_caches(struct sqfs_image *image, struct err *err)
+static bool make_caches(struct sqfs_image *image, int fd, uint64_t offset, struct err *err)
 {
-    size_t block_size = image->fs.sb.block_size;
-    size_t count = SQFS_CACHE_BYTES / block_size;
+    unsigned int kind = image->fs.sb.compression;
 
-    image->block_count = count < 2 ? 2 : count > 64 ? 64 : count;
-    image->blocks = calloc(image->block_count, sizeof(*image->blocks));
-    image->input = malloc(block_size);
     image->name = malloc(LIBRARY_NAME + 1);
     /* The library's own eight blocks are too few for a walk through the tree. */
     sqfs_cache_destroy(&image->fs.md_cache);
-    if (image->blocks == NULL || image->input == NULL || image->name == NULL ||
+    if (image->name == NULL ||
         sqfs_block_cache_init(&image->fs.md_cache, META_CACHE_BLOCKS) != SQFS_OK)
         return no_memory(err);
-    return true;
+    image->fs.decompressor = decompress_metadata;
+    return codec_new(&image->codec, kind, err) &&
+           block_cache_new(&image->blocks, fd, offset, kind, image->fs.sb.block_size, err);
 }
 
 bool sqfs_image_open(struct sqfs_image **ret, int fd, uint64_t offset, uint64_t file_size,
@@ -157,19 +172,20 @@ bool sqfs_image_open(struct sqfs_image **ret, int fd, uint64_t offset, uint64_t 
 {
     struct sqfs_image *image;
     struct sqfs_node root;
+    uint64_t bytes;
 
-    if (!check_superblock(fd, offset, file_size, err))
+    if (!sqfs_check_superblock(fd, offset, file_size, &bytes, err))
         return false;
     image = calloc(1, sizeof(*image));
     if (image == NULL)
         return no_memory(err);
-    image->fd = fd;
-    image->offset = offset;
     if (sqfs_init(&image->fs, fd, offset) != SQFS_OK) {
         free(image);
         return damaged(err, "its tables cannot be read");
     }
-    if (!make_caches(image, err) || !sqfs_image_node(image, sqfs_image_root(image), &root, err))
+    (void)pthread_mutex_init(&image->lock, NULL);
+    if (!make_caches(image, fd, offset, err) ||
+        !sqfs_image_node(image, sqfs_image_root(image), &root, err))
         goto fail;
     if (!S_ISDIR(root.mode)) {
         (void)damaged(err, "its root is not a directory");
@@ -188,13 +204,12 @@ void sqfs_image_free(struct sqfs_image *image)
         return;
     for (size_t i = 0; i < NODE_CACHE; i++)
         free(image->nodes[i].marks);
-    for (size_t i = 0; image->blocks != NULL && i < image->block_count; i++)
-        free(image->blocks[i].bytes);
-    free(image->blocks);
-    free(image->input);
+    block_cache_free(image->blocks);
+    codec_free(image->codec);
     free(image->name);
     sqfs_destroy(&image->fs);
     sqfs_table_destroy(&image->fs.xattr_table);
+    (void)pthread_mutex_destroy(&image->lock);
     free(image);
 }
 
@@ -293,7 +308,7 @@ static uint64_t node_size(const sqfs_inode *inode)
     return S_ISDIR(inode->base.mode) ? inode->xtra.dir.dir_size : 0;
 }
 
-bool sqfs_image_node(struct sqfs_image *image, uint64_t ref, struct sqfs_node *ret, struct err *err)
+static bool get_node(struct sqfs_image *image, uint64_t ref, struct sqfs_node *ret, struct err *err)
 {
     struct cached_node *node = load_node(image, ref, err);
     uint32_t uid, gid;
@@ -322,6 +337,16 @@ bool sqfs_image_node(struct sqfs_image *image, uint64_t ref, struct sqfs_node *r
         ret->minor = (uint32_t)inode->xtra.dev.minor;
     }
     return true;
+}
+
+bool sqfs_image_node(struct sqfs_image *image, uint64_t ref, struct sqfs_node *ret, struct err *err)
+{
+    bool ok;
+
+    lock_metadata(image);
+    ok = get_node(image, ref, ret, err);
+    unlock_metadata(image);
+    return ok;
 }
 
 static bool name_valid(const char *name, size_t len)
@@ -417,10 +442,10 @@ static bool list_read(struct sqfs_image *image, sqfs_dir *dir, struct list_build
     return true;
 }
 
-bool sqfs_image_list(struct sqfs_image *image, uint64_t ref, struct sqfs_list *ret, struct err *err)
+static bool get_list(struct sqfs_image *image, uint64_t ref, struct list_builder *builder,
+                     struct err *err)
 {
     struct cached_node *node = load_node(image, ref, err);
-    struct list_builder builder = {0};
     sqfs_dir dir;
 
     if (node == NULL)
@@ -431,7 +456,18 @@ bool sqfs_image_list(struct sqfs_image *image, uint64_t ref, struct sqfs_list *r
         return damaged(err, "impossible directory size");
     if (dir.total > 0 && !cursor_valid(image, (uint64_t)dir.cur.block, dir.cur.offset, 1))
         return damaged(err, "unreadable directory");
-    if (!list_read(image, &dir, &builder, err)) {
+    return list_read(image, &dir, builder, err);
+}
+
+bool sqfs_image_list(struct sqfs_image *image, uint64_t ref, struct sqfs_list *ret, struct err *err)
+{
+    struct list_builder builder = {0};
+    bool ok;
+
+    lock_metadata(image);
+    ok = get_list(image, ref, &builder, err);
+    unlock_metadata(image);
+    if (!ok) {
         sqfs_list_release(&builder.list);
         return false;
     }
@@ -518,96 +554,47 @@ static bool load_window(struct sqfs_image *image, struct cached_node *node, size
     return node->window == window || read_window(image, node, window);
 }
 
-static struct data_block *oldest_block(struct sqfs_image *image)
+/* A stretch of a file that lies in one block. */
+struct piece {
+    struct block block; /* size 0: a hole */
+    size_t offset;      /* of the stretch in the decoded block */
+    size_t size;
+    size_t whole; /* decoded bytes of the block, 0 if unknown */
+};
+
+/* header is a squashfs data block header. */
+static bool set_block(const struct sqfs_image *image, struct piece *piece, uint64_t position,
+                      uint32_t header)
 {
-    struct data_block *oldest = &image->blocks[0];
+    const struct squashfs_super_block *super = &image->fs.sb;
 
-    for (size_t i = 1; i < image->block_count; i++)
-        if (image->blocks[i].stamp < oldest->stamp)
-            oldest = &image->blocks[i];
-    return oldest;
-}
-
-static bool fill_block(struct sqfs_image *image, struct data_block *block, uint64_t position,
-                       uint32_t size, bool compressed)
-{
-    void *target = compressed ? image->input : block->bytes;
-
-    if (pread(image->fd, target, size, (off_t)(image->offset + position)) != (ssize_t)size)
-        return false;
-    block->size = size;
-    return !compressed || codec_decode(image->fs.sb.compression, image->input, size, block->bytes,
-                                       image->fs.sb.block_size, &block->size);
-}
-
-/* A decoded block; valid until the next call. header is a squashfs data block header, not 0. */
-static const struct data_block *load_block(struct sqfs_image *image, uint64_t position,
-                                           uint32_t header)
-{
-    struct data_block *block;
-    bool compressed;
-    uint32_t size;
-
-    sqfs_data_header(header, &compressed, &size);
-    if (!inside(&image->fs.sb, position) || size == 0 || size > image->fs.sb.block_size ||
-        size > image->fs.sb.bytes_used - position)
-        return NULL;
-    for (size_t i = 0; i < image->block_count; i++) {
-        if (image->blocks[i].position == position) {
-            image->blocks[i].stamp = ++image->clock;
-            return &image->blocks[i];
-        }
-    }
-    block = oldest_block(image);
-    block->position = 0;
-    if (block->bytes == NULL && (block->bytes = malloc(image->fs.sb.block_size)) == NULL)
-        return NULL;
-    if (!fill_block(image, block, position, size, compressed))
-        return NULL;
-    block->position = position;
-    block->stamp = ++image->clock;
-    return block;
-}
-
-/* Copies from one block; the range lies inside it. */
-static bool copy_block(struct sqfs_image *image, uint64_t position, uint32_t header, size_t offset,
-                       void *buf, size_t size)
-{
-    const struct data_block *block;
-
-    if (header == 0) {
-        memset(buf, 0, size);
+    piece->block = (struct block){.position = position};
+    if (header == 0)
         return true;
-    }
-    block = load_block(image, position, header);
-    if (block == NULL || offset > block->size || size > block->size - offset)
-        return false;
-    memcpy(buf, block->bytes + offset, size);
-    return true;
+    sqfs_data_header(header, &piece->block.compressed, &piece->block.size);
+    return inside(super, position) && piece->block.size > 0 &&
+           piece->block.size <= super->block_size &&
+           piece->block.size <= super->bytes_used - position;
 }
 
-static bool copy_fragment(struct sqfs_image *image, const sqfs_inode *inode, size_t offset,
-                          void *buf, size_t size)
+static bool find_fragment(struct sqfs_image *image, const sqfs_inode *inode, struct piece *piece)
 {
     struct squashfs_fragment_entry entry;
 
-    if (!table_get(image, &image->fs.frag_table, image->fs.sb.fragments, inode->xtra.reg.frag_idx,
-                   &entry))
-        return false;
-    return copy_block(image, le64toh(entry.start_block), le32toh(entry.size),
-                      (size_t)inode->xtra.reg.frag_off + offset, buf, size);
+    piece->offset += inode->xtra.reg.frag_off;
+    piece->whole = 0;
+    return table_get(image, &image->fs.frag_table, image->fs.sb.fragments, inode->xtra.reg.frag_idx,
+                     &entry) &&
+           entry.size != 0 &&
+           set_block(image, piece, le64toh(entry.start_block), le32toh(entry.size));
 }
 
-static bool copy_range(struct sqfs_image *image, struct cached_node *node, uint64_t offset,
-                       void *buf, size_t size)
+static bool find_block(struct sqfs_image *image, struct cached_node *node, size_t index,
+                       struct piece *piece)
 {
-    uint64_t index = offset >> image->fs.sb.block_log;
-    size_t in_block = (size_t)(offset & (image->fs.sb.block_size - 1));
     uint64_t position;
 
-    if (index >= sqfs_blocklist_count(&image->fs, &node->inode))
-        return copy_fragment(image, &node->inode, in_block, buf, size);
-    if (!load_window(image, node, (size_t)index / WINDOW))
+    if (!load_window(image, node, index / WINDOW))
         return false;
     position = node->marks[index / WINDOW].position;
     for (size_t i = 0; i < index % WINDOW; i++) {
@@ -617,40 +604,75 @@ static bool copy_range(struct sqfs_image *image, struct cached_node *node, uint6
         sqfs_data_header(node->headers[i], &compressed, &before);
         position += before;
     }
-    return copy_block(image, position, node->headers[index % WINDOW], in_block, buf, size);
+    return set_block(image, piece, position, node->headers[index % WINDOW]);
 }
 
-bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset, void *buf,
-                     size_t size, size_t *ret_size, struct err *err)
+/* Where the file's bytes from offset on lie: at most size of them, fewer at the end of a block,
+ * none at the end of the file. */
+static bool find_piece(struct sqfs_image *image, uint64_t ref, uint64_t offset, size_t size,
+                       struct piece *ret, struct err *err)
 {
     struct cached_node *node = load_node(image, ref, err);
     size_t block_size = image->fs.sb.block_size;
-    size_t done = 0;
-    uint64_t file_size;
+    struct piece piece = {.offset = (size_t)(offset & (block_size - 1)), .whole = block_size};
+    uint64_t left, index = offset >> image->fs.sb.block_log;
+    bool ok;
 
     if (node == NULL || !check_node(image, &node->inode, err))
         return false;
     if (!S_ISREG(node->inode.base.mode))
         return damaged(err, "not a file");
-    file_size = node->inode.xtra.reg.file_size;
-    if (offset >= file_size)
-        size = 0;
-    else if (size > file_size - offset)
-        size = (size_t)(file_size - offset);
-    while (done < size) {
-        size_t part = block_size - (size_t)((offset + done) & (block_size - 1));
-
-        if (part > size - done)
-            part = size - done;
-        if (!copy_range(image, node, offset + done, (char *)buf + done, part))
-            return damaged(err, "unreadable data block");
-        done += part;
+    if (offset < node->inode.xtra.reg.file_size) {
+        left = node->inode.xtra.reg.file_size - offset;
+        if (left + piece.offset < piece.whole)
+            piece.whole = (size_t)left + piece.offset;
+        piece.size = piece.whole - piece.offset < size ? piece.whole - piece.offset : size;
+        ok = index < sqfs_blocklist_count(&image->fs, &node->inode)
+                 ? find_block(image, node, (size_t)index, &piece)
+                 : find_fragment(image, &node->inode, &piece);
+        if (!ok)
+            return damaged(err, "impossible data block");
     }
-    *ret_size = size;
+    *ret = piece;
     return true;
 }
 
-bool sqfs_image_target(struct sqfs_image *image, uint64_t ref, char **ret, struct err *err)
+static bool read_piece(struct sqfs_image *image, const struct piece *piece, void *buf)
+{
+    if (piece->block.size == 0) {
+        memset(buf, 0, piece->size);
+        return true;
+    }
+    if (piece->size == piece->whole)
+        return block_read_whole(image->blocks, &piece->block, buf, piece->size);
+    return block_read(image->blocks, &piece->block, piece->offset, buf, piece->size);
+}
+
+bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset, void *buf,
+                     size_t size, size_t *ret_size, struct err *err)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        struct piece piece;
+        bool ok;
+
+        lock_metadata(image);
+        ok = find_piece(image, ref, offset + done, size - done, &piece, err);
+        unlock_metadata(image);
+        if (!ok)
+            return false;
+        if (piece.size == 0)
+            break;
+        if (!read_piece(image, &piece, (char *)buf + done))
+            return damaged(err, "unreadable data block");
+        done += piece.size;
+    }
+    *ret_size = done;
+    return true;
+}
+
+static bool get_target(struct sqfs_image *image, uint64_t ref, char **ret, struct err *err)
 {
     struct cached_node *node = load_node(image, ref, err);
     cleanup_free char *target = NULL;
@@ -669,4 +691,14 @@ bool sqfs_image_target(struct sqfs_image *image, uint64_t ref, char **ret, struc
         return damaged(err, "unreadable symlink");
     *ret = steal_ptr(&target);
     return true;
+}
+
+bool sqfs_image_target(struct sqfs_image *image, uint64_t ref, char **ret, struct err *err)
+{
+    bool ok;
+
+    lock_metadata(image);
+    ok = get_target(image, ref, ret, err);
+    unlock_metadata(image);
+    return ok;
 }

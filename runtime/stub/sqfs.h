@@ -10,7 +10,9 @@
  * that includes its headers.
  *
  * Files are named by their *ref*: the 48-bit position of the inode (squashfs "inode reference").
- * A ref that the image does not hold is an error, not undefined behaviour. Not thread-safe.
+ * A ref that the image does not hold is an error, not undefined behaviour.
+ *
+ * Threads may share an image: metadata is read by one at a time, data by all at once (block.h).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +26,6 @@ enum {
     SQFS_NAME_MAX = 255,            /* bytes of one name; squashfs would allow 256, Linux not */
     SQFS_TARGET_MAX = 4095,         /* bytes of a symlink's target */
     SQFS_DIR_BYTES_MAX = 64 << 20,  /* bytes of one directory's listing */
-    SQFS_CACHE_BYTES = 4 << 20,     /* decoded data blocks kept; at least two blocks */
     SQFS_FILE_BLOCKS_MAX = 1 << 24, /* blocks of one file */
     SQFS_SUPERBLOCK_SIZE = 96,
 };
@@ -56,6 +57,11 @@ struct sqfs_list {
     char *names;
     size_t memory_bytes; /* what the list occupies, for callers that keep lists */
 };
+
+/* Whether the superblock of the image at offset of fd, a file of file_size bytes, can be true;
+ * *ret_bytes is the image's size. The same errors as sqfs_image_open(), which looks further. */
+[[nodiscard]] bool sqfs_check_superblock(int fd, uint64_t offset, uint64_t file_size,
+                                         uint64_t *ret_bytes, struct err *err);
 
 /*
  * Opens the image at offset of fd, a file of file_size bytes. fd stays the caller's and must stay
