@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,54 @@ bool fusermount_mount(const char *program, const char *root, int *ret_fd, struct
         return err_set(err, ERR_INPUT, "'%s' cannot be run",
                        program != NULL ? program : "fusermount3");
     return err_set(err, ERR_INPUT, "%s", words[0] != '\0' ? words : "the helper failed");
+}
+
+/* Starts the helper on a directory where nothing is mounted, for what it says. */
+static bool knows_user(const char *program, const char *dir)
+{
+    char *args[] = {NULL, "-u", "--", (char *)(uintptr_t)dir, NULL};
+    char words[256];
+    int pipes[2];
+    pid_t pid;
+
+    if (pipe2(pipes, O_CLOEXEC) != 0)
+        return true;
+    pid = fork();
+    if (pid == 0) {
+        null_standard_fds(pipes[1]);
+        exec_helper(program, args);
+    }
+    (void)close(pipes[1]);
+    read_words(pipes[0], words, sizeof(words));
+    (void)close(pipes[0]);
+    (void)wait_for(pid);
+    return strstr(words, "username") == NULL;
+}
+
+static bool is_in_passwd(uid_t uid)
+{
+    FILE *file = fopen("/etc/passwd", "re");
+    const struct passwd *user = NULL;
+
+    if (file == NULL)
+        return false;
+    while ((user = fgetpwent(file)) != NULL && user->pw_uid != uid)
+        continue;
+    (void)fclose(file);
+    return user != NULL;
+}
+
+bool fusermount_check(const char *program, const char *dir, struct err *err)
+{
+    if (geteuid() == 0)
+        return true;
+    if (access("/etc/mtab", R_OK) != 0)
+        return err_set(err, ERR_SYSTEM, "it could not unmount again: there is no /etc/mtab");
+    /* Other sources of names than the file are the helper's C library's to know. */
+    if (!is_in_passwd(getuid()) && !knows_user(program, dir))
+        return err_set(err, ERR_SYSTEM, "it could not unmount again: user %u has no name here",
+                       (unsigned int)getuid());
+    return true;
 }
 
 pid_t fusermount_start_unmount(const char *program, const char *root, bool lazy)

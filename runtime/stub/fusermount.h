@@ -12,6 +12,13 @@
 
 struct err;
 
+/*
+ * Whether the helper could take a mount at dir, where nothing is mounted yet, down again. For users
+ * it reads /etc/mtab and wants their name: without either it mounts, and the mount would stay for
+ * ever.
+ */
+[[nodiscard]] bool fusermount_check(const char *program, const char *dir, struct err *err);
+
 /* program: what FUSERMOUNT_PROG names, or NULL for the usual names in PATH. */
 [[nodiscard]] bool fusermount_mount(const char *program, const char *root, int *ret_fd,
                                     struct err *err);
