@@ -13,6 +13,7 @@
 #include "bundler/elf.h"
 #include "bundler/hash.h"
 #include "bundler/image.h"
+#include "common/checksum.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/xalloc.h"
@@ -200,6 +201,7 @@ static void swap_header(struct format_header *header)
     header->kind = le32toh(header->kind);
     header->image_offset = le64toh(header->image_offset);
     header->image_size = le64toh(header->image_size);
+    header->checksum = le64toh(header->checksum);
 }
 
 /* The name becomes part of file names and is shown on terminals: no byte but visible ASCII, no
@@ -320,6 +322,14 @@ static bool hash_stub(int fd, uint64_t section_offset, uint64_t image_offset,
     return true;
 }
 
+/* What a start compares; see format.h. */
+static bool sum_file(int fd, uint64_t section_offset, uint64_t end, uint64_t *ret, struct err *err)
+{
+    uint64_t from = section_offset + FORMAT_SUMS_OFFSET;
+
+    return checksum_file(fd, from, from + FORMAT_SUMS_SIZE, end, ret, err);
+}
+
 static bool count_file(const struct image_node *node, void *context, struct err *err)
 {
     uint64_t *files = context;
@@ -372,13 +382,17 @@ bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings
     uint8_t stub[FORMAT_HASH_SIZE];
     uint8_t image[FORMAT_HASH_SIZE];
     struct err why = {0};
+    uint64_t sum;
 
     *findings = (struct bundle_findings){.trailing_bytes = bundle->file_size - end};
     if (!hash_stub(bundle->fd, bundle->section_offset, header->image_offset, stub, err) ||
-        !hash_range(bundle->fd, header->image_offset, header->image_size, image, err))
+        !hash_range(bundle->fd, header->image_offset, header->image_size, image, err) ||
+        !sum_file(bundle->fd, bundle->section_offset, end, &sum, err))
         return err_wrap(err, "'%s'", bundle->path);
-    findings->is_stub_ok = memcmp(stub, header->stub_hash, sizeof(stub)) == 0;
     findings->is_image_ok = memcmp(image, header->image_hash, sizeof(image)) == 0;
+    /* The checksum lies in the header; with an image that is right it can only be wrong itself. */
+    findings->is_stub_ok = memcmp(stub, header->stub_hash, sizeof(stub)) == 0 &&
+                           (!findings->is_image_ok || sum == header->checksum);
     findings->is_content_ok = content_decodes(bundle, &findings->files, &why);
     return report_findings(bundle, findings, &why, err);
 }
@@ -419,6 +433,7 @@ bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
     struct format_header header = {.image_offset = image_offset_bytes,
                                    .image_size = image_size_bytes};
     struct outline outline;
+    uint64_t sum;
 
     /* The reader's rules, so that nothing is written that it would refuse. */
     if (!make_header(&header, kind, name, err) || !read_outline(&outline, fd, err) ||
@@ -429,6 +444,10 @@ bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
     if (!hash_range(fd, image_offset_bytes, image_size_bytes, header.image_hash, err))
         return false;
     swap_header(&header);
+    if (!write_exactly(fd, outline.section_offset, &header, sizeof(header), err) ||
+        !sum_file(fd, outline.section_offset, outline.file_size, &sum, err))
+        return false;
+    header.checksum = htole64(sum);
     if (!write_exactly(fd, outline.section_offset, &header, sizeof(header), err) ||
         !hash_stub(fd, outline.section_offset, image_offset_bytes, header.stub_hash, err))
         return false;

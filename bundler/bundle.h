@@ -36,7 +36,7 @@ void bundle_close(struct bundle *bundle);
 
 /* What bundle_verify() found. */
 struct bundle_findings {
-    bool is_stub_ok;         /* stub_hash fits bytes [0, image_offset) */
+    bool is_stub_ok;         /* stub_hash fits bytes [0, image_offset), checksum the file */
     bool is_image_ok;        /* image_hash fits the image */
     bool is_content_ok;      /* every block of the image decodes */
     uint64_t files;          /* regular files in the image, when is_content_ok */

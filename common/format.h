@@ -23,7 +23,9 @@ enum {
     FORMAT_ALIGN = 4096,
     FORMAT_HASH_SIZE = 32, /* BLAKE2b-256, RFC 7693 */
     FORMAT_NAME_SIZE = 64, /* NUL-terminated */
-    FORMAT_RESERVED_SIZE = 864,
+    FORMAT_RESERVED_SIZE = 856,
+    FORMAT_SUMS_OFFSET = 64, /* stub_hash and checksum: what cannot sum itself */
+    FORMAT_SUMS_SIZE = 40,
     FORMAT_HEADER_SIZE = 1024,
     FORMAT_UPD_INFO_SIZE = 1024,   /* section .upd_info */
     FORMAT_SHA256_SIG_SIZE = 1024, /* section .sha256_sig */
@@ -45,13 +47,14 @@ struct format_header {
     uint64_t image_size;                  /* bytes */
     uint8_t image_hash[FORMAT_HASH_SIZE]; /* of the image's bytes */
     uint8_t stub_hash[FORMAT_HASH_SIZE];  /* of bytes 0 to image_offset, this field read as zero */
+    uint64_t checksum;                    /* XXH3-64 of the file, this and stub_hash as zero */
     char name[FORMAT_NAME_SIZE];          /* the app's identity */
     uint8_t reserved[FORMAT_RESERVED_SIZE];
 };
 
 static_assert(offsetof(struct format_header, image_hash) == 32);
-static_assert(offsetof(struct format_header, stub_hash) == 64);
-static_assert(offsetof(struct format_header, name) == 96);
+static_assert(offsetof(struct format_header, stub_hash) == FORMAT_SUMS_OFFSET);
+static_assert(offsetof(struct format_header, name) == FORMAT_SUMS_OFFSET + FORMAT_SUMS_SIZE);
 static_assert(sizeof(struct format_header) == FORMAT_HEADER_SIZE);
 
 /* Paths inside the image; each is relative to the image root. */

@@ -20,7 +20,6 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "runtime/stub/extract.h"
-#include "runtime/stub/integrity.h"
 #include "runtime/stub/mount.h"
 #include "runtime/stub/payload.h"
 #include "runtime/stub/portable.h"
@@ -104,7 +103,6 @@ static struct mount_request make_request(const struct start *start)
 {
     return (struct mount_request){
         .payload = &start->payload,
-        .image = start->image,
         .trusted = start->trusted,
         .way = variable(start, "RUCKSACK_MOUNT"),
         .helper = variable(start, "FUSERMOUNT_PROG"),
@@ -147,7 +145,7 @@ static bool run_app(struct start *start, bool unpacked, struct err *err)
     struct mounted mounted = {.place = PLACE_NONE};
     struct mount_request request;
 
-    if (!integrity_check(&start->payload, err) || !open_image(start, err))
+    if (!payload_require_image(&start->payload, err))
         return false;
     request = make_request(start);
     if (unpacked ? !mount_unpacked(&request, is_one(variable(start, "NO_CLEANUP")), &mounted, err)
@@ -229,7 +227,7 @@ static bool flag_mount(struct start *start, struct err *err)
     sigset_t signals;
     int got;
 
-    if (!integrity_check(&start->payload, err) || !open_image(start, err))
+    if (!payload_require_image(&start->payload, err))
         return false;
     block_signals(&signals);
     request = make_request(start);

@@ -16,6 +16,7 @@
 #include "runtime/stub/cache.h"
 #include "runtime/stub/device.h"
 #include "runtime/stub/fusermount.h"
+#include "runtime/stub/integrity.h"
 #include "runtime/stub/loop.h"
 #include "runtime/stub/message.h"
 #include "runtime/stub/payload.h"
@@ -25,6 +26,29 @@
 enum { REASON_MAX = 120, LAST_REASON_MAX = 500, SECTOR = 512 };
 
 enum mount_state { STATE_NONE, STATE_LIVE, STATE_DEAD };
+
+/* One request on its way through the ways. What has been done for one serves the next. */
+struct attempt {
+    const struct mount_request *request;
+    bool checked;
+    struct sqfs_image *image; /* NULL until somebody must read it */
+};
+
+static bool check_file(struct attempt *attempt, struct err *err)
+{
+    attempt->checked = attempt->checked || integrity_check(attempt->request->payload, err);
+    return attempt->checked;
+}
+
+static bool need_image(struct attempt *attempt, struct err *err)
+{
+    const struct payload *payload = attempt->request->payload;
+
+    return attempt->image != NULL ||
+           (check_file(attempt, err) &&
+            sqfs_image_open(&attempt->image, payload->fd, payload->image_offset,
+                            payload->image_offset + payload->image_size, err));
+}
 
 /* The first candidate directory that can be used. */
 static bool find_place(const struct mount_request *request, const char *salt, struct place *ret,
@@ -64,39 +88,44 @@ static bool detach_dead(const struct mount_request *request, const struct place 
     return true;
 }
 
-static struct lifetime describe(const struct mount_request *request, struct place *place,
+static struct lifetime describe(const struct attempt *attempt, struct place *place,
                                 enum lifetime_unmount unmount)
 {
     return (struct lifetime){
         .place = place,
-        .image = request->image,
-        .image_fd = request->payload->fd,
+        .image = attempt->image,
+        .image_fd = attempt->image != NULL ? attempt->request->payload->fd : -1,
         .fd = -1,
         .socket = -1,
         .unmount = unmount,
-        .helper = request->helper,
+        .helper = attempt->request->helper,
         /* For root the image's owners are as good as any; others own what they mount, as they
          * would own it unpacked. */
         .own_ids = geteuid() != 0,
     };
 }
 
-static bool mount_served(const struct mount_request *request, struct place *place,
+static bool mount_served(struct attempt *attempt, struct place *place,
                          enum lifetime_unmount unmount, struct err *err)
 {
-    struct lifetime lifetime = describe(request, place, unmount);
+    const struct mount_request *request = attempt->request;
+    struct lifetime lifetime;
     cleanup_fd int fd = -1;
     struct err ignored;
     bool done;
 
+    if (!need_image(attempt, err))
+        return false;
     if (mkdirat(place->dir_fd, "m", 0700) != 0 && errno != EEXIST)
         return err_sys(err, "cannot make '%s'", place->root);
     if (unmount == LIFETIME_HELPER)
-        done = fusermount_mount(request->helper, place->root, &fd, err);
+        done = fusermount_check(request->helper, place->root, err) &&
+               fusermount_mount(request->helper, place->root, &fd, err);
     else
         done = device_mount(place->root, &fd, err);
     if (!done)
         return false;
+    lifetime = describe(attempt, place, unmount);
     lifetime.fd = fd;
     if (lifetime_start(&lifetime, err))
         return true;
@@ -104,9 +133,10 @@ static bool mount_served(const struct mount_request *request, struct place *plac
     return false;
 }
 
-static bool mount_shared(const struct mount_request *request, enum lifetime_unmount unmount,
+static bool mount_shared(struct attempt *attempt, enum lifetime_unmount unmount,
                          struct mounted *ret, struct err *err)
 {
+    const struct mount_request *request = attempt->request;
     struct place place = PLACE_NONE;
     enum mount_state state;
 
@@ -118,7 +148,7 @@ static bool mount_shared(const struct mount_request *request, enum lifetime_unmo
     if (state == STATE_DEAD && !detach_dead(request, &place, unmount, err))
         goto fail;
     if (!place_add_user(&place, getpid(), err) ||
-        (state != STATE_LIVE && !mount_served(request, &place, unmount, err))) {
+        (state != STATE_LIVE && !mount_served(attempt, &place, unmount, err))) {
         place_remove(&place);
         goto fail;
     }
@@ -129,17 +159,24 @@ fail:
     return false;
 }
 
-static bool way_kernel(const struct mount_request *request, struct mounted *ret, struct err *err)
+static bool way_kernel(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
+    const struct mount_request *request = attempt->request;
+    const struct payload *payload = request->payload;
     struct mounted mounted = {.place = PLACE_NONE, .unmount = LIFETIME_DIRECT};
     struct lifetime lifetime;
+    uint64_t bytes;
 
+    if (!check_file(attempt, err) ||
+        !sqfs_check_superblock(payload->fd, payload->image_offset,
+                               payload->image_offset + payload->image_size, &bytes, err))
+        return false;
     /* A loop device has whole sectors only. */
-    if (sqfs_image_bytes(request->image) > request->payload->image_size / SECTOR * SECTOR)
+    if (bytes > payload->image_size / SECTOR * SECTOR)
         return err_set(err, ERR_INPUT, "the image does not end at a sector");
     if (!find_place(request, "kernel", &mounted.place, err))
         return false;
-    if (!loop_mount(request->payload, &mounted.place, !request->visible, err)) {
+    if (!loop_mount(payload, &mounted.place, !request->visible, err)) {
         place_remove(&mounted.place);
         place_release(&mounted.place);
         return false;
@@ -149,27 +186,25 @@ static bool way_kernel(const struct mount_request *request, struct mounted *ret,
     *ret = mounted;
     if (!request->visible)
         return true;
-    lifetime = describe(request, &ret->place, LIFETIME_DIRECT);
-    lifetime.image_fd = -1;
+    lifetime = describe(attempt, &ret->place, LIFETIME_DIRECT);
     return lifetime_start(&lifetime, err);
 }
 
-static bool way_fuse(const struct mount_request *request, struct mounted *ret, struct err *err)
+static bool way_fuse(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
-    return mount_shared(request, LIFETIME_DIRECT, ret, err);
+    return mount_shared(attempt, LIFETIME_DIRECT, ret, err);
 }
 
-static bool way_fusermount(const struct mount_request *request, struct mounted *ret,
-                           struct err *err)
+static bool way_fusermount(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
-    return mount_shared(request, LIFETIME_HELPER, ret, err);
+    return mount_shared(attempt, LIFETIME_HELPER, ret, err);
 }
 
 /* The server starts first and stays outside: inside, it would keep the namespace alive that is to
  * die with the app. */
-static bool enter_served(const struct mount_request *request, struct place *place, struct err *err)
+static bool enter_served(struct attempt *attempt, struct place *place, struct err *err)
 {
-    struct lifetime lifetime = describe(request, place, LIFETIME_NAMESPACE);
+    struct lifetime lifetime = describe(attempt, place, LIFETIME_NAMESPACE);
     cleanup_fd int fd = -1;
     int sockets[2];
     bool done;
@@ -186,11 +221,11 @@ static bool enter_served(const struct mount_request *request, struct place *plac
     return done;
 }
 
-static bool way_userns(const struct mount_request *request, struct mounted *ret, struct err *err)
+static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
     struct place place = PLACE_NONE;
 
-    if (!find_place(request, "userns", &place, err))
+    if (!need_image(attempt, err) || !find_place(attempt->request, "userns", &place, err))
         return false;
     if (!place_lock(&place, err))
         goto fail;
@@ -202,7 +237,7 @@ static bool way_userns(const struct mount_request *request, struct mounted *ret,
     if (!place_add_user(&place, getpid(), err))
         goto fail;
     place_unlock(&place);
-    if (!enter_served(request, &place, err))
+    if (!enter_served(attempt, &place, err))
         goto fail;
     *ret = (struct mounted){.place = place, .unmount = LIFETIME_NAMESPACE};
     return true;
@@ -211,13 +246,15 @@ fail:
     return false;
 }
 
-static bool way_extract(const struct mount_request *request, struct mounted *ret, struct err *err)
+static bool way_extract(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
+    const struct mount_request *request = attempt->request;
     struct mounted mounted = {.place = PLACE_NONE, .permanent = true};
     char key[PAYLOAD_KEY_SIZE];
 
     payload_key(request->payload, "", key);
-    if (!cache_unpack(request->image, PLACE_CACHE, key, request->trusted, &mounted.place, err))
+    if (!need_image(attempt, err) ||
+        !cache_unpack(attempt->image, PLACE_CACHE, key, request->trusted, &mounted.place, err))
         return false;
     *ret = mounted;
     return true;
@@ -227,7 +264,7 @@ static const struct way {
     const char *name;
     bool root_only; /* otherwise not even tried, unless forced */
     bool hidden;    /* others cannot see it */
-    bool (*mount)(const struct mount_request *request, struct mounted *ret, struct err *err);
+    bool (*mount)(struct attempt *attempt, struct mounted *ret, struct err *err);
 } ways[] = {
     {"kernel", true, false, way_kernel},          {"fuse", true, false, way_fuse},
     {"fusermount", false, false, way_fusermount}, {"userns", false, true, way_userns},
@@ -247,7 +284,7 @@ static void report(struct err *all, const struct way *way, const char *reason)
 
 static bool is_damaged(const struct err *err)
 {
-    return strcmp(err->id, "E-IMAGE") == 0;
+    return strcmp(err->id, "E-IMAGE") == 0 || strcmp(err->id, "E-VERIFY") == 0;
 }
 
 /* Why a way is not tried at all, or NULL. A visible mount prefers a server, which cleans up even
@@ -276,29 +313,43 @@ static bool check_forced(const struct mount_request *request, struct err *err)
     return err_hint(err, "one of kernel, fuse, fusermount, userns, extract");
 }
 
-bool mount_image(const struct mount_request *request, struct mounted *ret, struct err *err)
+/* Goes through the ways; *all collects why each failed. */
+static bool try_ways(struct attempt *attempt, struct mounted *ret, struct err *all)
 {
-    struct err all = {.kind = ERR_SYSTEM};
-
-    if (!check_forced(request, err))
-        return false;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-        const char *skip = skip_reason(request, &ways[i]);
+        const char *skip = skip_reason(attempt->request, &ways[i]);
         struct err one = {0};
 
         if (skip == NULL) {
-            if (ways[i].mount(request, ret, &one))
+            if (ways[i].mount(attempt, ret, &one))
                 return true;
             if (is_damaged(&one)) {
-                *err = one;
+                *all = one;
                 return false;
             }
             skip = one.msg;
         }
         if (skip[0] != '\0')
-            report(&all, &ways[i], skip);
+            report(all, &ways[i], skip);
     }
+    return false;
+}
+
+bool mount_image(const struct mount_request *request, struct mounted *ret, struct err *err)
+{
+    struct attempt attempt = {.request = request};
+    struct err all = {.kind = ERR_SYSTEM};
+    bool done;
+
+    if (!check_forced(request, err))
+        return false;
+    done = try_ways(&attempt, ret, &all);
+    sqfs_image_free(attempt.image);
+    if (done)
+        return true;
     *err = all;
+    if (is_damaged(err))
+        return false;
     (void)err_id(err, "E-MOUNT");
     (void)err_hint(err, "install fuse3 (apt install fuse3, dnf install fuse3, apk add fuse3) and "
                         "see that /dev/fuse exists, or run with --appimage-extract-and-run");
@@ -308,18 +359,24 @@ bool mount_image(const struct mount_request *request, struct mounted *ret, struc
 bool mount_unpacked(const struct mount_request *request, bool keep, struct mounted *ret,
                     struct err *err)
 {
+    struct attempt attempt = {.request = request};
     struct mounted mounted = {.place = PLACE_NONE, .unmount = LIFETIME_TREE, .permanent = keep};
     struct lifetime lifetime;
     char key[PAYLOAD_KEY_SIZE];
+    bool done;
 
     /* A tree that is kept must not be removed by a run that does not keep its own. */
     payload_key(request->payload, keep ? "kept" : "run", key);
-    if (!cache_unpack(request->image, PLACE_TEMP, key, request->trusted, &mounted.place, err))
+    if (!need_image(&attempt, err))
+        return false;
+    done = cache_unpack(attempt.image, PLACE_TEMP, key, request->trusted, &mounted.place, err);
+    sqfs_image_free(attempt.image);
+    attempt.image = NULL;
+    if (!done)
         return err_wrap(err, "cannot unpack the image");
     *ret = mounted;
     if (keep)
         return true;
-    lifetime = describe(request, &ret->place, LIFETIME_TREE);
-    lifetime.image_fd = -1;
+    lifetime = describe(&attempt, &ret->place, LIFETIME_TREE);
     return lifetime_start(&lifetime, err);
 }

@@ -11,6 +11,9 @@
  *
  * Mounts of the second and third kind are shared: a start that finds a live mount at its place uses
  * it, a dead one (its server was killed) is detached and made anew.
+ *
+ * Before anything is mounted or unpacked the file is checked (integrity.h); what was checked by an
+ * earlier start and is still there is used as it is.
  */
 #include <stdbool.h>
 
@@ -19,11 +22,9 @@
 
 struct err;
 struct payload;
-struct sqfs_image;
 
 struct mount_request {
     const struct payload *payload;
-    struct sqfs_image *image;
     bool trusted;       /* the environment may be believed */
     bool visible;       /* others must see the mount: no namespace of our own */
     const char *way;    /* force one of the names above; NULL: all in order */

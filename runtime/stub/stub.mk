@@ -16,14 +16,14 @@ $(BUILD)/stub-obj/%.o: %.c Makefile runtime/stub/stub.mk
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) $(STUB_CFLAGS) -include common/banned.h -MMD -MP -c $< -o $@
 
-# Every byte of the image goes through it at a start.
+# Every byte of the file goes through it at a start.
 ifndef SANITIZE
-$(BUILD)/stub-obj/common/blake2b.o: STUB_CFLAGS += -O2
+$(BUILD)/stub-obj/common/checksum.o: STUB_CFLAGS += -O3
 endif
 
 # The archives are named as files: by -l the linker would look for musl's.
 STUB_OBJECTS := $(patsubst %.c,$(BUILD)/stub-obj/%.o, \
-    $(wildcard runtime/stub/*.c) common/blake2b.c common/err.c)
+    $(wildcard runtime/stub/*.c) common/blake2b.c common/checksum.c common/err.c)
 STUB_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a libz.a)
 
 $(BUILD)/stub.elf: $(STUB_OBJECTS)

@@ -53,7 +53,7 @@ make_app() {
 }
 
 # sandbox USER < SCRIPT: runs the script in $WORK (seen as /mnt) as root or as an ordinary user.
-# HIDE names what the sandbox lacks: fuse loop userns helper.
+# HIDE names what the sandbox lacks: fuse loop userns helper mtab name.
 sandbox() {
     cat > "$WORK/script"
     HIDE=${HIDE-} timeout -k 5 120 unshare --mount --pid --fork --kill-child --mount-proc \

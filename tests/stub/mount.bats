@@ -74,6 +74,18 @@ status 0 ./a print
 END
 }
 
+@test "a helper that could not unmount again is not used" {
+    make_app "$WORK/app"
+    for lacking in mtab name; do
+        HIDE=$lacking sandbox user <<'END'
+status 125 env RUCKSACK_MOUNT=fusermount ./app print
+[[ $err == *"fusermount: it could not unmount again"* ]] || fail "says: $err"
+status 0 ./app print
+nothing_left
+END
+    done
+}
+
 @test "no FUSE, no user namespaces: the cache" {
     make_app "$WORK/a"
     HIDE="fuse userns" sandbox user <<'END'

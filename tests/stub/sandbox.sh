@@ -26,8 +26,16 @@ if [[ $HIDE != *loop* ]]; then
     done
 fi
 [[ $HIDE != *helper* ]] || mount --bind /dev/null "$(readlink -f "$(command -v fusermount3)")"
-# The mount helper wants to know its caller by name.
-{ cat /etc/passwd; echo "tester:x:1001:1001::/tmp/home:/bin/sh"; } > /dev/passwd
+# The mount helper wants a mount table, and to know its caller by name. A system without the first
+# gets a copy of /etc with it.
+if [ ! -e /etc/mtab ] || [[ $HIDE == *mtab* ]]; then
+    cp -a /etc /dev/etc
+    mount --bind /dev/etc /etc
+    ln -sf /proc/self/mounts /etc/mtab
+fi
+[[ $HIDE != *mtab* ]] || rm /etc/mtab
+cp /etc/passwd /dev/passwd
+[[ $HIDE == *name* ]] || echo "tester:x:1001:1001::/tmp/home:/bin/sh" >> /dev/passwd
 mount --bind /dev/passwd /etc/passwd
 mkdir -m 755 /tmp/home
 chown 1001:1001 /tmp/home

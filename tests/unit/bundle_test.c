@@ -182,7 +182,7 @@ static void the_header_is_where_the_specification_says(void **state)
     (void)state;
     assert_memory_equal(header, "RUCKSACK\1\0\0\0\1\0\0\0\0\x10\0\0\0\0\0\0", 24);
     assert_int_equal(header[24] | header[25] << 8 | header[26] << 16, good_size - STUB_SIZE);
-    assert_string_equal((const char *)header + 96, "blog");
+    assert_string_equal((const char *)header + 104, "blog");
 }
 
 static void every_changed_byte_of_the_header_is_reported(void **state)
@@ -313,12 +313,12 @@ static void header_fields_are_checked(void **state)
     assert_change_refused(SECTION + 24, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, "E-BUNDLE",
                           "impossible size");
     assert_change_refused(SECTION + 28, "\1", 1, "E-TRUNCATED", "missing");
-    assert_change_refused(SECTION + 96, name, sizeof(name), "E-BUNDLE", "name");
-    assert_change_refused(SECTION + 96, "\0", 1, "E-BUNDLE", "name");
-    assert_change_refused(SECTION + 96, "..", 3, "E-BUNDLE", "name");
-    assert_change_refused(SECTION + 96, "a/b", 4, "E-BUNDLE", "name");
-    assert_change_refused(SECTION + 96, "a\x1b[2J", 6, "E-BUNDLE", "name");
-    assert_change_refused(SECTION + 96, "a\xff", 3, "E-BUNDLE", "name");
+    assert_change_refused(SECTION + 104, name, sizeof(name), "E-BUNDLE", "name");
+    assert_change_refused(SECTION + 104, "\0", 1, "E-BUNDLE", "name");
+    assert_change_refused(SECTION + 104, "..", 3, "E-BUNDLE", "name");
+    assert_change_refused(SECTION + 104, "a/b", 4, "E-BUNDLE", "name");
+    assert_change_refused(SECTION + 104, "a\x1b[2J", 6, "E-BUNDLE", "name");
+    assert_change_refused(SECTION + 104, "a\xff", 3, "E-BUNDLE", "name");
 }
 
 static void section_tables_are_checked(void **state)
