@@ -108,7 +108,7 @@ static bool check_geometry(const struct squashfs_super_block *super, uint64_t av
         (void)err_set(err, ERR_INPUT, "the image is compressed with %s, which is unsupported",
                       codec_name(super->compression));
         (void)err_id(err, "E-IMAGE");
-        return err_hint(err, "gzip and zstd are supported");
+        return err_hint(err, "gzip, lz4, xz and zstd are supported");
     }
     return true;
 }

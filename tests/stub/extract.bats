@@ -5,7 +5,8 @@
 load helper
 
 @test "extract: the same tree, times, links and holes" {
-    for codec in zstd gzip; do
+    for codec in zstd gzip xz 'xz -Xbcj x86' lz4 'lz4 -Xhc'; do
+        # shellcheck disable=SC2086
         make_app "$WORK/a" -comp $codec -b 64K
         cd "$WORK"
         rm -rf squashfs-root
