@@ -62,6 +62,18 @@ put() {
     done
 }
 
+@test "a table of more attributes than fit into the file is not allocated" {
+    make_small
+    setfattr -n user.comment -v text "$WORK/tree/dir"
+    make_app "$WORK/a"
+    at=$(od -An -tu8 -j $((size + 56)) -N 8 "$WORK/a" | tr -d ' ')
+    cp "$WORK/a" "$WORK/x"
+    for byte in 0 1 2 3; do put $((size + at + 8 + byte)) 255; done
+    run "$WORK/x" --appimage-list
+    [ "$status" = 125 ]
+    [[ $output == *"attribute table outside the image"* ]]
+}
+
 # flips SEED COUNT OPTION...: bytes of inodes, directories and tables, and of data
 flips() {
     local seed=$1 count=$2
