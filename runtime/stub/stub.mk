@@ -23,8 +23,8 @@ $(BUILD)/stub-obj/runtime/stub/lz4.o: STUB_CFLAGS += -O2
 endif
 
 # The archives are named as files: by -l the linker would look for musl's.
-STUB_OBJECTS := $(patsubst %.c,$(BUILD)/stub-obj/%.o, \
-    $(wildcard runtime/stub/*.c) common/blake2b.c common/checksum.c common/err.c)
+STUB_SOURCES := $(wildcard runtime/stub/*.c) common/blake2b.c common/checksum.c common/err.c
+STUB_OBJECTS := $(patsubst %.c,$(BUILD)/stub-obj/%.o,$(STUB_SOURCES))
 STUB_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a libz.a \
     liblzma.a)
 
