@@ -17,18 +17,21 @@
 
 enum { FILE_MAX = 16 << 20 };
 
-static char base_path[] = "/tmp/extract-fuzz-XXXXXX";
+static char *base_path;
 
 static void remove_base(void)
 {
     extract_remove(AT_FDCWD, base_path);
+    free(base_path);
 }
 
 /* Images promise more than a disk holds. */
 static int open_base(void)
 {
     struct rlimit limit = {FILE_MAX, FILE_MAX};
+    const char *parent = getenv("TMPDIR");
 
+    FUZZ_ASSERT(asprintf(&base_path, "%s/extract-fuzz-XXXXXX", parent ? parent : "/tmp") > 0);
     FUZZ_ASSERT(mkdtemp(base_path) != NULL && atexit(remove_base) == 0);
     FUZZ_ASSERT(setrlimit(RLIMIT_FSIZE, &limit) == 0 && signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
     return open(base_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

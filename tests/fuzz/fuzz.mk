@@ -52,7 +52,8 @@ $(BUILD)/replay/codec $(BUILD)/fuzz/codec: FUZZ_LIBS += -llz4
 fuzz: $(addprefix fuzz-,$(FUZZ_TARGETS))
 fuzz-%: $(BUILD)/fuzz/%
 	@mkdir -p $(BUILD)/fuzz-found/$*
-	ASAN_OPTIONS=allocator_may_return_null=1 $< -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 \
-	    -malloc_limit_mb=256 -max_len=65536 -use_value_profile=1 -print_final_stats=1 \
+	ASAN_OPTIONS=allocator_may_return_null=1 TMPDIR=/dev/shm $< \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 \
+	    -max_len=65536 -use_value_profile=1 -print_final_stats=1 \
 	    -artifact_prefix=$(BUILD)/fuzz-found/$*- $(BUILD)/fuzz-found/$* tests/fuzz/corpus/$* \
 	    $(BUILD)/fuzz-seeds/$*
