@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/stub/extract.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -16,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "runtime/stub/sqfs.h"
+#include "runtime/stub/tree.h"
 
 enum { CHUNK = 1 << 20, OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
@@ -42,6 +42,14 @@ struct walk {
     char *chunk;
     size_t count;
 };
+
+static bool go_on(const struct walk *walk, struct err *err)
+{
+    if (walk->options->stop == NULL || *walk->options->stop == 0)
+        return true;
+    errno = EINTR;
+    return err_sys(err, "unpacking");
+}
 
 static bool no_memory(struct err *err)
 {
@@ -113,7 +121,7 @@ static bool set_path(struct walk *walk, size_t parent_len, const struct sqfs_ent
 static void clear_way(int dir_fd, const char *name)
 {
     if (unlinkat(dir_fd, name, 0) != 0 && (errno == EISDIR || errno == EPERM))
-        extract_remove(dir_fd, name);
+        tree_remove(dir_fd, name);
 }
 
 static bool all_zero(const char *bytes, size_t size)
@@ -158,7 +166,9 @@ static bool copy_data(struct walk *walk, const struct sqfs_node *node, int fd, s
 
 static mode_t final_mode(const struct walk *walk, const struct sqfs_node *node)
 {
-    return node->mode & (walk->options->plain ? 0777 : 07777);
+    if (!walk->options->plain)
+        return node->mode & 07777;
+    return (node->mode & 0777) | (S_ISDIR(node->mode) ? 0700 : 0);
 }
 
 static void final_times(const struct sqfs_node *node, struct timespec ret[2])
@@ -371,7 +381,9 @@ static bool walk_directory(struct walk *walk, uint64_t ref, int dir_fd, size_t p
         const struct sqfs_entry *entry = &list.entries[i];
         struct sqfs_node node;
 
-        if (!set_path(walk, path_len, entry))
+        if (!go_on(walk, err))
+            ok = false;
+        else if (!set_path(walk, path_len, entry))
             ok = no_memory(err);
         else if (!sqfs_image_node(walk->image, entry->ref, &node, err))
             ok = err_wrap(err, "'%s'", walk->path);
@@ -432,30 +444,4 @@ bool extract_list(struct sqfs_image *image, FILE *out, struct err *err)
     struct walk walk = {.image = image, .options = &all, .list = out, .root_fd = -1};
 
     return run_walk(&walk, err);
-}
-
-void extract_remove(int dir_fd, const char *name)
-{
-    cleanup_dir DIR *dir = NULL;
-    const struct dirent *entry;
-    int fd = openat(dir_fd, name, OPEN_DIR);
-
-    if (fd < 0) {
-        (void)unlinkat(dir_fd, name, 0);
-        return;
-    }
-    /* Images carry directories without write permission. */
-    (void)fchmod(fd, 0700);
-    dir = fdopendir(fd);
-    if (dir == NULL) {
-        (void)close(fd);
-        return;
-    }
-    while ((entry = readdir(dir)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (entry->d_type == DT_DIR || unlinkat(dirfd(dir), entry->d_name, 0) != 0)
-            extract_remove(dirfd(dir), entry->d_name);
-    }
-    (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
 }

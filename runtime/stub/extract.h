@@ -8,6 +8,7 @@
  * never written through. Hostile trees end: a directory that occurs twice (a loop, or a tree that
  * doubles at each level) is an error.
  */
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,8 +19,11 @@ struct sqfs_image;
 enum { EXTRACT_DEPTH_MAX = 512 };
 
 struct extract_options {
-    const char *pattern; /* fnmatch(3) on the path below the root; NULL: everything */
-    bool plain;          /* for a tree to run from: no set-user-id bits, devices, xattrs */
+    const char *pattern;               /* fnmatch(3) on the path below the root; NULL: everything */
+    const volatile sig_atomic_t *stop; /* ends the work when it becomes true; may be NULL */
+    /* For a tree to run from: no set-user-id bits, devices or xattrs; its directories are open to
+     * their owner. */
+    bool plain;
 };
 
 /*
@@ -33,6 +37,3 @@ struct extract_options {
 
 /* Prints every path below the root, one a line. */
 [[nodiscard]] bool extract_list(struct sqfs_image *image, FILE *out, struct err *err);
-
-/* Removes name below dir_fd and everything in it, as far as permitted. Never follows symlinks. */
-void extract_remove(int dir_fd, const char *name);

@@ -18,12 +18,12 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "runtime/stub/extract.h"
 #include "runtime/stub/fuse.h"
 #include "runtime/stub/fusermount.h"
 #include "runtime/stub/message.h"
 #include "runtime/stub/place.h"
 #include "runtime/stub/process.h"
+#include "runtime/stub/tree.h"
 
 enum {
     GRACE_MS = 50, /* for a background child that has not executed its program yet */
@@ -108,6 +108,15 @@ static bool unmount_directly(const struct place *place)
     return umount2(place->root, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL;
 }
 
+/* What the app left running in the background uses it like the app. */
+static bool remove_tree(const struct place *place)
+{
+    if (tree_use(place->dir_fd, "m") == TREE_USED)
+        return false;
+    tree_remove(place->dir_fd, "m");
+    return true;
+}
+
 static void try_unmount(struct server *server)
 {
     struct place *place = server->job.place;
@@ -127,9 +136,8 @@ static void try_unmount(struct server *server)
             try_later(server);
         return;
     }
-    if (server->job.unmount == LIFETIME_TREE)
-        extract_remove(place->dir_fd, "m");
-    server->done = server->job.unmount == LIFETIME_TREE || unmount_directly(place);
+    server->done =
+        server->job.unmount == LIFETIME_TREE ? remove_tree(place) : unmount_directly(place);
     if (!server->done)
         try_later(server);
 }

@@ -50,6 +50,17 @@ static bool need_image(struct attempt *attempt, struct err *err)
                             payload->image_offset + payload->image_size, err));
 }
 
+/* need_image(), as the cache wants it. */
+static bool open_image(void *context, struct sqfs_image **ret, struct err *err)
+{
+    struct attempt *attempt = context;
+
+    if (!need_image(attempt, err))
+        return false;
+    *ret = attempt->image;
+    return true;
+}
+
 /* The first candidate directory that can be used. */
 static bool find_place(const struct mount_request *request, const char *salt, struct place *ret,
                        struct err *err)
@@ -250,11 +261,16 @@ static bool way_extract(struct attempt *attempt, struct mounted *ret, struct err
 {
     const struct mount_request *request = attempt->request;
     struct mounted mounted = {.place = PLACE_NONE, .permanent = true};
-    char key[PAYLOAD_KEY_SIZE];
+    const struct cache_request cache = {
+        .payload = request->payload,
+        .kind = PLACE_CACHE,
+        .salt = "",
+        .trusted = request->trusted,
+        .open_image = open_image,
+        .context = attempt,
+    };
 
-    payload_key(request->payload, "", key);
-    if (!need_image(attempt, err) ||
-        !cache_unpack(attempt->image, PLACE_CACHE, key, request->trusted, &mounted.place, err))
+    if (!cache_unpack(&cache, &mounted.place, err))
         return false;
     *ret = mounted;
     return true;
@@ -361,15 +377,19 @@ bool mount_unpacked(const struct mount_request *request, bool keep, struct mount
 {
     struct attempt attempt = {.request = request};
     struct mounted mounted = {.place = PLACE_NONE, .unmount = LIFETIME_TREE, .permanent = keep};
+    const struct cache_request cache = {
+        .payload = request->payload,
+        .kind = PLACE_TEMP,
+        /* A tree that is kept must not be removed by a run that does not keep its own. */
+        .salt = keep ? "kept" : "run",
+        .trusted = request->trusted,
+        .open_image = open_image,
+        .context = &attempt,
+    };
     struct lifetime lifetime;
-    char key[PAYLOAD_KEY_SIZE];
     bool done;
 
-    /* A tree that is kept must not be removed by a run that does not keep its own. */
-    payload_key(request->payload, keep ? "kept" : "run", key);
-    if (!need_image(&attempt, err))
-        return false;
-    done = cache_unpack(attempt.image, PLACE_TEMP, key, request->trusted, &mounted.place, err);
+    done = cache_unpack(&cache, &mounted.place, err);
     sqfs_image_free(attempt.image);
     attempt.image = NULL;
     if (!done)

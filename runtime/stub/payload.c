@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/stub/payload.h"
 
+#include <assert.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "common/blake2b.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "runtime/stub/sqfs.h"
@@ -244,45 +246,57 @@ bool payload_section(const struct payload *payload, const char *name, char **ret
     return true;
 }
 
-/* FNV-1a, 64 bits (draft-eastlake-fnv). Names a directory of ours; nothing trusts it. */
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+void payload_identity(const struct payload *payload, uint8_t ret[PAYLOAD_IDENTITY_SIZE])
 {
-    const uint8_t *bytes = data;
+    const struct stat *st = &payload->stat;
+    const uint64_t file[] = {
+        st->st_dev,
+        st->st_ino,
+        (uint64_t)st->st_size,
+        (uint64_t)st->st_mtim.tv_sec,
+        (uint64_t)st->st_mtim.tv_nsec,
+        (uint64_t)st->st_ctim.tv_sec,
+        (uint64_t)st->st_ctim.tv_nsec,
+    };
+    uint8_t superblock[SQFS_SUPERBLOCK_SIZE] = {0};
+    struct blake2b hash;
 
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
+    static_assert((int)PAYLOAD_IDENTITY_SIZE == (int)BLAKE2B_SIZE);
+    blake2b_init(&hash);
+    if (payload->ours) {
+        blake2b_update(&hash, "ours", sizeof("ours"));
+        blake2b_update(&hash, payload->header.image_hash, FORMAT_HASH_SIZE);
+    } else {
+        (void)read_at(payload, superblock, sizeof(superblock), payload->image_offset);
+        blake2b_update(&hash, "file", sizeof("file"));
+        blake2b_update(&hash, file, sizeof(file));
+        blake2b_update(&hash, superblock, sizeof(superblock));
+    }
+    blake2b_final(&hash, ret);
 }
 
 /* With its NUL, so that two texts never run together; an absent text differs from an empty one. */
-static uint64_t hash_text(uint64_t hash, const char *text)
+static void hash_text(struct blake2b *hash, const char *text)
 {
-    return text == NULL ? hash_bytes(hash, "\1", 1) : hash_bytes(hash, text, strlen(text) + 1);
-}
-
-static uint64_t hash_image(uint64_t hash, const struct payload *payload)
-{
-    const struct stat *st = &payload->stat;
-    uint64_t identity[] = {st->st_dev, st->st_ino, (uint64_t)st->st_mtim.tv_sec,
-                           (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_size};
-    uint8_t superblock[SQFS_SUPERBLOCK_SIZE] = {0};
-
-    if (payload->ours)
-        return hash_bytes(hash, payload->header.image_hash, FORMAT_HASH_SIZE);
-    (void)read_at(payload, superblock, sizeof(superblock), payload->image_offset);
-    hash = hash_bytes(hash, identity, sizeof(identity));
-    return hash_bytes(hash, superblock, sizeof(superblock));
+    if (text == NULL)
+        blake2b_update(hash, "\1", 1);
+    else
+        blake2b_update(hash, text, strlen(text) + 1);
 }
 
 void payload_key(const struct payload *payload, const char *salt, char ret[PAYLOAD_KEY_SIZE])
 {
-    uint64_t hash = hash_image(UINT64_C(0xcbf29ce484222325), payload);
+    uint8_t digest[BLAKE2B_SIZE];
+    struct blake2b hash;
 
-    hash = hash_text(hash, payload->path);
-    hash = hash_text(hash, getenv("RUCKSACK_STATE"));
-    hash = hash_text(hash, getenv("STATE_DIRECTORY"));
-    hash = hash_text(hash, salt);
-    hash ^= hash >> 48;
-    (void)snprintf(ret, PAYLOAD_KEY_SIZE, "%012llx",
-                   (unsigned long long)(hash & UINT64_C(0xffffffffffff)));
+    payload_identity(payload, digest);
+    blake2b_init(&hash);
+    blake2b_update(&hash, digest, sizeof(digest));
+    hash_text(&hash, payload->path);
+    hash_text(&hash, getenv("RUCKSACK_STATE"));
+    hash_text(&hash, getenv("STATE_DIRECTORY"));
+    hash_text(&hash, salt);
+    blake2b_final(&hash, digest);
+    for (size_t i = 0; i < PAYLOAD_KEY_SIZE / 2; i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }

@@ -20,6 +20,7 @@ enum {
     PAYLOAD_SECTIONS_MAX = 1024,
     PAYLOAD_SECTION_BYTES_MAX = 1 << 20, /* of one section that is printed */
     PAYLOAD_KEY_SIZE = 13,               /* 12 hex digits, NUL */
+    PAYLOAD_IDENTITY_SIZE = 32,
 };
 
 struct payload {
@@ -51,9 +52,17 @@ void payload_release(struct payload *payload);
                                    struct err *err);
 
 /*
+ * What tells this image from every other: BLAKE2b over the hash in our header, or, for foreign
+ * images, over the file's device, inode, size and times, and the superblock. A foreign file that is
+ * only touched becomes another; one that is written to never stays the same.
+ */
+void payload_identity(const struct payload *payload, uint8_t ret[PAYLOAD_IDENTITY_SIZE]);
+
+/*
  * The name of the directory that this image is mounted in. Different for images that differ, for
  * different paths of one image (state lies beside the file), for different values of the variables
  * that move the state (a mount is shared only by starts that would have equal state links), and for
- * different salts.
+ * different salts: the first 48 bits of a BLAKE2b. It names things; that they are what they should
+ * be is for payload_identity() to tell.
  */
 void payload_key(const struct payload *payload, const char *salt, char ret[PAYLOAD_KEY_SIZE]);

@@ -324,6 +324,7 @@ bool place_has_users(struct place *place, pid_t except)
 void place_remove(struct place *place)
 {
     (void)unlinkat(place->dir_fd, "state", 0);
+    (void)unlinkat(place->dir_fd, "manifest", 0);
     (void)unlinkat(place->dir_fd, "m", AT_REMOVEDIR);
     (void)unlinkat(place->dir_fd, "lock", 0);
     (void)unlinkat(place->parent_fd, place->key, AT_REMOVEDIR);

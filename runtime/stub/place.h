@@ -5,6 +5,7 @@
  *
  *     <base>/rucksack/<key>/m        the image: mounted, or unpacked
  *     <base>/rucksack/<key>/state    the launcher's symlink
+ *     <base>/rucksack/<key>/manifest what m is, where it was unpacked (cache.h)
  *     <base>/rucksack/<key>/lock     flock: who mounts, who removes; holds the users' process ids
  *
  * Where the base is shared (/tmp), its part is called rucksack-<uid>. Others may have been there
@@ -65,5 +66,6 @@ void place_unlock(struct place *place);
 void place_drop_user(struct place *place, pid_t pid);
 [[nodiscard]] bool place_has_users(struct place *place, pid_t except);
 
-/* Removes m (a directory, empty), state, lock and the directory itself; under the lock. */
+/* Removes m (a directory, empty), state, manifest, lock and the directory itself; under the lock.
+ */
 void place_remove(struct place *place);

@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "runtime/stub/extract.h"
 #include "runtime/stub/sqfs.h"
+#include "runtime/stub/tree.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { FILE_MAX = 16 << 20 };
@@ -21,7 +22,7 @@ static char *base_path;
 
 static void remove_base(void)
 {
-    extract_remove(AT_FDCWD, base_path);
+    tree_remove(AT_FDCWD, base_path);
     free(base_path);
 }
 
@@ -70,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_ASSERT(err.msg[0] != '\0');
     (void)close(target);
     check_base(base);
-    extract_remove(base, "target");
+    tree_remove(base, "target");
     FUZZ_ASSERT(faccessat(base, "target", F_OK, AT_SYMLINK_NOFOLLOW) != 0);
     sqfs_image_free(image);
     return 0;

@@ -1,0 +1,259 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The image unpacked once: when its tree is used again, when not, and when it goes.
+
+load helper
+
+# cached USER < SCRIPT: no way but the cache; $tree is the unpacked tree of ./a.
+cached() {
+    { cat <<'END'; cat; } > "$WORK/cached"
+export RUCKSACK_MOUNT=extract
+status 0 ./a print
+tree=${out%%|*}
+END
+    sandbox "$1" < "$WORK/cached"
+}
+
+@test "a second start uses the tree" {
+    make_app "$WORK/a"
+    cached user <<'END'
+[[ $tree == /tmp/home/.cache/rucksack/*/m ]] || fail "$tree"
+same 700 "$(stat -c %a "$tree")"
+diff -r --no-dereference /mnt/tree "$tree"
+before=$(stat -c %i "$tree/AppRun")
+status 0 ./a print
+same "$before" "$(stat -c %i "$tree/AppRun")"
+status 0 strace -f -o /tmp/trace -e trace=pread64,renameat ./a print
+! grep -q renameat /tmp/trace || fail "unpacked again"
+END
+}
+
+@test "a changed tree is unpacked anew, whatever the change" {
+    make_app "$WORK/a"
+    cached user <<'END'
+changes=(
+    'printf "#!/bin/sh\necho evil\nexit\n" | dd of=AppRun conv=notrunc status=none; touch -r d AppRun'
+    'cp AppRun /tmp/x; sed -i s/print/prink/ /tmp/x; touch -r AppRun /tmp/x; mv -f /tmp/x AppRun'
+    'echo more > added'
+    'echo more > d/empty/added'
+    'rm d/large'
+    'rmdir d/empty'
+    'chmod 777 d/file'
+    'chmod 700 d'
+    'ln -sf AppRun d/sym'
+    'rm d/hard; cp -p d/file d/hard'
+    'mv d e'
+)
+for change in "${changes[@]}"; do
+    (cd "$tree"; eval "$change")
+    ! diff -r --no-dereference /mnt/tree "$tree" > /dev/null || [[ $change == ch* || $change == rm\ d/hard* ]] ||
+        fail "no change: $change"
+    status 0 ./a print
+    [[ $out == "$tree|"* ]] || fail "$change: $out"
+    diff -r --no-dereference /mnt/tree "$tree" || fail "$change"
+    same 644 "$(stat -c %a "$tree/d/file")"
+    same 755 "$(stat -c %a "$tree/d")"
+    same "$(stat -c %i "$tree/d/file")" "$(stat -c %i "$tree/d/hard")"
+    same "lock m manifest" "$(cd "$tree/.."; echo *)"
+done
+END
+}
+
+@test "what others prepared is not run: tree, manifest, symlinks" {
+    make_app "$WORK/a"
+    cached user <<'END'
+size=$(stat -c %s "$tree/AppRun")
+dir=${tree%/m}
+cp "$dir/manifest" /tmp/manifest
+prepare() {
+    rm -rf "$dir"
+    mkdir -m 700 "$dir" "$dir/m"
+    { printf '#!/bin/sh\necho evil\nexit\n'; head -c "$size" /dev/zero | tr '\0' '#'; } |
+        head -c "$size" > "$dir/m/AppRun"
+    chmod 755 "$dir/m/AppRun"
+    touch -r /mnt/tree/AppRun "$dir/m/AppRun"
+}
+for trap in : 'cp /tmp/manifest "$dir"' 'ln -s /tmp/manifest "$dir/manifest"' \
+    'rm -rf "$dir/m"; ln -s /mnt/tree "$dir/m"' 'rm -rf "$dir/m"; ln -s /mnt/tree "$dir/t"' \
+    'head -c 4300 /tmp/manifest > "$dir/manifest"' 'mkfifo "$dir/manifest"' \
+    'mkdir "$dir/manifest.new"' 'echo > "$dir/o"'; do
+    prepare
+    eval "$trap"
+    status 0 timeout 10 ./a print
+    [[ $out == "$tree|"* ]] || fail "$trap: $out"
+    diff -r --no-dereference /mnt/tree "$tree" || fail "$trap"
+done
+diff -r --no-dereference /mnt/tree "$tree"
+END
+}
+
+@test "a tree for one run is not believed after a reboot, one in the cache is" {
+    make_app "$WORK/a"
+    sandbox root <<'END'
+reboot() { cat /proc/sys/kernel/random/uuid > /dev/boot && mount --bind /dev/boot /proc/sys/kernel/random/boot_id; }
+export NO_CLEANUP=1
+status 0 ./a --appimage-extract-and-run print
+temp=${out%%|*}
+export RUCKSACK_MOUNT=extract
+status 0 ./a print
+tree=${out%%|*}
+inodes() { stat -c %i "$temp/AppRun" "$tree/AppRun" | tr '\n' ' '; }
+run() { RUCKSACK_MOUNT= status 0 ./a --appimage-extract-and-run print; status 0 ./a print; }
+before=$(inodes)
+run
+same "$before" "$(inodes)"
+reboot
+run
+[ "$(inodes | cut -d' ' -f1)" != "${before%% *}" ] || fail "used after a reboot"
+same "$(cut -d' ' -f2 <<< "$before")" "$(inodes | cut -d' ' -f2)"
+END
+}
+
+# An image that takes a while to unpack.
+make_slow() {
+    make_tree "$WORK/tree"
+    truncate -s 3G "$WORK/tree/d/zeros"
+    make_app "$WORK/a" -b 1M
+}
+
+@test "interrupted while unpacking: nothing is left, or nothing is used" {
+    make_slow
+    sandbox user <<'END'
+export RUCKSACK_MOUNT=extract
+dir=/tmp/home/.cache/rucksack
+for signal in INT TERM HUP KILL; do
+    env --default-signal=INT ./a exit 3 &
+    await eval "test -e $dir/*/t/AppRun"
+    kill -$signal $!
+    got=0
+    wait $! || got=$?
+    same $((128 + $(kill -l $signal))) $got
+    [ ! -e "$(echo $dir/*/m)" ] || fail "$signal: complete"
+    [ $signal = KILL ] || same "" "$(find $dir -mindepth 1)"
+done
+[ -e "$(echo $dir/*/t)" ] || fail "where was it unpacked?"
+status 3 ./a exit 3
+same "lock m manifest" "$(cd $dir/*; echo *)"
+END
+}
+
+@test "nohup: SIGHUP stays ignored while unpacking" {
+    make_slow
+    sandbox user <<'END'
+export RUCKSACK_MOUNT=extract
+(trap '' HUP; exec ./a exit 3) &
+await eval 'test -e /tmp/home/.cache/rucksack/*/t/AppRun'
+kill -HUP $!
+wait $! && fail "no status" || same 3 $?
+END
+}
+
+@test "many starts at once unpack once" {
+    make_app "$WORK/a"
+    sandbox user <<'END'
+export RUCKSACK_MOUNT=extract
+for round in 1 2; do
+    pids=
+    for i in $(seq 10); do ./a print > /tmp/out.$i & pids="$pids $!"; done
+    for pid in $pids; do wait $pid || fail "status $?"; done
+    same 1 "$(cut -d'|' -f1 /tmp/out.* | sort -u | wc -l)"
+done
+same 1 "$(ls -d /tmp/home/.cache/rucksack/* | wc -l)"
+END
+}
+
+@test "an older version goes when nobody uses it, a background child counts" {
+    make_app "$WORK/a"
+    echo new > "$WORK/tree/version"
+    make_app "$WORK/b"
+    echo newer > "$WORK/tree/version"
+    make_app "$WORK/c"
+    cp "$WORK/a" "$WORK/other"
+    sandbox user <<'END'
+export RUCKSACK_MOUNT=extract
+cache=/tmp/home/.cache/rucksack
+cd /tmp/home
+cp /mnt/a app
+status 0 ./app print
+first=${out%%|*}
+status 0 /mnt/other print
+other=${out%%|*}
+RUCKSACK_STATE=/tmp/home/state status 0 ./app print
+state=${out%%|*}
+same 3 "$(ls $cache | wc -l)"
+# The same path and another image: the shell has ended, what it started has not.
+./app daemon 3
+cp /mnt/b new && mv -f new app
+status 0 ./app print
+second=${out%%|*}
+[ -x "$first/AppRun" ] || fail "removed while a child runs from it"
+[ ! -e "$state" ] || fail "unused, but kept"
+[ -x "$other/AppRun" ] || fail "another app's"
+# A registered user without open files.
+./app sleep 60 > /tmp/pid &
+await test -s /tmp/pid
+await eval '! pgrep -x busybox -P 1'
+cp /mnt/c new && mv -f new app
+status 0 ./app print
+third=${out%%|*}
+[ ! -e "$first" ] || fail "the first is unused, but kept"
+[ -x "$second/AppRun" ] || fail "removed below its user"
+kill $!
+wait $! || :
+rm -rf "$third"
+status 0 ./app print
+[ ! -e "$second" ] || fail "the second is unused, but kept"
+same 2 "$(ls $cache | wc -l)"
+END
+}
+
+@test "files of equal size, times and superblock share no tree" {
+    make_tree "$WORK/tree"
+    echo one > "$WORK/tree/version"
+    options='-noI -noD -noF -noX -mkfs-time 0 -all-time 0'
+    # shellcheck disable=SC2086
+    make_app "$WORK/a" $options
+    echo two > "$WORK/tree/version"
+    # shellcheck disable=SC2086
+    make_app "$WORK/b" $options
+    touch -r "$WORK/a" "$WORK/b"
+    [ "$(stat -c %s "$WORK/a")" = "$(stat -c %s "$WORK/b")" ]
+    cmp <(tail -c +$(($(stat -c %s "$STUB") + 1)) "$WORK/a" | head -c 96) \
+        <(tail -c +$(($(stat -c %s "$STUB") + 1)) "$WORK/b" | head -c 96)
+    sandbox user <<'END'
+export RUCKSACK_MOUNT=extract
+cd /tmp/home
+cp -p /mnt/a app
+status 0 ./app print
+same one "$(cat "${out%%|*}/version")"
+cp -p /mnt/b new && mv new app
+status 0 ./app print
+same two "$(cat "${out%%|*}/version")"
+cat /mnt/a > app && touch -r /mnt/a app
+status 0 ./app print
+same one "$(cat "${out%%|*}/version")"
+END
+}
+
+@test "extract-and-run: a background child keeps the tree until it ends" {
+    make_app "$WORK/a"
+    sandbox user <<'END'
+./a --appimage-extract-and-run daemon 1
+sleep 0.4
+[ -n "$(find /tmp/rucksack-1001 -name busybox)" ] || fail "gone too early"
+pgrep -x busybox > /dev/null || pgrep -f 'sleep 1' > /dev/null || fail "the child died"
+nothing_left 5
+END
+}
+
+@test "directories that nobody may read, in a tree to run from" {
+    make_tree "$WORK/tree"
+    mkdir -m 311 "$WORK/tree/closed"
+    mkdir -m 0 "$WORK/tree/closed/more"
+    echo text > "$WORK/tree/closed/file"
+    make_app "$WORK/a"
+    sandbox user <<'END'
+status 3 ./a --appimage-extract-and-run exit 3
+nothing_left
+END
+}
