@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,6 +20,8 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "runtime/stub/ahead.h"
+#include "runtime/stub/process.h"
 #include "runtime/stub/sqfs.h"
 
 enum {
@@ -48,6 +49,7 @@ struct kept_list {
 struct fuse {
     int gone_fd;
     struct sqfs_image *image;
+    struct ahead *ahead; /* or NULL */
     bool own_ids;
     uid_t uid;
     gid_t gid;
@@ -287,6 +289,7 @@ static void do_read(struct worker *worker, const struct fuse_in_header *in, cons
     size_t size = want->size < READ_MAX ? want->size : READ_MAX;
     struct err err;
 
+    ahead_note(fuse->ahead, ref_of(fuse, in->nodeid), want->offset, size);
     if (!sqfs_image_read(fuse->image, ref_of(fuse, in->nodeid), want->offset, worker->reply, size,
                          &size, &err))
         reply_error(worker, in, EIO);
@@ -499,13 +502,9 @@ static bool start_worker(struct fuse *fuse, int fd)
 /* More threads than processors only take turns. */
 static size_t count_workers(void)
 {
-    cpu_set_t set;
-    int count;
+    size_t count = process_cpus();
 
-    if (sched_getaffinity(0, sizeof(set), &set) != 0)
-        return WORKERS_MIN;
-    count = CPU_COUNT(&set);
-    return count < WORKERS_MIN ? WORKERS_MIN : count > WORKERS_MAX ? WORKERS_MAX : (size_t)count;
+    return count < WORKERS_MIN ? WORKERS_MIN : count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 
 bool fuse_start(struct fuse **ret, int fd, struct sqfs_image *image, bool own_ids, uid_t uid,
@@ -523,6 +522,7 @@ bool fuse_start(struct fuse **ret, int fd, struct sqfs_image *image, bool own_id
     fuse->uid = uid;
     fuse->gid = gid;
     (void)pthread_mutex_init(&fuse->lock, NULL);
+    fuse->ahead = ahead_start(image);
     if (!start_worker(fuse, fd))
         return err_sys(err, "starting the server");
     /* One thread serves all; the others make it faster. */

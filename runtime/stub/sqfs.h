@@ -30,6 +30,9 @@ enum {
     SQFS_SUPERBLOCK_SIZE = 96,
 };
 
+/* No file has this ref. */
+#define SQFS_NO_REF UINT64_MAX
+
 struct sqfs_node {
     uint64_t ref;
     uint64_t size; /* bytes of a file, of a symlink's target; directories: of the listing */
@@ -92,6 +95,13 @@ const struct sqfs_entry *sqfs_list_find(const struct sqfs_list *list, const char
 /* Reads like pread: fewer bytes than asked for only at the end of the file. */
 [[nodiscard]] bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset,
                                    void *buf, size_t size, size_t *ret_size, struct err *err);
+
+/* Decodes the block that holds a file's byte at offset, so that sqfs_image_read() finds it done. */
+void sqfs_image_prefetch(struct sqfs_image *image, uint64_t ref, uint64_t offset);
+
+/* The regular file whose inode follows that of a regular file, or SQFS_NO_REF. Images hold the
+ * files of a directory in a row. */
+uint64_t sqfs_image_next(struct sqfs_image *image, uint64_t ref);
 
 /* A symlink's target, on the heap: never empty, no NUL inside. */
 [[nodiscard]] bool sqfs_image_target(struct sqfs_image *image, uint64_t ref, char **ret,
