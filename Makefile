@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-layers check-headers check-format format
-#          lint install clean
+#          lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -30,11 +30,13 @@ include runtime/runtime.mk
 
 COMMON := $(wildcard common/*.c)
 BUNDLER := $(wildcard bundler/*.c)
-HEADERS := $(wildcard common/*.h bundler/*.h runtime/*/*.h)
+HEADERS := $(wildcard common/*.h bundler/*.h runtime/*/*.h tests/fuzz/*.h)
 UNITS := $(wildcard tests/unit/*_test.c)
 
 objects = $(patsubst %.c,$(BUILD)/tool/%.o,$(1))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
+
+include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-layers check-headers check-format format \
         lint install clean
@@ -67,14 +69,14 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtool.a
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
 CLI_TESTS := $(wildcard tests/cli/*.bats tests/stub/*.bats)
 E2E_TESTS := $(wildcard tests/e2e/*.bats)
-TESTS ?= $(UNIT_BINS) $(CLI_TESTS) $(E2E_TESTS)
+TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
-check: all $(UNIT_BINS)
+check: all $(UNIT_BINS) $(REPLAYS)
 	$(PROVE) $(TESTS)
 
-check-unit: $(UNIT_BINS)
-	$(PROVE) $(UNIT_BINS)
+check-unit: $(UNIT_BINS) $(REPLAYS)
+	$(PROVE) $(UNIT_BINS) $(REPLAYS)
 
 check-cli: all
 	$(PROVE) $(CLI_TESTS)

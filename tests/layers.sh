@@ -50,7 +50,7 @@ cyaml/|yaml\.h bundler/recipe.c
 sodium bundler/hash.c
 uthash\.h|utlist\.h|utarray\.h bundler/plan.c
 squashfuse runtime/stub/sqfs.c
-zlib\.h|zstd\.h runtime/stub/codec.c
+zlib\.h|zstd\.h|lzma\.h|lz4\.h> runtime/stub/codec.c
 END
 
 # common/ neither prints nor exits; xalloc.c dies when memory is out.

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/stub/codec.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ZLIB_CONST
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "common/err.h"
+#include "runtime/stub/lz4.h"
 
 struct codec {
     unsigned int kind;
@@ -30,7 +35,7 @@ const char *codec_name(unsigned int kind)
 
 bool codec_supported(unsigned int kind)
 {
-    return kind == CODEC_GZIP || kind == CODEC_ZSTD;
+    return kind == CODEC_GZIP || kind == CODEC_XZ || kind == CODEC_LZ4 || kind == CODEC_ZSTD;
 }
 
 bool codec_new(struct codec **ret, unsigned int kind, struct err *err)
@@ -91,12 +96,81 @@ static bool decode_zstd(ZSTD_DCtx *state, const void *src, size_t src_size, void
     return true;
 }
 
+/*
+ * liblzma's own bring 28 kB of tables and of hashes that no squashfs has: defined here, they keep
+ * those members out of the stub.
+ */
+uint32_t lzma_crc32(const uint8_t *data, size_t size, uint32_t crc)
+{
+    return (uint32_t)crc32_z(crc, data, size);
+}
+
+uint32_t lzma_check_size(lzma_check check)
+{
+    return check == LZMA_CHECK_CRC32 ? sizeof(uint32_t) : 0;
+}
+
+/* The block that follows its header: its data, zeros up to a multiple of four, its checksum. */
+static bool decode_xz_block(const lzma_filter *filters, bool checked, const uint8_t *src,
+                            size_t src_size, void *dst, size_t size, size_t *ret_size)
+{
+    size_t used = 0, got = 0;
+    uint32_t want;
+
+    /* UINT64_MAX for filters that do not go together. */
+    if (lzma_raw_decoder_memusage(filters) > CODEC_XZ_MEMORY_MAX ||
+        lzma_raw_buffer_decode(filters, NULL, src, &used, src_size, dst, &got, size) != LZMA_OK)
+        return false;
+    used = (used + 3) / 4 * 4;
+    if (checked) {
+        if (used > src_size || src_size - used < sizeof(want))
+            return false;
+        memcpy(&want, src + used, sizeof(want));
+        if (le32toh(want) != crc32_z(0, dst, got))
+            return false;
+    }
+    *ret_size = got;
+    return true;
+}
+
+/*
+ * One stream of one block, as the kernel reads it. The index and the footer behind the block say
+ * nothing that the checksum does not.
+ */
+static bool decode_xz(const uint8_t *src, size_t src_size, void *dst, size_t size, size_t *ret_size)
+{
+    lzma_filter filters[LZMA_FILTERS_MAX + 1];
+    lzma_block block = {.filters = filters};
+    lzma_stream_flags flags;
+    bool done;
+
+    if (src_size <= LZMA_STREAM_HEADER_SIZE || lzma_stream_header_decode(&flags, src) != LZMA_OK ||
+        (flags.check != LZMA_CHECK_NONE && flags.check != LZMA_CHECK_CRC32))
+        return false;
+    src += LZMA_STREAM_HEADER_SIZE;
+    src_size -= LZMA_STREAM_HEADER_SIZE;
+    block.check = flags.check;
+    block.header_size = lzma_block_header_size_decode(src[0]);
+    if (src[0] == 0 || block.header_size >= src_size ||
+        lzma_block_header_decode(&block, NULL, src) != LZMA_OK)
+        return false;
+    done = decode_xz_block(filters, flags.check == LZMA_CHECK_CRC32, src + block.header_size,
+                           src_size - block.header_size, dst, size, ret_size);
+    for (size_t i = 0; i < LZMA_FILTERS_MAX; i++)
+        free(filters[i].options);
+    return done;
+}
+
 bool codec_decode(struct codec *codec, const void *src, size_t src_size, void *dst, size_t size,
                   size_t *ret_size)
 {
     switch (codec->kind) {
     case CODEC_GZIP:
         return decode_gzip(&codec->gzip, src, src_size, dst, size, ret_size);
+    case CODEC_XZ:
+        return decode_xz(src, src_size, dst, size, ret_size);
+    case CODEC_LZ4:
+        return lz4_decode(src, src_size, dst, size, ret_size);
     case CODEC_ZSTD:
         return decode_zstd(codec->zstd, src, src_size, dst, size, ret_size);
     default:

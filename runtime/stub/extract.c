@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -165,10 +166,29 @@ static void final_times(const struct sqfs_node *node, struct timespec ret[2])
     ret[0] = ret[1] = (struct timespec){.tv_sec = node->mtime};
 }
 
+/* Not everybody may set these, nor does every file system have them: then they are left out. */
+static bool set_xattrs(struct walk *walk, const struct sqfs_node *node, int fd, struct err *err)
+{
+    struct sqfs_xattrs xattrs;
+
+    if (!sqfs_image_xattrs(walk->image, node->ref, &xattrs, err))
+        return err_wrap(err, "'%s'", walk->path);
+    for (size_t i = 0; i < xattrs.count; i++) {
+        const struct sqfs_xattr *xattr = &xattrs.entries[i];
+
+        (void)fsetxattr(fd, xattr->name, xattr->value, xattr->value_size, 0);
+    }
+    sqfs_xattrs_release(&xattrs);
+    return true;
+}
+
+/* The mode comes last: without write permission, no attribute could be set. */
 static bool finish(struct walk *walk, const struct sqfs_node *node, int fd, struct err *err)
 {
     struct timespec times[2];
 
+    if (!walk->options->plain && !set_xattrs(walk, node, fd, err))
+        return false;
     final_times(node, times);
     if (fchmod(fd, final_mode(walk, node)) != 0 || futimens(fd, times) != 0)
         return err_sys(err, "'%s'", walk->path);

@@ -19,12 +19,13 @@ enum { EXTRACT_DEPTH_MAX = 512 };
 
 struct extract_options {
     const char *pattern; /* fnmatch(3) on the path below the root; NULL: everything */
-    bool plain;          /* drop set-user-id bits, leave out devices: for a tree to run from */
+    bool plain;          /* for a tree to run from: no set-user-id bits, devices, xattrs */
 };
 
 /*
  * Unpacks into the directory target_fd. Modes, times, symlinks and hard links are kept; devices,
- * FIFOs and sockets where permitted. *ret_count (may be NULL): matched entries.
+ * FIFOs, sockets, and extended attributes of files and directories, where permitted. *ret_count
+ * (may be NULL): matched entries.
  */
 [[nodiscard]] bool extract_tree(struct sqfs_image *image, int target_fd,
                                 const struct extract_options *options, size_t *ret_count,

@@ -108,7 +108,7 @@ static bool check_geometry(const struct squashfs_super_block *super, uint64_t av
         (void)err_set(err, ERR_INPUT, "the image is compressed with %s, which is unsupported",
                       codec_name(super->compression));
         (void)err_id(err, "E-IMAGE");
-        return err_hint(err, "gzip and zstd are supported");
+        return err_hint(err, "gzip, lz4, xz and zstd are supported");
     }
     return true;
 }
@@ -137,6 +137,26 @@ static bool check_tables(const struct squashfs_super_block *super, struct err *e
     return true;
 }
 
+/* The same for extended attributes, whose count stands in a table of its own. */
+static bool check_xattrs(const struct squashfs_super_block *super, int fd, uint64_t offset,
+                         struct err *err)
+{
+    struct squashfs_xattr_id_table table;
+    uint64_t start = super->xattr_id_table_start;
+    uint64_t blocks;
+
+    if (start == (uint64_t)SQUASHFS_INVALID_BLK)
+        return true;
+    if (!inside(super, start) || super->bytes_used - start < sizeof(table) ||
+        pread(fd, &table, sizeof(table), (off_t)(offset + start)) != (ssize_t)sizeof(table))
+        return damaged(err, "attribute table outside the image");
+    blocks = ((uint64_t)le32toh(table.xattr_ids) * sizeof(struct squashfs_xattr_id) + 8191) / 8192;
+    if (blocks * 8 > super->bytes_used - start - sizeof(table) ||
+        !inside(super, le64toh(table.xattr_table_start)))
+        return damaged(err, "attribute table outside the image");
+    return true;
+}
+
 bool sqfs_check_superblock(int fd, uint64_t offset, uint64_t file_size, uint64_t *ret_bytes,
                            struct err *err)
 {
@@ -146,7 +166,8 @@ bool sqfs_check_superblock(int fd, uint64_t offset, uint64_t file_size, uint64_t
     if (offset > file_size || file_size - offset < sizeof(super) ||
         pread(fd, &super, sizeof(super), (off_t)offset) != (ssize_t)sizeof(super))
         return damaged(err, "the file ends before the image");
-    if (!check_geometry(&super, file_size - offset, err) || !check_tables(&super, err))
+    if (!check_geometry(&super, file_size - offset, err) || !check_tables(&super, err) ||
+        !check_xattrs(&super, fd, offset, err))
         return false;
     *ret_bytes = super.bytes_used;
     return true;
@@ -749,4 +770,186 @@ bool sqfs_image_target(struct sqfs_image *image, uint64_t ref, char **ret, struc
     ok = get_target(image, ref, ret, err);
     unlock_metadata(image);
     return ok;
+}
+
+/*
+ * Names and values of one file while they are read: they move while they grow, so their places are
+ * known at the end only. The library's own reader of these believes every size, and takes the
+ * prefixes for each other.
+ */
+struct xattr_builder {
+    struct sqfs_image *image;
+    sqfs_md_cursor cursor;
+    struct sqfs_xattr *entries;
+    size_t count;
+    char *bytes;
+    size_t size, names_size;
+};
+
+/* Room for size more bytes, which are part of the result; NULL when that is too much. */
+static char *xattr_room(struct xattr_builder *builder, size_t size)
+{
+    char *grown = NULL;
+
+    if (size <= SQFS_XATTR_BYTES_MAX - builder->size)
+        grown = realloc(builder->bytes, builder->size + size);
+    if (grown == NULL)
+        return NULL;
+    builder->bytes = grown;
+    builder->size += size;
+    return grown + builder->size - size;
+}
+
+static bool xattr_read(struct xattr_builder *builder, sqfs_md_cursor *cursor, void *buf,
+                       size_t size)
+{
+    return sqfs_md_read(&builder->image->fs, cursor, buf, size) == SQFS_OK;
+}
+
+static bool xattr_name(struct xattr_builder *builder, const struct squashfs_xattr_entry *entry,
+                       size_t *ret_len)
+{
+    static const char *const prefixes[] = {"user.", "trusted.", "security."};
+    unsigned int prefix = le16toh(entry->type) & SQUASHFS_XATTR_PREFIX_MASK;
+    size_t size = le16toh(entry->size);
+    size_t prefix_len;
+    char *name;
+
+    if (prefix >= sizeof(prefixes) / sizeof(prefixes[0]) || size == 0)
+        return false;
+    prefix_len = strlen(prefixes[prefix]);
+    if (prefix_len + size > SQFS_XATTR_NAME_MAX)
+        return false;
+    builder->names_size += prefix_len + size + 1;
+    name = xattr_room(builder, prefix_len + size + 1);
+    if (name == NULL || builder->names_size > SQFS_XATTR_NAMES_MAX)
+        return false;
+    memcpy(name, prefixes[prefix], prefix_len);
+    name[prefix_len + size] = '\0';
+    *ret_len = prefix_len + size;
+    return xattr_read(builder, &builder->cursor, name + prefix_len, size) &&
+           strlen(name) == *ret_len;
+}
+
+/* A value that several files share lies elsewhere ("out of line"); here is where. */
+static bool xattr_value(struct xattr_builder *builder, bool elsewhere, size_t *ret_size)
+{
+    sqfs_off_t start = (sqfs_off_t)builder->image->fs.xattr_info.xattr_table_start;
+    struct squashfs_xattr_val header;
+    sqfs_md_cursor cursor;
+    uint64_t at;
+    char *value;
+
+    if (!xattr_read(builder, &builder->cursor, &header, sizeof(header)))
+        return false;
+    if (elsewhere) {
+        if (!xattr_read(builder, &builder->cursor, &at, sizeof(at)))
+            return false;
+        sqfs_md_cursor_inode(&cursor, le64toh(at), start);
+        if (!cursor_valid(builder->image, (uint64_t)cursor.block, cursor.offset, 1) ||
+            !xattr_read(builder, &cursor, &header, sizeof(header)))
+            return false;
+    }
+    *ret_size = le32toh(header.vsize);
+    if (*ret_size > SQFS_XATTR_VALUE_MAX || (value = xattr_room(builder, *ret_size)) == NULL)
+        return false;
+    return xattr_read(builder, elsewhere ? &cursor : &builder->cursor, value, *ret_size);
+}
+
+static bool xattr_append(struct xattr_builder *builder)
+{
+    struct squashfs_xattr_entry header;
+    struct sqfs_xattr entry = {0};
+    struct sqfs_xattr *grown;
+
+    if (!xattr_read(builder, &builder->cursor, &header, sizeof(header)) ||
+        !xattr_name(builder, &header, &entry.name_len) ||
+        !xattr_value(builder, (le16toh(header.type) & SQUASHFS_XATTR_VALUE_OOL) != 0,
+                     &entry.value_size))
+        return false;
+    grown = reallocarray(builder->entries, builder->count + 1, sizeof(*grown));
+    if (grown == NULL)
+        return false;
+    builder->entries = grown;
+    builder->entries[builder->count++] = entry;
+    return true;
+}
+
+static void xattr_finish(struct xattr_builder *builder, struct sqfs_xattrs *ret)
+{
+    const char *at = builder->bytes;
+
+    for (size_t i = 0; i < builder->count; i++) {
+        struct sqfs_xattr *entry = &builder->entries[i];
+
+        entry->name = at;
+        entry->value = at + entry->name_len + 1;
+        at += entry->name_len + 1 + entry->value_size;
+    }
+    *ret = (struct sqfs_xattrs){builder->entries, builder->count, builder->bytes};
+}
+
+bool sqfs_image_has_xattrs(const struct sqfs_image *image)
+{
+    return image->fs.xattr_info.xattr_ids > 0;
+}
+
+static bool get_xattrs(struct sqfs_image *image, uint64_t ref, struct sqfs_xattrs *ret,
+                       struct err *err)
+{
+    struct cached_node *node = load_node(image, ref, err);
+    struct xattr_builder builder = {.image = image};
+    struct squashfs_xattr_id id;
+    bool ok;
+
+    if (node == NULL)
+        return false;
+    if (node->inode.xattr == SQUASHFS_INVALID_XATTR || !sqfs_image_has_xattrs(image)) {
+        *ret = (struct sqfs_xattrs){0};
+        return true;
+    }
+    ok = table_get(image, &image->fs.xattr_table, image->fs.xattr_info.xattr_ids, node->inode.xattr,
+                   &id);
+    if (ok) {
+        sqfs_md_cursor_inode(&builder.cursor, le64toh(id.xattr),
+                             (sqfs_off_t)image->fs.xattr_info.xattr_table_start);
+        ok = cursor_valid(image, (uint64_t)builder.cursor.block, builder.cursor.offset, 1);
+    }
+    for (uint32_t i = 0; ok && i < le32toh(id.count); i++)
+        ok = xattr_append(&builder);
+    if (!ok) {
+        free(builder.entries);
+        free(builder.bytes);
+        return damaged(err, "unreadable extended attributes");
+    }
+    xattr_finish(&builder, ret);
+    return true;
+}
+
+bool sqfs_image_xattrs(struct sqfs_image *image, uint64_t ref, struct sqfs_xattrs *ret,
+                       struct err *err)
+{
+    bool ok;
+
+    lock_metadata(image);
+    ok = get_xattrs(image, ref, ret, err);
+    unlock_metadata(image);
+    return ok;
+}
+
+void sqfs_xattrs_release(struct sqfs_xattrs *xattrs)
+{
+    if (xattrs == NULL)
+        return;
+    free(xattrs->entries);
+    free(xattrs->bytes);
+    *xattrs = (struct sqfs_xattrs){0};
+}
+
+const struct sqfs_xattr *sqfs_xattrs_find(const struct sqfs_xattrs *xattrs, const char *name)
+{
+    for (size_t i = 0; i < xattrs->count; i++)
+        if (strcmp(xattrs->entries[i].name, name) == 0)
+            return &xattrs->entries[i];
+    return NULL;
 }

@@ -28,6 +28,10 @@ enum {
     SQFS_DIR_BYTES_MAX = 64 << 20,  /* bytes of one directory's listing */
     SQFS_FILE_BLOCKS_MAX = 1 << 24, /* blocks of one file */
     SQFS_SUPERBLOCK_SIZE = 96,
+    SQFS_XATTR_NAME_MAX = 255,       /* bytes; Linux's XATTR_NAME_MAX, as the two below */
+    SQFS_XATTR_VALUE_MAX = 64 << 10, /* bytes of one value */
+    SQFS_XATTR_NAMES_MAX = 64 << 10, /* bytes of one file's names, each with a NUL */
+    SQFS_XATTR_BYTES_MAX = 1 << 20,  /* bytes of one file's names and values */
 };
 
 /* No file has this ref. */
@@ -102,6 +106,30 @@ void sqfs_image_prefetch(struct sqfs_image *image, uint64_t ref, uint64_t offset
 /* The regular file whose inode follows that of a regular file, or SQFS_NO_REF. Images hold the
  * files of a directory in a row. */
 uint64_t sqfs_image_next(struct sqfs_image *image, uint64_t ref);
+
+struct sqfs_xattr {
+    const char *name; /* with its prefix ("user."); NUL-terminated, no NUL inside */
+    const void *value;
+    size_t name_len, value_size;
+};
+
+/* One file's extended attributes, in the order of the image. */
+struct sqfs_xattrs {
+    struct sqfs_xattr *entries;
+    size_t count;
+    void *bytes; /* what names and values point into */
+};
+
+/* Whether any file of the image has extended attributes. */
+bool sqfs_image_has_xattrs(const struct sqfs_image *image);
+
+/* All extended attributes of the file; most have none. The caller releases them. */
+[[nodiscard]] bool sqfs_image_xattrs(struct sqfs_image *image, uint64_t ref,
+                                     struct sqfs_xattrs *ret, struct err *err);
+void sqfs_xattrs_release(struct sqfs_xattrs *xattrs);
+
+/* The attribute of that name, or NULL. */
+const struct sqfs_xattr *sqfs_xattrs_find(const struct sqfs_xattrs *xattrs, const char *name);
 
 /* A symlink's target, on the heap: never empty, no NUL inside. */
 [[nodiscard]] bool sqfs_image_target(struct sqfs_image *image, uint64_t ref, char **ret,

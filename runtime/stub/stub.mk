@@ -8,7 +8,7 @@ ifdef SANITIZE
   STUB_LDEND :=
 else
   STUB_CFLAGS := $(MUSL_CFLAGS) -Os
-  STUB_LDSTART := $(MUSL_LDSTART)
+  STUB_LDSTART := -Wl,--no-eh-frame-hdr -Wl,-T,runtime/stub/stub.ld $(MUSL_LDSTART)
   STUB_LDEND := $(MUSL_LDEND)
 endif
 
@@ -19,15 +19,17 @@ $(BUILD)/stub-obj/%.o: %.c Makefile runtime/stub/stub.mk
 # Every byte of the file goes through it at a start.
 ifndef SANITIZE
 $(BUILD)/stub-obj/common/checksum.o: STUB_CFLAGS += -O3
+$(BUILD)/stub-obj/runtime/stub/lz4.o: STUB_CFLAGS += -O2
 endif
 
 # The archives are named as files: by -l the linker would look for musl's.
-STUB_OBJECTS := $(patsubst %.c,$(BUILD)/stub-obj/%.o, \
-    $(wildcard runtime/stub/*.c) common/blake2b.c common/checksum.c common/err.c)
-STUB_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a libz.a)
+STUB_SOURCES := $(wildcard runtime/stub/*.c) common/blake2b.c common/checksum.c common/err.c
+STUB_OBJECTS := $(patsubst %.c,$(BUILD)/stub-obj/%.o,$(STUB_SOURCES))
+STUB_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a libz.a \
+    liblzma.a)
 
-$(BUILD)/stub.elf: $(STUB_OBJECTS)
-	$(CC) $(CFLAGS) -o $@ $(STUB_LDSTART) $^ $(STUB_ARCHIVES) $(STUB_LDEND)
+$(BUILD)/stub.elf: $(STUB_OBJECTS) runtime/stub/stub.ld
+	$(CC) $(CFLAGS) -o $@ $(STUB_LDSTART) $(STUB_OBJECTS) $(STUB_ARCHIVES) $(STUB_LDEND)
 
 # The image follows the ELF end, which must be a multiple of 4096 (FORMAT_ALIGN): a section of
 # zeros fills up. It is added once with eight bytes to learn the size that everything else has;

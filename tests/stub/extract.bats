@@ -5,7 +5,8 @@
 load helper
 
 @test "extract: the same tree, times, links and holes" {
-    for codec in zstd gzip; do
+    for codec in zstd gzip xz 'xz -Xbcj x86' lz4 'lz4 -Xhc'; do
+        # shellcheck disable=SC2086
         make_app "$WORK/a" -comp $codec -b 64K
         cd "$WORK"
         rm -rf squashfs-root
@@ -28,6 +29,35 @@ load helper
         ./a --appimage-extract
         diff -r --no-dereference tree squashfs-root
     done
+}
+
+@test "extract: extended attributes, short, long, shared and empty" {
+    make_tree "$WORK/tree"
+    long=$(head -c 3000 /dev/zero | tr '\0' x)
+    setfattr -n user.short -v text "$WORK/tree/d"
+    chmod 444 "$WORK/tree/d/file"
+    for file in file large sparse; do
+        setfattr -n user.empty "$WORK/tree/d/$file"
+        setfattr -n user.long -v "$long" "$WORK/tree/d/$file"
+        setfattr -n trusted.other -v "$file" "$WORK/tree/d/$file"
+    done
+    for options in '-comp zstd' '-noI -noX'; do
+        # shellcheck disable=SC2086
+        make_app "$WORK/a" $options
+        cd "$WORK"
+        rm -rf squashfs-root
+        ./a --appimage-extract
+        getfattr -R -m - -d tree | sed 1d > want
+        grep -q '^trusted.other=' want
+        getfattr -R -m - -d squashfs-root | sed 's/squashfs-root/tree/;1d' > got
+        diff want got
+    done
+    sandbox user <<'END'
+cd /tmp/home
+/mnt/a --appimage-extract
+same "$(cd /mnt/tree && getfattr -n user.long d/large)" "$(cd squashfs-root && getfattr -n user.long d/large)"
+[ -z "$(getfattr -m trusted squashfs-root/d/large)" ] || fail "trusted"
+END
 }
 
 @test "extract: a pattern, a directory with its subtree, no match" {

@@ -62,6 +62,18 @@ put() {
     done
 }
 
+@test "a table of more attributes than fit into the file is not allocated" {
+    make_small
+    setfattr -n user.comment -v text "$WORK/tree/dir"
+    make_app "$WORK/a"
+    at=$(od -An -tu8 -j $((size + 56)) -N 8 "$WORK/a" | tr -d ' ')
+    cp "$WORK/a" "$WORK/x"
+    for byte in 0 1 2 3; do put $((size + at + 8 + byte)) 255; done
+    run "$WORK/x" --appimage-list
+    [ "$status" = 125 ]
+    [[ $output == *"attribute table outside the image"* ]]
+}
+
 # flips SEED COUNT OPTION...: bytes of inodes, directories and tables, and of data
 flips() {
     local seed=$1 count=$2
@@ -91,6 +103,14 @@ flips() {
 
 @test "flipped bytes, zstd" {
     flips 3 40 -comp zstd
+}
+
+@test "flipped bytes, xz" {
+    flips 5 40 -comp xz
+}
+
+@test "flipped bytes, lz4" {
+    flips 6 40 -comp lz4
 }
 
 @test "flipped bytes below a FUSE mount" {
@@ -157,11 +177,11 @@ rename_entry() {
 
 @test "unsupported compression is named" {
     mkdir -p "$WORK/tree"
-    for codec in xz lz4; do
+    for codec in lzma lzo; do
         make_app "$WORK/a" -comp $codec
         run "$WORK/a"
         [ "$status" = 125 ]
-        [[ $output == *"compressed with $codec"* ]]
+        [[ $output == *"compressed with $codec"*"hint: gzip, lz4, xz and zstd"* ]]
     done
 }
 
