@@ -269,6 +269,71 @@ static void do_readlink(struct worker *worker, const struct fuse_in_header *in)
         reply(worker, in, 0, target, strlen(target));
 }
 
+/* Sends what was asked for, or, to a request with no room, how much room it needs. */
+static void reply_sized(struct worker *worker, const struct fuse_in_header *in,
+                        const struct fuse_getxattr_in *want, const void *data, size_t size)
+{
+    struct fuse_getxattr_out out = {.size = (uint32_t)size};
+
+    if (want->size == 0)
+        reply(worker, in, 0, &out, sizeof(out));
+    else if (size > want->size)
+        reply_error(worker, in, ERANGE);
+    else
+        reply(worker, in, 0, data, size);
+}
+
+static void do_getxattr(struct worker *worker, const struct fuse_in_header *in, const void *arg,
+                        size_t size)
+{
+    const struct fuse *fuse = worker->fuse;
+    const struct fuse_getxattr_in *want = arg;
+    const char *name = (const char *)(want + 1);
+    const struct sqfs_xattr *found;
+    struct sqfs_xattrs xattrs;
+    struct err err;
+
+    if (!sqfs_image_has_xattrs(fuse->image)) {
+        reply_error(worker, in, ENOSYS); /* never ask again */
+        return;
+    }
+    if (strnlen(name, size - sizeof(*want)) == size - sizeof(*want) ||
+        !sqfs_image_xattrs(fuse->image, ref_of(fuse, in->nodeid), &xattrs, &err)) {
+        reply_error(worker, in, EIO);
+        return;
+    }
+    found = sqfs_xattrs_find(&xattrs, name);
+    if (found == NULL)
+        reply_error(worker, in, ENODATA);
+    else
+        reply_sized(worker, in, want, found->value, found->value_size);
+    sqfs_xattrs_release(&xattrs);
+}
+
+static void do_listxattr(struct worker *worker, const struct fuse_in_header *in, const void *arg)
+{
+    const struct fuse *fuse = worker->fuse;
+    struct sqfs_xattrs xattrs;
+    size_t used = 0;
+    struct err err;
+
+    if (!sqfs_image_has_xattrs(fuse->image)) {
+        reply_error(worker, in, ENOSYS);
+        return;
+    }
+    if (!sqfs_image_xattrs(fuse->image, ref_of(fuse, in->nodeid), &xattrs, &err)) {
+        reply_error(worker, in, EIO);
+        return;
+    }
+    /* SQFS_XATTR_NAMES_MAX is far below READ_MAX. */
+    for (size_t i = 0; i < xattrs.count; i++) {
+        memcpy(worker->reply + used, xattrs.entries[i].name, xattrs.entries[i].name_len + 1);
+        used += xattrs.entries[i].name_len + 1;
+    }
+    sqfs_xattrs_release(&xattrs);
+    reply_sized(worker, in, arg, worker->reply, used);
+}
+
 static void do_open(struct worker *worker, const struct fuse_in_header *in, bool refused)
 {
     struct fuse_open_out out = {.open_flags = FOPEN_KEEP_CACHE};
@@ -396,6 +461,9 @@ static size_t argument_size(uint32_t opcode)
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
         return sizeof(struct fuse_read_in);
+    case FUSE_GETXATTR:
+    case FUSE_LISTXATTR:
+        return sizeof(struct fuse_getxattr_in);
     default:
         return 0;
     }
@@ -422,6 +490,10 @@ static void answer(struct worker *worker, const struct fuse_in_header *in, const
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
         return do_readdir(worker, in, arg);
+    case FUSE_GETXATTR:
+        return do_getxattr(worker, in, arg, size);
+    case FUSE_LISTXATTR:
+        return do_listxattr(worker, in, arg);
     case FUSE_STATFS:
         return do_statfs(worker, in);
     case FUSE_RELEASE:

@@ -72,3 +72,35 @@ nothing_left
 END
     done
 }
+
+@test "extended attributes are those of the image" {
+    make_tree "$WORK/tree"
+    setfattr -n user.colour -v "dark red" "$WORK/tree/d/file"
+    setfattr -n user.empty -v "" "$WORK/tree/d/file"
+    setfattr -n user.long -v "$(printf '%03000d' 7)" "$WORK/tree/d"
+    setfattr -n trusted.note -v "of root" "$WORK/tree/d"
+    make_app "$WORK/app"
+    sandbox root <<'END'
+RUCKSACK_MOUNT=fuse ./app --appimage-mount > /tmp/where &
+app=$!
+await test -s /tmp/where
+(cd tree && getfattr -dhm - -R .) > /tmp/want
+(cd "$(cat /tmp/where)" && getfattr -dhm - -R .) > /tmp/got
+grep -q 'user.colour="dark red"' /tmp/got
+diff /tmp/want /tmp/got
+getfattr -n user.none "$(cat /tmp/where)/d/file" 2>&1 | grep -q 'No such attribute'
+kill "$app"
+wait "$app" || :
+nothing_left
+END
+    make_app "$WORK/app" -no-xattrs
+    sandbox root <<'END'
+RUCKSACK_MOUNT=fuse ./app --appimage-mount > /tmp/where &
+app=$!
+await test -s /tmp/where
+same "" "$(getfattr -dhm - -R "$(cat /tmp/where)")"
+kill "$app"
+wait "$app" || :
+nothing_left
+END
+}
