@@ -169,14 +169,20 @@ static void print_host(int width, const struct host *host)
     }
 }
 
+static bool is_useful(const struct host_dir *dir)
+{
+    return dir->for_mounts || dir->for_caches || dir->for_runs;
+}
+
 static char *describe_dir(const struct host_dir *dir)
 {
     cleanup_free char *size = report_size(dir->free_bytes);
     const char *use = dir->for_mounts && dir->for_caches ? "mounts, caches"
                       : dir->for_mounts                  ? "mounts"
-                                                         : "caches";
+                      : dir->for_caches                  ? "caches"
+                                                         : "--appimage-extract-and-run";
 
-    if (!dir->for_mounts && !dir->for_caches)
+    if (!is_useful(dir))
         return xstrdup(dir->reason);
     if (!dir->has_path)
         return xasprintf("%s; %s", use, dir->reason);
@@ -194,7 +200,7 @@ static void print_dirs(int width, const struct host *host)
         cleanup_free char *path = text_visible(dir->path);
         cleanup_free char *text = describe_dir(dir);
 
-        print_line(width, path, dir->for_mounts || dir->for_caches ? "ok" : "-", text);
+        print_line(width, path, is_useful(dir) ? "ok" : "-", text);
         can_mount = can_mount || dir->for_mounts;
         can_cache = can_cache || dir->for_caches;
     }
@@ -241,7 +247,7 @@ static void print_ways(int width, const struct diagnosis *diagnosis)
         print_way(width, diagnosis, way);
     print_line(width, "taken", diagnosis->taken < TRIAL_WAY_COUNT ? "ok" : "no",
                diagnosis->taken < TRIAL_WAY_COUNT ? trial_way_name(diagnosis->taken)
-                                                  : "no way works");
+                                                  : "a start fails");
 }
 
 /* Of the first column: paths of directories are the longest names. */
@@ -311,6 +317,7 @@ static struct jdoc *dirs_json(const struct host *host)
         jdoc_set_text(object, "path", dir->path);
         jdoc_set_bool(object, "mounts", dir->for_mounts);
         jdoc_set_bool(object, "caches", dir->for_caches);
+        jdoc_set_bool(object, "runs", dir->for_runs);
         jdoc_set_text(object, "reason", dir->reason);
         jdoc_set_number(object, "free_bytes", (int64_t)dir->free_bytes);
         jdoc_push(array, object);

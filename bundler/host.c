@@ -15,7 +15,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 
-enum { OLDEST_MAJOR = 4, OLDEST_MINOR = 18, CAP_SYS_ADMIN_BIT = 21, FILE_MAX = 4 << 20 };
+enum { OLDEST_MAJOR = 4, OLDEST_MINOR = 18, CAP_SYS_ADMIN_BIT = 21 };
 
 #define HINT_ADMIN                                                                                 \
     "in a container: --cap-add SYS_ADMIN; on a host: be root outside of any user namespace"
@@ -29,19 +29,18 @@ static void add(struct host *host, const char *name, enum host_state state, char
     host->facts[host->fact_count++] = (struct host_fact){name, state, text, hint};
 }
 
-/* A file of /proc, /sys or /lib, which do not know their sizes: up to FILE_MAX bytes, or NULL. */
+/* A text of /proc or /lib; NULL: none. Files of /proc/sys refuse to be read in one large piece,
+ * which getdelim() does not. */
 static char *read_text(const char *path)
 {
     cleanup_file FILE *file = fopen(path, "re");
-    cleanup_free char *text = NULL;
-    size_t size;
+    char *text = NULL;
+    size_t size = 0;
 
-    if (file == NULL)
-        return NULL;
-    text = xcalloc(FILE_MAX + 1, 1);
-    size = fread(text, 1, FILE_MAX, file);
-    text[size] = '\0';
-    return steal_ptr(&text);
+    if (file != NULL && getdelim(&text, &size, '\0', file) >= 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* -1 when there is no such file, or no number in it. */
@@ -260,7 +259,7 @@ static void examine_namespaces(struct host *host)
 static void examine_variables(struct host *host)
 {
     static const char *const names[] = {"RUCKSACK_MOUNT", "APPIMAGE_EXTRACT_AND_RUN",
-                                        "FUSERMOUNT_PROG", "TMPDIR", "NO_CLEANUP"};
+                                        "FUSERMOUNT_PROG", "NO_CLEANUP"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = getenv(names[i]);
@@ -276,17 +275,19 @@ struct candidate {
     bool is_shared;       /* others write there too: our part carries the user's id */
     bool for_mounts;
     bool for_caches;
+    bool for_runs;
 };
 
-/* runtime/stub/place.h has the order; TMPDIR only matters to --appimage-extract-and-run. */
+/* runtime/stub/place.h has the order. */
 static const struct candidate candidates[] = {
-    {"XDG_RUNTIME_DIR", "", false, true, false},
-    {"XDG_CACHE_HOME", "", false, false, true},
-    {"HOME", "/.cache", false, false, true},
-    {NULL, "/tmp", true, true, true},
-    {NULL, "/run", true, true, true},
-    {NULL, "/dev/shm", true, true, true},
-    {NULL, "/var/tmp", true, true, true},
+    {"XDG_RUNTIME_DIR", "", false, .for_mounts = true},
+    {"XDG_CACHE_HOME", "", false, .for_caches = true},
+    {"HOME", "/.cache", false, .for_caches = true},
+    {"TMPDIR", "", true, .for_runs = true},
+    {NULL, "/tmp", true, true, true, true},
+    {NULL, "/run", true, true, true, true},
+    {NULL, "/dev/shm", true, true, true, true},
+    {NULL, "/var/tmp", true, true, true, true},
 };
 
 static bool is_quotable(const char *path)
@@ -301,8 +302,7 @@ static bool is_quotable(const char *path)
 static bool object(struct host_dir *dir, const char *reason)
 {
     dir->reason = xstrdup(reason);
-    dir->for_mounts = false;
-    dir->for_caches = false;
+    dir->for_mounts = dir->for_caches = dir->for_runs = false;
     return false;
 }
 
@@ -359,8 +359,8 @@ static void check_dir(struct host_dir *dir, bool is_shared)
     else if (faccessat(AT_FDCWD, dir->path, W_OK | X_OK, AT_EACCESS) != 0)
         (void)object(dir, "cannot be written");
     else if (check_part(dir) && (fs.f_flag & ST_NOEXEC) != 0) {
-        dir->reason = xstrdup("noexec: not for caches");
-        dir->for_caches = false;
+        dir->reason = xstrdup("noexec: not to unpack to");
+        dir->for_caches = dir->for_runs = false;
     }
 }
 
@@ -389,7 +389,8 @@ static void examine_dirs(struct host *host)
         dir = &host->dirs[host->dir_count++];
         *dir = (struct host_dir){.path = xasprintf("%s%s", value, candidate->suffix),
                                  .for_mounts = candidate->for_mounts,
-                                 .for_caches = candidate->for_caches};
+                                 .for_caches = candidate->for_caches,
+                                 .for_runs = candidate->for_runs};
         if (!is_made_when_needed(candidate, value, dir))
             check_dir(dir, candidate->is_shared);
     }

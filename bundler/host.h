@@ -30,7 +30,8 @@ struct host_dir {
     bool has_path, has_part;
     bool for_mounts;
     bool for_caches;
-    char *reason; /* why not, or not for everything; NULL: no objection */
+    bool for_runs; /* --appimage-extract-and-run */
+    char *reason;  /* why not, or not for everything; NULL: no objection */
     uint64_t free_bytes;
 };
 

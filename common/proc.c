@@ -95,6 +95,17 @@ static void stop_at_line(struct run *run)
     kill(run->pid, SIGTERM);
 }
 
+/* A stream that nothing was read from has no text yet. */
+static bool ensure_text(struct stream *stream, struct err *err)
+{
+    if (stream->data != NULL)
+        return true;
+    if (!grow(stream, err))
+        return false;
+    stream->data[0] = '\0';
+    return true;
+}
+
 static bool collect(struct run *run, struct err *err)
 {
     struct stream *streams = run->streams;
@@ -107,7 +118,7 @@ static bool collect(struct run *run, struct err *err)
             return err_sys(err, "poll");
         run->timed_out = time_left(run) == 0;
         if (run->timed_out)
-            return true;
+            return ensure_text(&streams[0], err) && ensure_text(&streams[1], err);
         for (size_t i = 0; ready > 0 && i < 2; i++) {
             if (streams[i].fd >= 0 && fds[i].revents != 0 && !take(&streams[i], run->request, err))
                 return false;

@@ -85,6 +85,7 @@ static void a_limit_of_time_ends_the_whole_group(void **state)
         int waited = 0;
 
         assert_true(output.timed_out);
+        assert_string_equal(output.errors, "");
         assert_int_equal(output.exit_code, 128 + SIGKILL);
         proc_output_release(&output);
         assert_true(child > 1);
