@@ -53,8 +53,8 @@ $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 	$(CC) $(CFLAGS) $(TOOL_LINK) -o $@ $^ $(TOOL_LIBS) -lpthread
 
 # asset.c takes these in with .incbin
-ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(wildcard runtime/guest/*.rb) \
-          bundler/probe.rb docs/icon.png $(BUILD)/recipes.bin
+ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/trial \
+          $(wildcard runtime/guest/*.rb) bundler/probe.rb docs/icon.png $(BUILD)/recipes.bin
 $(BUILD)/tool/bundler/asset.o: $(ASSETS)
 $(BUILD)/recipes.bin: $(sort $(wildcard recipes/*.yml))
 	@mkdir -p $(@D)

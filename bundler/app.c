@@ -175,7 +175,7 @@ static bool find_server(struct app *app, const struct probe *probe, struct err *
 static bool check_syntax(const struct app *app, const struct probe *probe, struct err *err)
 {
     const char *const argv[] = {probe->ruby.program, "-c", "--", "config.ru", NULL};
-    struct proc_request request = {argv, NULL, app->dir, OUTPUT_MAX};
+    struct proc_request request = {.argv = argv, .cwd = app->dir, .output_max_bytes = OUTPUT_MAX};
     struct proc_output output = {0};
     bool ok;
 

@@ -13,6 +13,7 @@
 EMBED(asset_stub, ASSET_DIR "/stub");
 EMBED(asset_launch, ASSET_DIR "/launch");
 EMBED(asset_guest, ASSET_DIR "/guest.so");
+EMBED(asset_trial, ASSET_DIR "/trial");
 EMBED(asset_operating_system, "runtime/guest/operating_system.rb");
 EMBED(asset_bundler_setup, "runtime/guest/setup.rb");
 EMBED(asset_bundle, "runtime/guest/bundle.rb");
@@ -33,6 +34,7 @@ static const struct {
     [ASSET_STUB] = ENTRY("stub", asset_stub),
     [ASSET_LAUNCH] = ENTRY("launch", asset_launch),
     [ASSET_GUEST] = ENTRY("guest.so", asset_guest),
+    [ASSET_TRIAL] = ENTRY("trial", asset_trial),
     [ASSET_OPERATING_SYSTEM] = ENTRY("operating_system.rb", asset_operating_system),
     [ASSET_BUNDLER_SETUP] = ENTRY("setup.rb", asset_bundler_setup),
     [ASSET_BUNDLE] = ENTRY("bundle.rb", asset_bundle),

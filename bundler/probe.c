@@ -140,7 +140,10 @@ static bool start_bundle(const struct scratch *scratch, const char *dir, struct 
 {
     static const char *const argv[] = {"bundle", NULL};
     char **envp = probe_environment(scratch);
-    struct proc_request request = {argv, (const char *const *)envp, dir, OUTPUT_MAX};
+    struct proc_request request = {.argv = argv,
+                                   .envp = (const char *const *)envp,
+                                   .cwd = dir,
+                                   .output_max_bytes = OUTPUT_MAX};
     struct proc_output output = {0};
     bool started = proc_capture(&request, &output, err);
 

@@ -31,5 +31,7 @@ char *report_size(uint64_t bytes)
         return xasprintf("%u B", (unsigned int)bytes);
     if (bytes < 1000 * 1000)
         return xasprintf("%.1f kB", (double)bytes / 1e3);
-    return xasprintf("%.1f MB", (double)bytes / 1e6);
+    if (bytes < 1000 * 1000 * 1000)
+        return xasprintf("%.1f MB", (double)bytes / 1e6);
+    return xasprintf("%.1f GB", (double)bytes / 1e9);
 }

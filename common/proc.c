@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -16,12 +17,22 @@
 
 extern char **environ;
 
-enum { READ_CHUNK = 1 << 16 };
+enum { READ_CHUNK = 1 << 16, WAIT_MS = 1 };
 
 struct stream {
     int fd;
     char *data;
     size_t size;
+};
+
+/* A program that runs. */
+struct run {
+    const struct proc_request *request;
+    pid_t pid;
+    uint64_t started_us;
+    uint64_t line_us; /* when the first line was there; 0: not yet */
+    bool timed_out;
+    struct stream streams[2];
 };
 
 static bool grow(struct stream *stream, struct err *err)
@@ -55,25 +66,74 @@ static bool take(struct stream *stream, const struct proc_request *request, stru
     return true;
 }
 
-static bool collect(struct stream streams[2], const struct proc_request *request, struct err *err)
+static uint64_t now_us(void)
 {
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Milliseconds that are left, as for poll(2): -1 is no limit, 0 is too late. */
+static int time_left(const struct run *run)
+{
+    uint64_t used_ms = (now_us() - run->started_us) / 1000;
+    unsigned int limit_ms = run->request->timeout_ms;
+
+    if (limit_ms == 0)
+        return -1;
+    return used_ms < limit_ms ? (int)(limit_ms - used_ms) : 0;
+}
+
+static void stop_at_line(struct run *run)
+{
+    const struct stream *out = &run->streams[0];
+
+    if (run->line_us != 0 || out->size == 0 || memchr(out->data, '\n', out->size) == NULL)
+        return;
+    run->line_us = now_us();
+    kill(run->pid, SIGTERM);
+}
+
+/* A stream that nothing was read from has no text yet. */
+static bool ensure_text(struct stream *stream, struct err *err)
+{
+    if (stream->data != NULL)
+        return true;
+    if (!grow(stream, err))
+        return false;
+    stream->data[0] = '\0';
+    return true;
+}
+
+static bool collect(struct run *run, struct err *err)
+{
+    struct stream *streams = run->streams;
+
     while (streams[0].fd >= 0 || streams[1].fd >= 0) {
         struct pollfd fds[2] = {{streams[0].fd, POLLIN, 0}, {streams[1].fd, POLLIN, 0}};
+        int ready = poll(fds, 2, time_left(run));
 
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (ready < 0 && errno != EINTR)
             return err_sys(err, "poll");
-        for (size_t i = 0; i < 2; i++) {
-            if (streams[i].fd >= 0 && fds[i].revents != 0 && !take(&streams[i], request, err))
+        run->timed_out = time_left(run) == 0;
+        if (run->timed_out)
+            return ensure_text(&streams[0], err) && ensure_text(&streams[1], err);
+        for (size_t i = 0; ready > 0 && i < 2; i++) {
+            if (streams[i].fd >= 0 && fds[i].revents != 0 && !take(&streams[i], run->request, err))
                 return false;
         }
+        if (run->request->stops_at_line)
+            stop_at_line(run);
     }
     return true;
 }
 
-static bool start(const struct proc_request *request, const int out[2], const int errors[2],
-                  pid_t *ret_pid, struct err *err)
+static bool start(struct run *run, const int out[2], const int errors[2], struct err *err)
 {
+    const struct proc_request *request = run->request;
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     char *const *envp = request->envp != NULL ? (char *const *)request->envp : environ;
     int failed;
 
@@ -83,19 +143,37 @@ static bool start(const struct proc_request *request, const int out[2], const in
     posix_spawn_file_actions_adddup2(&actions, errors[1], STDERR_FILENO);
     if (request->cwd != NULL)
         posix_spawn_file_actions_addchdir_np(&actions, request->cwd);
-    failed =
-        posix_spawnp(ret_pid, request->argv[0], &actions, NULL, (char *const *)request->argv, envp);
+    posix_spawnattr_init(&attributes);
+    if (request->timeout_ms > 0)
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    run->started_us = now_us();
+    failed = posix_spawnp(&run->pid, request->argv[0], &actions, &attributes,
+                          (char *const *)request->argv, envp);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     errno = failed;
     return failed == 0 || err_sys(err, "'%s'", request->argv[0]);
 }
 
-static int wait_for(pid_t pid)
+/* With the streams closed a program can still be running. */
+static int wait_for(struct run *run)
 {
     int status = 0;
+    int flags = run->request->timeout_ms > 0 ? WNOHANG : 0;
+    pid_t ended;
 
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
+    while (!run->timed_out && (ended = waitpid(run->pid, &status, flags)) <= 0) {
+        if (ended < 0 && errno != EINTR)
+            break;
+        run->timed_out = time_left(run) == 0;
+        if (ended == 0)
+            (void)poll(NULL, 0, WAIT_MS);
+    }
+    if (run->timed_out) {
+        kill(-run->pid, SIGKILL);
+        while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
+            continue;
+    }
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
@@ -103,30 +181,31 @@ bool proc_capture(const struct proc_request *request, struct proc_output *ret, s
 {
     int out[2] = {-1, -1};
     int errors[2] = {-1, -1};
-    struct stream streams[2] = {{-1, NULL, 0}, {-1, NULL, 0}};
-    pid_t pid = -1;
+    struct run run = {.request = request, .pid = -1, .streams = {{.fd = -1}, {.fd = -1}}};
     bool ok = false;
 
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0)
         (void)err_sys(err, "pipe");
     else
-        ok = start(request, out, errors, &pid, err);
+        ok = start(&run, out, errors, err);
     cleanup_fd_value(&out[1]);
     cleanup_fd_value(&errors[1]);
-    streams[0].fd = out[0];
-    streams[1].fd = errors[0];
+    run.streams[0].fd = out[0];
+    run.streams[1].fd = errors[0];
     if (ok) {
-        ok = collect(streams, request, err);
+        ok = collect(&run, err);
+        ret->elapsed_us = (run.line_us != 0 ? run.line_us : now_us()) - run.started_us;
         if (!ok)
-            kill(pid, SIGKILL);
-        ret->exit_code = wait_for(pid);
+            kill(run.pid, SIGKILL);
+        ret->exit_code = wait_for(&run);
+        ret->timed_out = run.timed_out;
     }
-    cleanup_fd_value(&streams[0].fd);
-    cleanup_fd_value(&streams[1].fd);
-    ret->out = streams[0].data;
-    ret->out_size = streams[0].size;
-    ret->errors = streams[1].data;
-    ret->errors_size = streams[1].size;
+    cleanup_fd_value(&run.streams[0].fd);
+    cleanup_fd_value(&run.streams[1].fd);
+    ret->out = run.streams[0].data;
+    ret->out_size = run.streams[0].size;
+    ret->errors = run.streams[1].data;
+    ret->errors_size = run.streams[1].size;
     if (!ok)
         proc_output_release(ret);
     return ok;

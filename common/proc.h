@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct err;
 
@@ -13,6 +14,10 @@ struct proc_request {
     const char *const *envp; /* NULL-terminated; NULL: our own environment */
     const char *cwd;         /* NULL: ours */
     size_t output_max_bytes; /* more output than this is an error */
+    /* 0: no limit. Else the program leads a process group of its own, which signals of the terminal
+     * do not reach, and which is killed after that time. */
+    unsigned int timeout_ms;
+    bool stops_at_line; /* is sent SIGTERM as soon as it has printed a line */
 };
 
 struct proc_output {
@@ -21,6 +26,8 @@ struct proc_output {
     char *errors; /* the same of stderr */
     size_t errors_size;
     int exit_code; /* 128 + signal when a signal ended it */
+    bool timed_out;
+    uint64_t elapsed_us; /* until both outputs were closed, or to the line that it stops at */
 };
 
 /*

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# The three programs of a bundle. stub and launch are static and built against musl; the guest
-# object has no libc at all: it binds to the one that the bundle carries.
+# The three programs of a bundle, and the app of a trial one. stub, launch and trial are static and
+# built against musl; the guest object has no libc at all: it binds to the one that the bundle
+# carries.
 
 # Debian's musl, without its gcc wrapper: the same for gcc and clang. The kernel's headers come
 # last, so that none of glibc's is found before musl's.
@@ -19,3 +20,4 @@ MUSL_LDEND := -Wl,--start-group $(MUSL_LIB)/libc.a \
 include runtime/stub/stub.mk
 include runtime/launch/launch.mk
 include runtime/guest/guest.mk
+include runtime/trial/trial.mk

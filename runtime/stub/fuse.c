@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,6 +20,8 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "runtime/stub/ahead.h"
+#include "runtime/stub/process.h"
 #include "runtime/stub/sqfs.h"
 
 enum {
@@ -48,6 +49,7 @@ struct kept_list {
 struct fuse {
     int gone_fd;
     struct sqfs_image *image;
+    struct ahead *ahead; /* or NULL */
     bool own_ids;
     uid_t uid;
     gid_t gid;
@@ -267,6 +269,71 @@ static void do_readlink(struct worker *worker, const struct fuse_in_header *in)
         reply(worker, in, 0, target, strlen(target));
 }
 
+/* Sends what was asked for, or, to a request with no room, how much room it needs. */
+static void reply_sized(struct worker *worker, const struct fuse_in_header *in,
+                        const struct fuse_getxattr_in *want, const void *data, size_t size)
+{
+    struct fuse_getxattr_out out = {.size = (uint32_t)size};
+
+    if (want->size == 0)
+        reply(worker, in, 0, &out, sizeof(out));
+    else if (size > want->size)
+        reply_error(worker, in, ERANGE);
+    else
+        reply(worker, in, 0, data, size);
+}
+
+static void do_getxattr(struct worker *worker, const struct fuse_in_header *in, const void *arg,
+                        size_t size)
+{
+    const struct fuse *fuse = worker->fuse;
+    const struct fuse_getxattr_in *want = arg;
+    const char *name = (const char *)(want + 1);
+    const struct sqfs_xattr *found;
+    struct sqfs_xattrs xattrs;
+    struct err err;
+
+    if (!sqfs_image_has_xattrs(fuse->image)) {
+        reply_error(worker, in, ENOSYS); /* never ask again */
+        return;
+    }
+    if (strnlen(name, size - sizeof(*want)) == size - sizeof(*want) ||
+        !sqfs_image_xattrs(fuse->image, ref_of(fuse, in->nodeid), &xattrs, &err)) {
+        reply_error(worker, in, EIO);
+        return;
+    }
+    found = sqfs_xattrs_find(&xattrs, name);
+    if (found == NULL)
+        reply_error(worker, in, ENODATA);
+    else
+        reply_sized(worker, in, want, found->value, found->value_size);
+    sqfs_xattrs_release(&xattrs);
+}
+
+static void do_listxattr(struct worker *worker, const struct fuse_in_header *in, const void *arg)
+{
+    const struct fuse *fuse = worker->fuse;
+    struct sqfs_xattrs xattrs;
+    size_t used = 0;
+    struct err err;
+
+    if (!sqfs_image_has_xattrs(fuse->image)) {
+        reply_error(worker, in, ENOSYS);
+        return;
+    }
+    if (!sqfs_image_xattrs(fuse->image, ref_of(fuse, in->nodeid), &xattrs, &err)) {
+        reply_error(worker, in, EIO);
+        return;
+    }
+    /* SQFS_XATTR_NAMES_MAX is far below READ_MAX. */
+    for (size_t i = 0; i < xattrs.count; i++) {
+        memcpy(worker->reply + used, xattrs.entries[i].name, xattrs.entries[i].name_len + 1);
+        used += xattrs.entries[i].name_len + 1;
+    }
+    sqfs_xattrs_release(&xattrs);
+    reply_sized(worker, in, arg, worker->reply, used);
+}
+
 static void do_open(struct worker *worker, const struct fuse_in_header *in, bool refused)
 {
     struct fuse_open_out out = {.open_flags = FOPEN_KEEP_CACHE};
@@ -287,6 +354,7 @@ static void do_read(struct worker *worker, const struct fuse_in_header *in, cons
     size_t size = want->size < READ_MAX ? want->size : READ_MAX;
     struct err err;
 
+    ahead_note(fuse->ahead, ref_of(fuse, in->nodeid), want->offset, size);
     if (!sqfs_image_read(fuse->image, ref_of(fuse, in->nodeid), want->offset, worker->reply, size,
                          &size, &err))
         reply_error(worker, in, EIO);
@@ -393,6 +461,9 @@ static size_t argument_size(uint32_t opcode)
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
         return sizeof(struct fuse_read_in);
+    case FUSE_GETXATTR:
+    case FUSE_LISTXATTR:
+        return sizeof(struct fuse_getxattr_in);
     default:
         return 0;
     }
@@ -419,6 +490,10 @@ static void answer(struct worker *worker, const struct fuse_in_header *in, const
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
         return do_readdir(worker, in, arg);
+    case FUSE_GETXATTR:
+        return do_getxattr(worker, in, arg, size);
+    case FUSE_LISTXATTR:
+        return do_listxattr(worker, in, arg);
     case FUSE_STATFS:
         return do_statfs(worker, in);
     case FUSE_RELEASE:
@@ -499,13 +574,9 @@ static bool start_worker(struct fuse *fuse, int fd)
 /* More threads than processors only take turns. */
 static size_t count_workers(void)
 {
-    cpu_set_t set;
-    int count;
+    size_t count = process_cpus();
 
-    if (sched_getaffinity(0, sizeof(set), &set) != 0)
-        return WORKERS_MIN;
-    count = CPU_COUNT(&set);
-    return count < WORKERS_MIN ? WORKERS_MIN : count > WORKERS_MAX ? WORKERS_MAX : (size_t)count;
+    return count < WORKERS_MIN ? WORKERS_MIN : count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 
 bool fuse_start(struct fuse **ret, int fd, struct sqfs_image *image, bool own_ids, uid_t uid,
@@ -523,6 +594,7 @@ bool fuse_start(struct fuse **ret, int fd, struct sqfs_image *image, bool own_id
     fuse->uid = uid;
     fuse->gid = gid;
     (void)pthread_mutex_init(&fuse->lock, NULL);
+    fuse->ahead = ahead_start(image);
     if (!start_worker(fuse, fd))
         return err_sys(err, "starting the server");
     /* One thread serves all; the others make it faster. */

@@ -277,6 +277,21 @@ static bool await_device(struct server *server)
     _exit(0);
 }
 
+/* The middle process ends at once, so that the server is init's child, not the app's. It borrows
+ * our memory (vfork): only the server needs a copy. */
+static pid_t start_middle(struct server *server)
+{
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        pid = fork();
+        if (pid == 0)
+            run(server);
+        _exit(pid < 0 ? errno : 0);
+    }
+    return pid;
+}
+
 bool lifetime_start(const struct lifetime *lifetime, struct err *err)
 {
     struct server server = {
@@ -286,15 +301,8 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
         .delay_ms = FIRST_DELAY_MS,
     };
     int status;
-    pid_t pid = fork();
+    pid_t pid = start_middle(&server);
 
-    if (pid == 0) {
-        /* The middle process ends at once, so that the server is init's child, not the app's. */
-        pid = fork();
-        if (pid == 0)
-            run(&server);
-        _exit(pid < 0 ? errno : 0);
-    }
     if (server.app_fd >= 0)
         (void)close(server.app_fd);
     if (pid < 0)

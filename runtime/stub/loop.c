@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,8 +38,21 @@ enum {
     MOVE_FROM_EMPTY_PATH = 4,
 
     ATTACH_TRIES = 64, /* others may take the free device between our two calls */
+    STATUS_TRIES = 10,
+    STATUS_PAUSE_MS = 5,
     MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV,
 };
+
+/* EAGAIN: somebody (udev) has read the device since it got its file; from Linux 5.0 to 5.7. */
+static int set_status(int device, const struct loop_info64 *info)
+{
+    for (int i = 0; ioctl(device, LOOP_SET_STATUS64, info) != 0; i++) {
+        if (errno != EAGAIN || i == STATUS_TRIES)
+            return -1;
+        (void)poll(NULL, 0, STATUS_PAUSE_MS);
+    }
+    return 0;
+}
 
 static int set_up_loop(int device, const struct payload *payload)
 {
@@ -58,7 +72,7 @@ static int set_up_loop(int device, const struct payload *payload)
     /* Before Linux 5.8: in two steps. */
     if (ioctl(device, LOOP_SET_FD, payload->fd) != 0)
         return -1;
-    if (ioctl(device, LOOP_SET_STATUS64, &config.info) == 0)
+    if (set_status(device, &config.info) == 0)
         return 0;
     (void)ioctl(device, LOOP_CLR_FD, 0);
     return -1;
@@ -133,7 +147,8 @@ bool loop_mount(const struct payload *payload, const struct place *place, bool i
     if (!attach_loop(payload, device, sizeof(device), &loop, err))
         return false;
     tree = make_mount(device);
-    if (tree < 0 && errno != ENOSYS)
+    /* EPERM: the filter of a container that does not know these calls. */
+    if (tree < 0 && errno != ENOSYS && errno != EPERM)
         return err_sys(err, "the kernel cannot mount the image");
     if (isolated) {
         if (!loop_hide_place(place, err))
@@ -141,9 +156,9 @@ bool loop_mount(const struct payload *payload, const struct place *place, bool i
     } else if (mkdir(place->root, 0700) != 0 && errno != EEXIST) {
         return err_sys(err, "cannot make '%s'", place->root);
     }
-    if (tree >= 0)
-        done = syscall(CALL_MOVE_MOUNT, tree, "", AT_FDCWD, place->root, MOVE_FROM_EMPTY_PATH) == 0;
-    else
+    done = tree >= 0 &&
+           syscall(CALL_MOVE_MOUNT, tree, "", AT_FDCWD, place->root, MOVE_FROM_EMPTY_PATH) == 0;
+    if (!done)
         done = mount(device, place->root, "squashfs", MOUNT_FLAGS, NULL) == 0;
     if (done)
         return true;

@@ -5,6 +5,10 @@
  *
  * The loop device clears itself (LO_FLAGS_AUTOCLEAR) with the last user of the mount, and a private
  * mount namespace ends with its last process: nothing can be left behind.
+ *
+ * The device reads the file through the page cache. Direct I/O would keep the encoded bytes out of
+ * memory, which the kernel reclaims first anyway, but doubles the time of the mount (measured: 0.5
+ * to 1.1 ms): its first reads go to the disk.
  */
 #include <stdbool.h>
 

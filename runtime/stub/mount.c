@@ -360,9 +360,11 @@ bool mount_image(const struct mount_request *request, struct mounted *ret, struc
     if (!check_forced(request, err))
         return false;
     done = try_ways(&attempt, ret, &all);
-    sqfs_image_free(attempt.image);
+    /* On success the image stays: exec drops it at once, which is cheaper than to free pages that
+     * are shared with the server. */
     if (done)
         return true;
+    sqfs_image_free(attempt.image);
     *err = all;
     if (is_damaged(err))
         return false;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -30,6 +31,13 @@ bool process_runs(pid_t pid)
     if (errno == ESRCH)
         return false;
     return kill(pid, 0) == 0 || errno == EPERM;
+}
+
+size_t process_cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
 }
 
 static int compare_fds(const void *a, const void *b)

@@ -13,6 +13,9 @@ int process_open(pid_t pid);
 /* False once the process has ended, reaped or not. Without pidfds a zombie counts as running. */
 [[nodiscard]] bool process_runs(pid_t pid);
 
+/* How many processors this process may use; at least one. */
+size_t process_cpus(void);
+
 /*
  * Closes every descriptor but those in keep[] (count of them; entries below 0 are skipped). Sorts
  * keep.

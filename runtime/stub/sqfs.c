@@ -693,6 +693,54 @@ bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset, vo
     return true;
 }
 
+void sqfs_image_prefetch(struct sqfs_image *image, uint64_t ref, uint64_t offset)
+{
+    struct piece piece;
+    struct err err;
+    bool ok;
+
+    lock_metadata(image);
+    ok = find_piece(image, ref, offset, 1, &piece, &err);
+    unlock_metadata(image);
+    if (ok && piece.size > 0 && piece.block.size > 0)
+        block_prefetch(image->blocks, &piece.block);
+}
+
+/* Behind a regular file's inode comes its block list, behind that the next inode. */
+static uint64_t get_next(struct sqfs_image *image, uint64_t ref)
+{
+    struct err err;
+    struct cached_node *node = load_node(image, ref, &err);
+    sqfs_md_cursor cursor;
+    uint64_t next;
+    size_t blocks;
+
+    if (node == NULL || !check_node(image, &node->inode, &err) || !S_ISREG(node->inode.base.mode))
+        return SQFS_NO_REF;
+    blocks = sqfs_blocklist_count(&image->fs, &node->inode);
+    cursor = node->inode.next;
+    if (blocks > 0) {
+        if (!load_window(image, node, (blocks - 1) / WINDOW))
+            return SQFS_NO_REF;
+        cursor = node->marks[(blocks - 1) / WINDOW + 1].cursor;
+    }
+    next = ((uint64_t)cursor.block - image->fs.sb.inode_table_start) << 16 | cursor.offset;
+    if ((uint64_t)cursor.block >= image->fs.sb.directory_table_start)
+        return SQFS_NO_REF;
+    node = load_node(image, next, &err);
+    return node != NULL && S_ISREG(node->inode.base.mode) ? next : SQFS_NO_REF;
+}
+
+uint64_t sqfs_image_next(struct sqfs_image *image, uint64_t ref)
+{
+    uint64_t next;
+
+    lock_metadata(image);
+    next = get_next(image, ref);
+    unlock_metadata(image);
+    return next;
+}
+
 static bool get_target(struct sqfs_image *image, uint64_t ref, char **ret, struct err *err)
 {
     struct cached_node *node = load_node(image, ref, err);

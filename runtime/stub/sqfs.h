@@ -34,6 +34,9 @@ enum {
     SQFS_XATTR_BYTES_MAX = 1 << 20,  /* bytes of one file's names and values */
 };
 
+/* No file has this ref. */
+#define SQFS_NO_REF UINT64_MAX
+
 struct sqfs_node {
     uint64_t ref;
     uint64_t size; /* bytes of a file, of a symlink's target; directories: of the listing */
@@ -96,6 +99,13 @@ const struct sqfs_entry *sqfs_list_find(const struct sqfs_list *list, const char
 /* Reads like pread: fewer bytes than asked for only at the end of the file. */
 [[nodiscard]] bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset,
                                    void *buf, size_t size, size_t *ret_size, struct err *err);
+
+/* Decodes the block that holds a file's byte at offset, so that sqfs_image_read() finds it done. */
+void sqfs_image_prefetch(struct sqfs_image *image, uint64_t ref, uint64_t offset);
+
+/* The regular file whose inode follows that of a regular file, or SQFS_NO_REF. Images hold the
+ * files of a directory in a row. */
+uint64_t sqfs_image_next(struct sqfs_image *image, uint64_t ref);
 
 struct sqfs_xattr {
     const char *name; /* with its prefix ("user."); NUL-terminated, no NUL inside */
