@@ -201,6 +201,8 @@ bool sqfs_image_open(struct sqfs_image **ret, int fd, uint64_t offset, uint64_t 
     if (image == NULL)
         return no_memory(err);
     if (sqfs_init(&image->fs, fd, offset) != SQFS_OK) {
+        /* It releases what it made, but for this. */
+        sqfs_table_destroy(&image->fs.xattr_table);
         free(image);
         return damaged(err, "its tables cannot be read");
     }
