@@ -190,7 +190,11 @@ static bool flag_list(struct start *start, struct err *err)
 
 static bool flag_extract(struct start *start, struct err *err)
 {
-    struct extract_options options = {.pattern = start->argc > 2 ? start->argv[2] : NULL};
+    const struct extract_options options = {
+        .pattern = start->argc > 2 ? start->argv[2] : NULL,
+        .names = stdout,
+        .target = "squashfs-root",
+    };
     cleanup_fd int target = -1;
     size_t count;
 
