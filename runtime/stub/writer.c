@@ -202,19 +202,26 @@ static bool copy(struct writer *writer, const struct job *job, char *chunk, stru
 
     while (offset < job->end) {
         size_t want = job->end - offset < CHUNK ? (size_t)(job->end - offset) : CHUNK;
-        bool hole;
+        uint64_t hole;
         size_t got;
 
         if (!check(writer, err))
             return false;
-        if (!sqfs_image_read(writer->image, file->node.ref, offset, chunk, want, &got, err))
+        if (!sqfs_image_hole(writer->image, file->node.ref, offset, job->end - offset, &hole, err))
             return err_wrap(err, "'%s'", file->path);
-        hole = all_zero(chunk, got);
-        if (!hole && !write_at(file->fd, chunk, got, offset))
-            return err_sys(err, "'%s'", file->path);
-        offset += got;
+        if (hole == 0) {
+            if (!sqfs_image_read(writer->image, file->node.ref, offset, chunk, want, &got, err))
+                return err_wrap(err, "'%s'", file->path);
+            if (all_zero(chunk, got))
+                hole = got;
+            else if (!write_at(file->fd, chunk, got, offset))
+                return err_sys(err, "'%s'", file->path);
+            else
+                offset += got;
+        }
+        offset += hole;
         if (offset == file->node.size)
-            file->hole_at_end = hole;
+            file->hole_at_end = hole > 0;
     }
     return true;
 }
