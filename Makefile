@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-unit check-cli check-e2e check-layers check-headers check-format format
-#          lint fuzz install clean
+# Targets: all check check-unit check-cli check-e2e check-asan check-layers check-headers
+#          check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -38,8 +38,8 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
 include tests/fuzz/fuzz.mk
 
-.PHONY: all check check-unit check-cli check-e2e check-layers check-headers check-format format \
-        lint install clean
+.PHONY: all check check-unit check-cli check-e2e check-asan sanitized check-layers \
+        check-headers check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1
 
 $(BUILD)/tool/%.o: %.c Makefile
@@ -67,7 +67,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtool.a
 	    $(BUILD)/libtool.a $(TOOL_LIBS) -lpthread -lcmocka
 
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
-CLI_TESTS := $(wildcard tests/cli/*.bats tests/stub/*.bats)
+STUB_TESTS := $(wildcard tests/stub/*.bats)
+CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS)
 E2E_TESTS := $(wildcard tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
@@ -83,6 +84,13 @@ check-cli: all
 
 check-e2e: all
 	$(PROVE) $(E2E_TESTS)
+
+# The stub as an ordinary dynamic program: what is about sizes, static linking or times is skipped.
+check-asan:
+	$(MAKE) SANITIZE=address,undefined BUILD='$(BUILD)-asan' sanitized
+
+sanitized: $(UNIT_BINS) $(BUILD)/stub
+	$(PROVE) $(UNIT_BINS) $(STUB_TESTS)
 
 check-layers:
 	tests/layers.sh

@@ -245,6 +245,7 @@ static bool flag_mount(struct start *start, struct err *err)
         continue;
     if (!mounted.permanent)
         lifetime_end_early(&mounted.place, mounted.unmount, request.helper);
+    place_release(&mounted.place);
     return true;
 }
 

@@ -9,11 +9,22 @@ setup() {
     HERE=$BATS_TEST_DIRNAME
     WORK=$(mktemp -d)
     chmod 755 "$WORK"
+    # The server has no stderr: what sanitizers find goes into files.
+    if [ -n "${SANITIZE-}" ]; then
+        mkdir -m 1777 "$WORK/sanitizer"
+        export ASAN_OPTIONS=log_path=$WORK/sanitizer/log
+    fi
     [ "$(id -u)" = 0 ] || skip "needs root"
 }
 
 teardown() {
+    local found
+    found=$(cat "$WORK"/sanitizer/* 2> /dev/null || :)
     rm -rf "$WORK"
+    [ -z "$found" ] || {
+        echo "$found"
+        return 1
+    }
 }
 
 # make_tree DIR: an app that does what its first argument says.
@@ -56,6 +67,6 @@ make_app() {
 # HIDE names what the sandbox lacks: fuse loop userns helper mtab name.
 sandbox() {
     cat > "$WORK/script"
-    HIDE=${HIDE-} timeout -k 5 120 unshare --mount --pid --fork --kill-child --mount-proc \
+    HIDE=${HIDE-} ASAN_OPTIONS=${SANITIZE:+log_path=/mnt/sanitizer/log} timeout -k 5 120 unshare --mount --pid --fork --kill-child --mount-proc \
         bash "$HERE/sandbox.sh" "$WORK" "$1"
 }
