@@ -100,8 +100,8 @@ const struct sqfs_entry *sqfs_list_find(const struct sqfs_list *list, const char
 [[nodiscard]] bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset,
                                    void *buf, size_t size, size_t *ret_size, struct err *err);
 
-/* How many of the size bytes from offset on are zeros that the image does not hold; 0 when the first
- * is not, and at the end of the file. */
+/* How many of the size bytes from offset on are zeros that the image does not hold; 0 when the
+ * first is not, and at the end of the file. */
 [[nodiscard]] bool sqfs_image_hole(struct sqfs_image *image, uint64_t ref, uint64_t offset,
                                    uint64_t size, uint64_t *ret, struct err *err);
 
