@@ -70,13 +70,13 @@ E2E_TESTS := $(wildcard tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
-check: all $(UNIT_BINS)
+check: all $(UNIT_BINS) $(BUILD)/old_fuse
 	$(PROVE) $(TESTS)
 
 check-unit: $(UNIT_BINS)
 	$(PROVE) $(UNIT_BINS)
 
-check-cli: all
+check-cli: all $(BUILD)/old_fuse
 	$(PROVE) $(CLI_TESTS)
 
 check-e2e: all
