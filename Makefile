@@ -72,13 +72,13 @@ E2E_TESTS := $(wildcard tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
-check: all $(UNIT_BINS) $(REPLAYS)
+check: all $(UNIT_BINS) $(REPLAYS) $(BUILD)/old_fuse
 	$(PROVE) $(TESTS)
 
 check-unit: $(UNIT_BINS) $(REPLAYS)
 	$(PROVE) $(UNIT_BINS) $(REPLAYS)
 
-check-cli: all
+check-cli: all $(BUILD)/old_fuse
 	$(PROVE) $(CLI_TESTS)
 
 check-e2e: all

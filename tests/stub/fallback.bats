@@ -176,6 +176,16 @@ diff -r --no-dereference /mnt/tree squashfs-root
 END
 }
 
+@test "old kernels know less of FUSE" {
+    mkdir "$WORK/tree"
+    echo "a file of the image" > "$WORK/tree/text"
+    mksquashfs "$WORK/tree" "$WORK/image" -noappend -quiet -no-progress > /dev/null
+    run "$RUCKSACK_BUILD/old_fuse" "$WORK/image"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$output" = "6 ages" ]
+}
+
 @test "loop devices that stay busy: FUSE takes over" {
     make_denied_app
     local name=busy${WORK##*.} # /sys shows the devices of the whole machine
