@@ -312,7 +312,7 @@ static int run_flag(struct start *start, const char *name, struct err *err)
         (void)err_set(err, ERR_USAGE, "unknown option '" FLAG_PREFIX "%s'", name);
         (void)err_hint(err, "try " FLAG_PREFIX "help");
     } else if (flag->run(start, err)) {
-        if (fflush(stdout) == 0)
+        if (fflush(stdout) == 0 && ferror(stdout) == 0)
             return EXIT_SUCCESS;
         (void)err_sys(err, "cannot write the output");
     }
