@@ -21,6 +21,7 @@
 #include "runtime/stub/extract.h"
 #include "runtime/stub/fuse.h"
 #include "runtime/stub/fusermount.h"
+#include "runtime/stub/inuse.h"
 #include "runtime/stub/message.h"
 #include "runtime/stub/place.h"
 #include "runtime/stub/process.h"
@@ -106,6 +107,15 @@ static bool unmount_directly(const struct place *place)
     return umount2(place->root, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL;
 }
 
+/* False while a process uses it. */
+static bool remove_tree(const struct place *place)
+{
+    if (inuse_tree(place->root))
+        return false;
+    extract_remove(place->dir_fd, "m");
+    return true;
+}
+
 static void try_unmount(struct server *server)
 {
     struct place *place = server->job.place;
@@ -126,8 +136,9 @@ static void try_unmount(struct server *server)
         return;
     }
     if (server->job.unmount == LIFETIME_TREE)
-        extract_remove(place->dir_fd, "m");
-    server->done = server->job.unmount == LIFETIME_TREE || unmount_directly(place);
+        server->done = remove_tree(place);
+    else
+        server->done = unmount_directly(place);
     if (!server->done)
         try_later(server);
 }
