@@ -231,7 +231,7 @@ static int check_listener(void)
 /* again PROGRAM ARG...: executes it in place */
 static int execute(void)
 {
-    (void)execv(word(2), words + 3);
+    (void)execv(word(2), words + 2);
     perror(word(2));
     return 1;
 }

@@ -72,8 +72,12 @@ sandbox() {
     cat > "$WORK/script"
     rm -f "$WORK/prepare"
     [ -z "${2-}" ] || echo "$2" > "$WORK/prepare"
-    HIDE=${HIDE-} WAYS=${WAYS:-$ways} timeout -k 5 "${TIMEOUT:-120}" \
-        "$SUITE/sandbox" "$WORK" "$1"
+    HIDE=${HIDE-} WAYS=${WAYS:-$ways} timeout -k 5 "${TIMEOUT:-60}" \
+        "$SUITE/sandbox" "$WORK" "$1" > "$WORK/said" 2>&1 || {
+        echo "status $?"
+        head -c 3000 "$WORK/said"
+        return 1
+    }
 }
 
 # both < SCRIPT: as root and as a user.

@@ -34,9 +34,9 @@ one_error() {
 # Waits until the command succeeds.
 await() {
     local i
-    for ((i = 0; i < 200; i++)); do
+    for ((i = 0; i < 500; i++)); do
         ! "$@" > /dev/null 2>&1 || return 0
-        sleep 0.05
+        sleep 0.02
     done
     fail "in vain: $*"
 }

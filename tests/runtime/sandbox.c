@@ -224,6 +224,7 @@ static int inside(const char *work, const char *user)
 {
     check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
     furnish(work);
+    (void)umask(022);
     check(chdir("/mnt"), "/mnt");
     clean_environment();
     if (access("/mnt/prepare", F_OK) == 0 && reap(start_shell("/mnt/prepare", false)) != 0)
