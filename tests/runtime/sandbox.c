@@ -147,7 +147,7 @@ static void hide_helper(void)
             check(mount("/dev/null", names[i], NULL, MS_BIND, NULL), names[i]);
 }
 
-static void furnish(const char *work)
+static void furnish(const char *work, bool as_user)
 {
     static const char *const empty[] = {"/tmp", "/run", "/var/tmp"};
 
@@ -162,7 +162,8 @@ static void furnish(const char *work)
     make_directory("/dev/shm", 01777);
     make_directory("/dev/t", 01777);
     make_directory("/tmp/home", 0755);
-    check(chown("/tmp/home", USER_ID, USER_ID), "/tmp/home");
+    if (as_user)
+        check(chown("/tmp/home", USER_ID, USER_ID), "/tmp/home");
     if (hidden("helper"))
         hide_helper();
     make_mount_table();
@@ -171,10 +172,6 @@ static void furnish(const char *work)
     check(mount("/dev/passwd", "/etc/passwd", NULL, MS_BIND, NULL), "/etc/passwd");
     copy("/mnt/inside", "/dev/inside", "");
     copy("/mnt/script", "/dev/script", "");
-    if (hidden("userns")) { /* the kernel forbids new user namespaces in a chroot */
-        make_directory("/dev/root", 0755);
-        check(mount("/", "/dev/root", NULL, MS_BIND | MS_REC, NULL), "/dev/root");
-    }
 }
 
 static void clean_environment(void)
@@ -209,7 +206,7 @@ static pid_t start_shell(const char *script, bool as_user)
     if (pid != 0)
         return pid;
     if (as_user && hidden("userns"))
-        check(chroot("/dev/root"), "/dev/root");
+        check(chroot("/dev/chroot"), "/dev/chroot");
     if (as_user) {
         check(setgroups(0, NULL), "groups");
         check(setresgid(USER_ID, USER_ID, USER_ID), "group");
@@ -220,16 +217,20 @@ static pid_t start_shell(const char *script, bool as_user)
 }
 
 /* The first process of the namespace: it must stay, to reap what is orphaned. */
-static int inside(const char *work, const char *user)
+static int inside(const char *work, bool as_user)
 {
     check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl");
-    furnish(work);
+    furnish(work, as_user);
     (void)umask(022);
     check(chdir("/mnt"), "/mnt");
     clean_environment();
     if (access("/mnt/prepare", F_OK) == 0 && reap(start_shell("/mnt/prepare", false)) != 0)
         return 121;
-    return reap(start_shell("/dev/inside", strcmp(user, "user") == 0));
+    if (hidden("userns")) { /* the kernel forbids new user namespaces in a chroot */
+        make_directory("/dev/chroot", 0755);
+        check(mount("/", "/dev/chroot", NULL, MS_BIND | MS_REC, NULL), "/dev/chroot");
+    }
+    return reap(start_shell("/dev/inside", as_user));
 }
 
 int main(int argc, char **argv)
@@ -242,6 +243,6 @@ int main(int argc, char **argv)
     check(unshare(CLONE_NEWNS | CLONE_NEWPID), "unshare");
     pid = fork();
     if (pid == 0)
-        exit(inside(argv[1], argv[2]));
+        exit(inside(argv[1], strcmp(argv[2], "user") == 0));
     return reap(pid);
 }
