@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-unit check-cli check-e2e check-layers check-headers check-format format
-#          lint fuzz install clean
+# Targets: all check check-unit check-cli check-e2e check-storm check-layers check-headers check-format
+#          format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -38,8 +38,8 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
 include tests/fuzz/fuzz.mk
 
-.PHONY: all check check-unit check-cli check-e2e check-layers check-headers check-format format \
-        lint install clean
+.PHONY: all check check-unit check-cli check-e2e check-storm check-layers check-headers \
+        check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1
 
 $(BUILD)/tool/%.o: %.c Makefile
@@ -66,23 +66,33 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtool.a
 	$(CC) $(BASE) $(CFLAGS) $(TOOL_FLAGS) -MMD -MP -MF $@.d -o $@ $< \
 	    $(BUILD)/libtool.a $(TOOL_LIBS) -lpthread -lcmocka
 
+# What the tests of the runtime start, and what they start it with. Static: they run in empty roots.
+SUITE := $(patsubst tests/runtime/%.c,$(BUILD)/suite/%,$(wildcard tests/runtime/*.c))
+$(BUILD)/suite/%: tests/runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) -static -s -o $@ $<
+
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
-CLI_TESTS := $(wildcard tests/cli/*.bats tests/stub/*.bats)
+CLI_TESTS := $(wildcard tests/cli/*.bats tests/stub/*.bats tests/runtime/*.bats)
 E2E_TESTS := $(wildcard tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
-check: all $(UNIT_BINS) $(REPLAYS) $(BUILD)/old_fuse
+check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(TESTS)
 
 check-unit: $(UNIT_BINS) $(REPLAYS)
 	$(PROVE) $(UNIT_BINS) $(REPLAYS)
 
-check-cli: all $(BUILD)/old_fuse
+check-cli: all $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(CLI_TESTS)
 
 check-e2e: all
 	$(PROVE) $(E2E_TESTS)
+
+# STARTS and KILLS: how many; minutes.
+check-storm: all $(SUITE)
+	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/runtime/storm
 
 check-layers:
 	tests/layers.sh
