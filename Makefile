@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-unit check-cli check-e2e check-asan check-layers check-headers
+# Targets: all check check-unit check-cli check-e2e check-asan check-storm check-layers check-headers
 #          check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
@@ -38,7 +38,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
 include tests/fuzz/fuzz.mk
 
-.PHONY: all check check-unit check-cli check-e2e check-asan sanitized check-layers \
+.PHONY: all check check-unit check-cli check-e2e check-asan sanitized check-storm check-layers \
         check-headers check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1
 
@@ -66,20 +66,26 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtool.a
 	$(CC) $(BASE) $(CFLAGS) $(TOOL_FLAGS) -MMD -MP -MF $@.d -o $@ $< \
 	    $(BUILD)/libtool.a $(TOOL_LIBS) -lpthread -lcmocka
 
+# What the tests of the runtime start, and what they start it with. Static: they run in empty roots.
+SUITE := $(patsubst tests/runtime/%.c,$(BUILD)/suite/%,$(wildcard tests/runtime/*.c))
+$(BUILD)/suite/%: tests/runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) -static -s -o $@ $<
+
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
-STUB_TESTS := $(wildcard tests/stub/*.bats)
+STUB_TESTS := $(wildcard tests/stub/*.bats tests/runtime/*.bats)
 CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS)
 E2E_TESTS := $(wildcard tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
-check: all $(UNIT_BINS) $(REPLAYS)
+check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(TESTS)
 
 check-unit: $(UNIT_BINS) $(REPLAYS)
 	$(PROVE) $(UNIT_BINS) $(REPLAYS)
 
-check-cli: all
+check-cli: all $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(CLI_TESTS)
 
 check-e2e: all
@@ -90,8 +96,12 @@ check-e2e: all
 check-asan:
 	$(MAKE) SANITIZE=address,undefined BUILD='$(BUILD)-asan' sanitized
 
-sanitized: $(UNIT_BINS) $(BUILD)/stub
+sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(UNIT_BINS) $(filter-out %/fallback.bats,$(STUB_TESTS))
+
+# STARTS and KILLS: how many; minutes.
+check-storm: all $(SUITE)
+	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/runtime/storm
 
 check-layers:
 	tests/layers.sh

@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "runtime/stub/fuse.h"
 #include "runtime/stub/fusermount.h"
+#include "runtime/stub/inuse.h"
 #include "runtime/stub/message.h"
 #include "runtime/stub/place.h"
 #include "runtime/stub/process.h"
@@ -77,8 +78,6 @@ static bool lock_unused(struct place *place)
 {
     for (int i = 0; i < TIDY_TRIES && place_exists(place); i++) {
         if (place_try_lock(place)) {
-            /* Servers that end together must not wait for each other. */
-            place_drop_user(place, getpid());
             if (!place_has_users(place, getpid()))
                 return true;
             place_unlock(place);
@@ -108,10 +107,10 @@ static bool unmount_directly(const struct place *place)
     return umount2(place->root, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL;
 }
 
-/* What the app left running in the background uses it like the app. */
+/* False while a process uses it. */
 static bool remove_tree(const struct place *place)
 {
-    if (tree_use(place->dir_fd, "m") == TREE_USED)
+    if (inuse_tree(place->root))
         return false;
     tree_remove(place->dir_fd, "m");
     return true;
@@ -230,8 +229,9 @@ static void leave_session(void)
  * device. */
 static void leave_descriptors(struct server *server)
 {
-    int keep[] = {server->job.fd, server->job.socket,        server->job.image_fd,
-                  server->app_fd, server->job.place->dir_fd, server->job.place->parent_fd};
+    const struct place *place = server->job.place;
+    int keep[] = {server->job.fd, server->job.socket, server->job.image_fd, server->app_fd,
+                  place->base_fd, place->parent_fd,   place->dir_fd};
     int null;
 
     /* Shared with the first process: it must not be ours to hold or to drop. */
@@ -244,16 +244,8 @@ static void leave_descriptors(struct server *server)
         (void)close(null);
 }
 
-/* A mount in a namespace of its own cannot be seen by others, who would remove its place: the
- * server counts as a user. Nothing is served yet, so waiting for the lock blocks nobody. */
 static bool await_device(struct server *server)
 {
-    struct place *place = server->job.place;
-    struct err err;
-
-    if (!place_lock(place, &err) || !place_add_user(place, getpid(), &err))
-        return false;
-    place_unlock(place);
     server->job.fd = message_receive_fd(server->job.socket);
     (void)close(server->job.socket);
     return server->job.fd >= 0;
@@ -265,15 +257,14 @@ static bool await_device(struct server *server)
 
     leave_session();
     leave_descriptors(server);
-    if (server->job.socket >= 0 && !await_device(server)) {
-        tidy(server->job.place);
+    if (server->job.socket >= 0 && !await_device(server))
         _exit(0);
-    }
     if (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
                                            server->job.own_ids, geteuid(), getegid(), &err))
         _exit(1);
     serve(server);
-    tidy(server->job.place);
+    if (server->job.unmount != LIFETIME_NAMESPACE)
+        tidy(server->job.place);
     _exit(0);
 }
 

@@ -20,7 +20,7 @@ enum lifetime_unmount {
     LIFETIME_NAMESPACE, /* the mount dies with the app's mount namespace */
     LIFETIME_DIRECT,    /* umount2(2) */
     LIFETIME_HELPER,    /* fusermount -u */
-    LIFETIME_TREE,      /* no mount: the unpacked tree is removed when no file of it is open */
+    LIFETIME_TREE,      /* no mount: the unpacked tree is removed once nobody uses it (inuse.h) */
 };
 
 struct lifetime {

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -17,6 +16,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "runtime/stub/hidden.h"
 #include "runtime/stub/payload.h"
 #include "runtime/stub/place.h"
 
@@ -119,24 +119,6 @@ static int make_mount(const char *device)
                         ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV);
 }
 
-bool loop_hide_place(const struct place *place, struct err *err)
-{
-    if (unshare(CLONE_NEWNS) != 0)
-        return err_sys(err, "cannot make a mount namespace");
-    /* Mounts of the host still arrive, ours never leave. */
-    if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) != 0)
-        return err_sys(err, "cannot detach the mount namespace");
-    if (mount("rucksack", place->dir, "tmpfs", MS_NOSUID | MS_NODEV,
-              "mode=0700,size=64k,nr_inodes=16") != 0)
-        return err_sys(err, "cannot mount a tmpfs");
-    if (mkdir(place->root, 0700) != 0) {
-        (void)err_sys(err, "cannot make '%s'", place->root);
-        (void)umount2(place->dir, MNT_DETACH);
-        return false;
-    }
-    return true;
-}
-
 bool loop_mount(const struct payload *payload, const struct place *place, bool isolated,
                 struct err *err)
 {
@@ -151,7 +133,7 @@ bool loop_mount(const struct payload *payload, const struct place *place, bool i
     if (tree < 0 && errno != ENOSYS && errno != EPERM)
         return err_sys(err, "the kernel cannot mount the image");
     if (isolated) {
-        if (!loop_hide_place(place, err))
+        if (!hidden_enter(place, err))
             return false;
     } else if (mkdir(place->root, 0700) != 0 && errno != EEXIST) {
         return err_sys(err, "cannot make '%s'", place->root);
@@ -164,6 +146,6 @@ bool loop_mount(const struct payload *payload, const struct place *place, bool i
         return true;
     (void)err_sys(err, "the kernel cannot mount the image");
     if (isolated)
-        (void)umount2(place->dir, MNT_DETACH);
+        hidden_remove(place);
     return false;
 }

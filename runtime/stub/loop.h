@@ -17,13 +17,10 @@ struct payload;
 struct place;
 
 /*
- * Mounts the image at place->root. isolated: in a mount namespace of our own, in which the place's
- * directory is a tmpfs, so that nothing appears on the host; else in the caller's.
+ * Mounts the image at place->root. isolated: the place is one of hidden.h, which is entered; else
+ * the mount is made in the caller's namespace.
  * Nothing has happened to the process when it fails before the namespace is entered; later failures
  * are undone as far as possible.
  */
 [[nodiscard]] bool loop_mount(const struct payload *payload, const struct place *place,
                               bool isolated, struct err *err);
-
-/* A mount namespace of our own, in which a tmpfs hides the place; root and m are made in it. */
-[[nodiscard]] bool loop_hide_place(const struct place *place, struct err *err);

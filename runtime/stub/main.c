@@ -19,6 +19,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "runtime/stub/cwd.h"
 #include "runtime/stub/extract.h"
 #include "runtime/stub/mount.h"
 #include "runtime/stub/payload.h"
@@ -112,7 +113,7 @@ static struct mount_request make_request(const struct start *start)
 /* The current directory is named even where it cannot be found again by the app: it may be gone. */
 static bool set_environment(const struct start *start, const char *root, struct err *err)
 {
-    cleanup_free char *cwd = getcwd(NULL, 0);
+    cleanup_free char *cwd = cwd_path();
 
     if ((cwd != NULL ? setenv("OWD", cwd, 1) : unsetenv("OWD")) != 0 ||
         setenv("APPIMAGE", start->payload.path, 1) != 0 || setenv("APPDIR", root, 1) != 0 ||
@@ -317,7 +318,7 @@ static int run_flag(struct start *start, const char *name, struct err *err)
         (void)err_set(err, ERR_USAGE, "unknown option '" FLAG_PREFIX "%s'", name);
         (void)err_hint(err, "try " FLAG_PREFIX "help");
     } else if (flag->run(start, err)) {
-        if (fflush(stdout) == 0)
+        if (fflush(stdout) == 0 && ferror(stdout) == 0)
             return EXIT_SUCCESS;
         (void)err_sys(err, "cannot write the output");
     }

@@ -16,6 +16,7 @@
 #include "runtime/stub/cache.h"
 #include "runtime/stub/device.h"
 #include "runtime/stub/fusermount.h"
+#include "runtime/stub/hidden.h"
 #include "runtime/stub/integrity.h"
 #include "runtime/stub/loop.h"
 #include "runtime/stub/message.h"
@@ -116,6 +117,14 @@ static struct lifetime describe(const struct attempt *attempt, struct place *pla
     };
 }
 
+static bool name_hidden(const struct mount_request *request, struct place *ret, struct err *err)
+{
+    char key[PAYLOAD_KEY_SIZE];
+
+    payload_key(request->payload, "", key);
+    return hidden_name(ret, key, err);
+}
+
 static bool mount_served(struct attempt *attempt, struct place *place,
                          enum lifetime_unmount unmount, struct err *err)
 {
@@ -185,7 +194,8 @@ static bool way_kernel(struct attempt *attempt, struct mounted *ret, struct err 
     /* A loop device has whole sectors only. */
     if (bytes > payload->image_size / SECTOR * SECTOR)
         return err_set(err, ERR_INPUT, "the image does not end at a sector");
-    if (!find_place(request, "kernel", &mounted.place, err))
+    if (request->visible ? !find_place(request, "kernel", &mounted.place, err)
+                         : !name_hidden(request, &mounted.place, err))
         return false;
     if (!loop_mount(payload, &mounted.place, !request->visible, err)) {
         place_remove(&mounted.place);
@@ -236,25 +246,14 @@ static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err 
 {
     struct place place = PLACE_NONE;
 
-    if (!need_image(attempt, err) || !find_place(attempt->request, "userns", &place, err))
+    if (!need_image(attempt, err) || !name_hidden(attempt->request, &place, err))
         return false;
-    if (!place_lock(&place, err))
-        goto fail;
-    if (!userns_probe(&place, err)) {
-        if (!place_has_users(&place, getpid()))
-            place_remove(&place);
-        goto fail;
+    if (!userns_probe(&place, err) || !enter_served(attempt, &place, err)) {
+        place_release(&place);
+        return false;
     }
-    if (!place_add_user(&place, getpid(), err))
-        goto fail;
-    place_unlock(&place);
-    if (!enter_served(attempt, &place, err))
-        goto fail;
     *ret = (struct mounted){.place = place, .unmount = LIFETIME_NAMESPACE};
     return true;
-fail:
-    place_release(&place);
-    return false;
 }
 
 static bool way_extract(struct attempt *attempt, struct mounted *ret, struct err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/stub/place.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ enum {
     BASE_MAX = 4,
     PATH_BYTES_MAX = 512,
     USERS_MAX = 4096,
+    TRIES_MAX = 100,
     OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 };
 
@@ -99,6 +101,12 @@ static bool open_private(int parent_fd, const char *name, const char *path, int 
     return true;
 }
 
+/* Refused while it holds any key. */
+static void remove_parent(const struct place *place)
+{
+    (void)unlinkat(place->base_fd, place->parent_name, AT_REMOVEDIR);
+}
+
 static bool open_base(const struct base *base, char **ret_path, int *ret, struct err *err)
 {
     cleanup_free char *path = NULL;
@@ -122,30 +130,7 @@ static bool open_base(const struct base *base, char **ret_path, int *ret, struct
     return true;
 }
 
-/* The directory that holds every key: <base>/rucksack, or <base>/rucksack-<uid>. */
-static bool open_parent(struct place *place, const struct base *base, char **ret_path,
-                        struct err *err)
-{
-    cleanup_free char *base_path = NULL;
-    cleanup_free char *path = NULL;
-    cleanup_fd int base_fd = -1;
-    char name[32] = "rucksack";
-
-    if (!open_base(base, &base_path, &base_fd, err))
-        return false;
-    if (base->shared)
-        (void)snprintf(name, sizeof(name), "rucksack-%u", (unsigned int)geteuid());
-    if (asprintf(&path, "%s/%s", base_path, name) < 0) {
-        path = NULL;
-        return err_sys(err, "'%s'", base_path);
-    }
-    if (!open_private(base_fd, name, path, &place->parent_fd, err))
-        return false;
-    *ret_path = steal_ptr(&path);
-    return true;
-}
-
-static bool name_place(struct place *place, const char *parent, const char *key, struct err *err)
+bool place_name(struct place *place, const char *parent, const char *key, struct err *err)
 {
     place->key = strdup(key);
     if (place->key == NULL || asprintf(&place->dir, "%s/%s", parent, key) < 0) {
@@ -159,20 +144,68 @@ static bool name_place(struct place *place, const char *parent, const char *key,
     return true;
 }
 
+static void replace_fd(int *fd, int fresh)
+{
+    cleanup_fd_value(fd);
+    *fd = fresh;
+}
+
+/* Opens the directory of all keys and in it the place's own. Somebody who ends may remove either
+ * at any moment: then again from the top. */
+static bool open_dirs(struct place *place, struct err *err)
+{
+    cleanup_free char *parent = strndup(place->dir, strlen(place->dir) - strlen(place->key) - 1);
+    int fd;
+
+    if (parent == NULL)
+        return err_sys(err, "'%s'", place->dir);
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        *err = (struct err){0};
+        if (open_private(place->base_fd, place->parent_name, parent, &fd, err)) {
+            replace_fd(&place->parent_fd, fd);
+            if (open_private(place->parent_fd, place->key, place->dir, &fd, err)) {
+                replace_fd(&place->dir_fd, fd);
+                return true;
+            }
+        }
+        if (err->sys_errno != ENOENT)
+            return false;
+    }
+    return false;
+}
+
+static bool open_at(struct place *place, const struct base *base, const char *key, struct err *err)
+{
+    cleanup_free char *base_path = NULL;
+    cleanup_free char *parent = NULL;
+
+    if (!open_base(base, &base_path, &place->base_fd, err))
+        return false;
+    if (base->shared)
+        (void)snprintf(place->parent_name, sizeof(place->parent_name), "rucksack-%u",
+                       (unsigned int)geteuid());
+    else
+        (void)snprintf(place->parent_name, sizeof(place->parent_name), "rucksack");
+    if (asprintf(&parent, "%s/%s", base_path, place->parent_name) < 0) {
+        parent = NULL;
+        return err_sys(err, "'%s'", base_path);
+    }
+    return place_name(place, parent, key, err) && open_dirs(place, err);
+}
+
 bool place_open(struct place *ret, enum place_kind kind, size_t index, const char *key,
                 bool trusted, bool *ret_last, struct err *err)
 {
     struct place place = PLACE_NONE;
-    cleanup_free char *parent = NULL;
     struct base bases[8];
     size_t count = list_bases(kind, trusted, bases);
 
     *ret_last = index + 1 >= count;
     if (index >= count)
         return err_set(err, ERR_INPUT, "no place left to try");
-    if (!open_parent(&place, &bases[index], &parent, err) ||
-        !name_place(&place, parent, key, err) ||
-        !open_private(place.parent_fd, key, place.dir, &place.dir_fd, err)) {
+    if (!open_at(&place, &bases[index], key, err)) {
+        if (place.parent_fd >= 0)
+            remove_parent(&place);
         place_release(&place);
         return false;
     }
@@ -187,6 +220,7 @@ void place_release(struct place *place)
     free(place->dir);
     free(place->root);
     free(place->key);
+    cleanup_fd_value(&place->base_fd);
     cleanup_fd_value(&place->parent_fd);
     cleanup_fd_value(&place->dir_fd);
     cleanup_fd_value(&place->lock_fd);
@@ -202,34 +236,34 @@ static bool lock_current(const struct place *place)
 {
     struct stat st;
 
-    return fstat(place->lock_fd, &st) == 0 && st.st_nlink > 0;
+    return place->lock_fd >= 0 && fstat(place->lock_fd, &st) == 0 && st.st_nlink > 0;
 }
 
+/* False with err when there is no point in trying again. */
 static bool lock_once(struct place *place, struct err *err)
 {
     cleanup_fd int fd = open_lock(place);
 
     if (fd < 0 && errno == ENOENT) {
         /* Its last user removed the directory after we opened it. */
-        cleanup_fd_value(&place->dir_fd);
-        place->dir_fd = -1;
-        if (!open_private(place->parent_fd, place->key, place->dir, &place->dir_fd, err))
+        if (!open_dirs(place, err))
             return false;
         fd = open_lock(place);
+        if (fd < 0 && errno == ENOENT)
+            return true; /* and again: not locked */
     }
     if (fd < 0)
         return err_sys(err, "'%s/lock'", place->dir);
     while (flock(fd, LOCK_EX) != 0)
         if (errno != EINTR)
             return err_sys(err, "cannot lock '%s'", place->dir);
-    cleanup_fd_value(&place->lock_fd);
-    place->lock_fd = steal_fd(&fd);
+    replace_fd(&place->lock_fd, steal_fd(&fd));
     return true;
 }
 
 bool place_lock(struct place *place, struct err *err)
 {
-    for (int tries = 0; tries < 100; tries++) {
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
         if (!lock_once(place, err))
             return false;
         if (lock_current(place))
@@ -296,20 +330,6 @@ bool place_add_user(struct place *place, pid_t pid, struct err *err)
     return write_users(place, users, count) || err_sys(err, "'%s/lock'", place->dir);
 }
 
-void place_drop_user(struct place *place, pid_t pid)
-{
-    pid_t users[USERS_MAX];
-    size_t count = read_users(place, users);
-    size_t kept = 0;
-
-    for (size_t i = 0; i < count; i++)
-        if (users[i] != pid)
-            users[kept++] = users[i];
-    /* A stale entry of a process that ends anyway does no harm. */
-    if (kept < count && !write_users(place, users, kept))
-        return;
-}
-
 bool place_has_users(struct place *place, pid_t except)
 {
     pid_t users[USERS_MAX];
@@ -321,11 +341,30 @@ bool place_has_users(struct place *place, pid_t except)
     return false;
 }
 
+/* A launcher that was killed leaves its unfinished link under a name of its own. */
+static void remove_links(const struct place *place)
+{
+    int fd = openat(place->dir_fd, ".", OPEN_DIR);
+    cleanup_dir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+
+    if (dir == NULL) {
+        cleanup_fd_value(&fd);
+        return;
+    }
+    while ((entry = readdir(dir)) != NULL)
+        if (strncmp(entry->d_name, "state", strlen("state")) == 0)
+            (void)unlinkat(place->dir_fd, entry->d_name, 0);
+}
+
 void place_remove(struct place *place)
 {
-    (void)unlinkat(place->dir_fd, "state", 0);
+    if (place->dir_fd < 0)
+        return;
+    remove_links(place);
     (void)unlinkat(place->dir_fd, "manifest", 0);
     (void)unlinkat(place->dir_fd, "m", AT_REMOVEDIR);
     (void)unlinkat(place->dir_fd, "lock", 0);
-    (void)unlinkat(place->parent_fd, place->key, AT_REMOVEDIR);
+    if (unlinkat(place->parent_fd, place->key, AT_REMOVEDIR) == 0)
+        remove_parent(place);
 }

@@ -4,9 +4,12 @@
  * Private directories with predictable names.
  *
  *     <base>/rucksack/<key>/m        the image: mounted, or unpacked
- *     <base>/rucksack/<key>/state    the launcher's symlink
+ *     <base>/rucksack/<key>/state    the launcher's symlink (state.* while it is made)
  *     <base>/rucksack/<key>/manifest what m is, where it was unpacked (cache.h)
  *     <base>/rucksack/<key>/lock     flock: who mounts, who removes; holds the users' process ids
+ *
+ * Everything is removed with its last user, so a start must expect each directory to go while it
+ * looks at it, and makes it again: the lock is what counts.
  *
  * Where the base is shared (/tmp), its part is called rucksack-<uid>. Others may have been there
  * first: every directory below the base is opened without following symlinks and must be ours and
@@ -19,6 +22,8 @@
 
 struct err;
 
+enum { PLACE_PARENT_NAME_SIZE = 32 };
+
 enum place_kind {
     PLACE_RUN,   /* $XDG_RUNTIME_DIR, /tmp, /run, /dev/shm, /var/tmp */
     PLACE_CACHE, /* $XDG_CACHE_HOME, $HOME/.cache, /var/tmp, /tmp, /dev/shm */
@@ -26,16 +31,18 @@ enum place_kind {
 };
 
 struct place {
-    char *dir;     /* <base>/rucksack/<key> */
-    char *root;    /* <dir>/m */
-    char *key;     /* last component of dir */
+    char *dir;                                /* <base>/rucksack/<key> */
+    char *root;                               /* <dir>/m */
+    char *key;                                /* last component of dir */
+    char parent_name[PLACE_PARENT_NAME_SIZE]; /* the one before it */
+    int base_fd;
     int parent_fd; /* of <base>/rucksack */
     int dir_fd;
     int lock_fd;
 };
 
 /* All fds -1, all pointers NULL. */
-#define PLACE_NONE ((struct place){.parent_fd = -1, .dir_fd = -1, .lock_fd = -1})
+#define PLACE_NONE ((struct place){.base_fd = -1, .parent_fd = -1, .dir_fd = -1, .lock_fd = -1})
 
 /*
  * Opens, and makes where missing, the place at the index-th candidate base of that kind. False with
@@ -45,6 +52,10 @@ struct place {
 [[nodiscard]] bool place_open(struct place *ret, enum place_kind kind, size_t index,
                               const char *key, bool trusted, bool *ret_last, struct err *err);
 void place_release(struct place *place);
+
+/* Fills the names only, for a place that is parent/key. On failure some are filled. */
+[[nodiscard]] bool place_name(struct place *place, const char *parent, const char *key,
+                              struct err *err);
 
 /*
  * Takes the place's lock for this process alone; waits for others. The place is the one that the
@@ -63,9 +74,10 @@ void place_unlock(struct place *place);
 
 /* The processes that use what is mounted here; under the lock. */
 [[nodiscard]] bool place_add_user(struct place *place, pid_t pid, struct err *err);
-void place_drop_user(struct place *place, pid_t pid);
 [[nodiscard]] bool place_has_users(struct place *place, pid_t except);
 
-/* Removes m (a directory, empty), state, manifest, lock and the directory itself; under the lock.
+/*
+ * Removes m (a directory, empty), what lies beside it, lock and the directory itself; then the
+ * directory of all keys, if this was the last one. Under the lock.
  */
 void place_remove(struct place *place);

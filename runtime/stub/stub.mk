@@ -31,6 +31,11 @@ STUB_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a li
 $(BUILD)/stub.elf: $(STUB_OBJECTS) runtime/stub/stub.ld
 	$(CC) $(CFLAGS) -o $@ $(STUB_LDSTART) $(STUB_OBJECTS) $(STUB_ARCHIVES) $(STUB_LDEND)
 
+# The server of these objects, with a test in the place of the kernel.
+$(BUILD)/old_fuse: $(BUILD)/stub-obj/tests/stub/old_fuse.o \
+    $(filter-out %/runtime/stub/main.o,$(STUB_OBJECTS))
+	$(CC) $(CFLAGS) -o $@ $(STUB_LDSTART) $^ $(STUB_ARCHIVES) $(STUB_LDEND)
+
 # The image follows the ELF end, which must be a multiple of 4096 (FORMAT_ALIGN): a section of
 # zeros fills up. It is added once with eight bytes to learn the size that everything else has;
 # the header table behind it is aligned to eight, so what is missing then is exact.

@@ -12,7 +12,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "runtime/stub/device.h"
-#include "runtime/stub/loop.h"
+#include "runtime/stub/hidden.h"
 #include "runtime/stub/place.h"
 
 static bool write_file(const char *path, const char *text, struct err *err)
@@ -49,7 +49,7 @@ bool userns_enter(const struct place *place, int *ret_fd, struct err *err)
     }
     if (!map_ids(uid, gid, err))
         return err_wrap(err, "user namespaces are restricted");
-    return loop_hide_place(place, err) && device_mount(place->root, ret_fd, err);
+    return hidden_enter(place, err) && device_mount(place->root, ret_fd, err);
 }
 
 bool userns_probe(const struct place *place, struct err *err)

@@ -15,5 +15,6 @@ struct place;
 /* Tries in a child whether userns_enter() would work. Says why not. */
 [[nodiscard]] bool userns_probe(const struct place *place, struct err *err);
 
-/* Enters the namespaces and mounts at place->root; *ret_fd is the open /dev/fuse. */
+/* Enters the namespaces and mounts at place->root; *ret_fd is the open /dev/fuse. The place is one
+ * of hidden.h. */
 [[nodiscard]] bool userns_enter(const struct place *place, int *ret_fd, struct err *err);

@@ -153,9 +153,9 @@ END
 @test "extract-and-run: SIGTERM reaches the app; NO_CLEANUP keeps the tree" {
     make_app "$WORK/a"
     sandbox user <<'END'
-./a --appimage-extract-and-run sleep 60 > /tmp/pid &
-await test -s /tmp/pid
-same $! "$(cat /tmp/pid)"
+./a --appimage-extract-and-run sleep 60 > /dev/t/pid &
+await test -s /dev/t/pid
+same $! "$(cat /dev/t/pid)"
 kill -TERM $!
 wait $! && fail "survived" || same 143 $?
 nothing_left
@@ -167,11 +167,11 @@ END
 @test "extract-and-run: two at once, the tree lives as long as the longer" {
     make_app "$WORK/a"
     sandbox user <<'END'
-./a --appimage-extract-and-run sleep 1 > /tmp/pid &
-./a --appimage-extract-and-run print > /tmp/second &
+./a --appimage-extract-and-run sleep 1 > /dev/t/pid &
+./a --appimage-extract-and-run print > /dev/t/second &
 wait $! || fail "status $?"
-await test -s /tmp/pid
-[ -x "$(cut -d'|' -f1 /tmp/second)/AppRun" ] || fail "gone too early"
+await test -s /dev/t/pid
+[ -x "$(cut -d'|' -f1 /dev/t/second)/AppRun" ] || fail "gone too early"
 wait
 nothing_left
 END

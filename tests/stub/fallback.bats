@@ -131,12 +131,12 @@ for way in "fuse" "fusermount ${user[*]}" "userns ${user[*]}"; do
     set -- $way
     export RUCKSACK_MOUNT=$1
     shift
-    "${old[@]}" "$@" ./a sleep 60 > /tmp/first &
+    "${old[@]}" "$@" ./a sleep 60 > /dev/t/first &
     first=$!
-    await test -s /tmp/first
-    "${old[@]}" "$@" ./a sleep 60 > /tmp/second &
+    await test -s /dev/t/first
+    "${old[@]}" "$@" ./a sleep 60 > /dev/t/second &
     second=$!
-    await test -s /tmp/second
+    await test -s /dev/t/second
     if [ $RUCKSACK_MOUNT != userns ]; then
         same 1 "$(mounts | wc -l)"
     fi
@@ -146,7 +146,7 @@ for way in "fuse" "fusermount ${user[*]}" "userns ${user[*]}"; do
     kill -TERM $second
     wait $second || :
     nothing_left 5
-    rm /tmp/first /tmp/second
+    rm /dev/t/first /dev/t/second
     # A program that the app leaves behind keeps the mount.
     status 0 "${old[@]}" "$@" ./a daemon 1
     [ -n "$(servers)" ] || fail "the server left a living process"
@@ -160,13 +160,13 @@ END
     denied <<'END'
 old=(./deny ENOSYS new LOOP_CONFIGURE --)
 for prefix in "" "${user[*]}"; do
-    "${old[@]}" $prefix ./a --appimage-mount > /tmp/where &
-    await test -s /tmp/where
-    $prefix diff -r --no-dereference tree "$(cat /tmp/where)"
+    "${old[@]}" $prefix ./a --appimage-mount > /dev/t/where &
+    await test -s /dev/t/where
+    $prefix diff -r --no-dereference tree "$(cat /dev/t/where)"
     kill -TERM $!
     wait $! || fail "status $?"
     nothing_left
-    rm /tmp/where
+    rm /dev/t/where
     status 0 "${old[@]}" $prefix ./a --appimage-extract-and-run print
     nothing_left
 done
@@ -174,6 +174,16 @@ cd /tmp
 status 0 /mnt/deny ENOSYS new -- /mnt/a --appimage-extract
 diff -r --no-dereference /mnt/tree squashfs-root
 END
+}
+
+@test "old kernels know less of FUSE" {
+    mkdir "$WORK/tree"
+    echo "a file of the image" > "$WORK/tree/text"
+    mksquashfs "$WORK/tree" "$WORK/image" -noappend -quiet -no-progress > /dev/null
+    run "$RUCKSACK_BUILD/old_fuse" "$WORK/image"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$output" = "6 ages" ]
 }
 
 @test "loop devices that stay busy: FUSE takes over" {

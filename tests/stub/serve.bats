@@ -52,10 +52,10 @@ make_files() {
         # shellcheck disable=SC2086 # several options
         make_app "$WORK/app" $options
         sandbox root <<'END'
-RUCKSACK_MOUNT=fuse ./app --appimage-mount > /tmp/where &
+RUCKSACK_MOUNT=fuse ./app --appimage-mount > /dev/t/where &
 app=$!
-await test -s /tmp/where
-mounted=$(cat /tmp/where)
+await test -s /dev/t/where
+mounted=$(cat /dev/t/where)
 names=$(cd tree && find . -type f -size +0)
 readers=
 for seed in 1 2 3 4 5 6; do
@@ -81,24 +81,24 @@ END
     setfattr -n trusted.note -v "of root" "$WORK/tree/d"
     make_app "$WORK/app"
     sandbox root <<'END'
-RUCKSACK_MOUNT=fuse ./app --appimage-mount > /tmp/where &
+RUCKSACK_MOUNT=fuse ./app --appimage-mount > /dev/t/where &
 app=$!
-await test -s /tmp/where
-(cd tree && getfattr -dhm - -R .) > /tmp/want
-(cd "$(cat /tmp/where)" && getfattr -dhm - -R .) > /tmp/got
-grep -q 'user.colour="dark red"' /tmp/got
-diff /tmp/want /tmp/got
-getfattr -n user.none "$(cat /tmp/where)/d/file" 2>&1 | grep -q 'No such attribute'
+await test -s /dev/t/where
+(cd tree && getfattr -dhm - -R .) > /dev/t/want
+(cd "$(cat /dev/t/where)" && getfattr -dhm - -R .) > /dev/t/got
+grep -q 'user.colour="dark red"' /dev/t/got
+diff /dev/t/want /dev/t/got
+getfattr -n user.none "$(cat /dev/t/where)/d/file" 2>&1 | grep -q 'No such attribute'
 kill "$app"
 wait "$app" || :
 nothing_left
 END
     make_app "$WORK/app" -no-xattrs
     sandbox root <<'END'
-RUCKSACK_MOUNT=fuse ./app --appimage-mount > /tmp/where &
+RUCKSACK_MOUNT=fuse ./app --appimage-mount > /dev/t/where &
 app=$!
-await test -s /tmp/where
-same "" "$(getfattr -dhm - -R "$(cat /tmp/where)")"
+await test -s /dev/t/where
+same "" "$(getfattr -dhm - -R "$(cat /dev/t/where)")"
 kill "$app"
 wait "$app" || :
 nothing_left
