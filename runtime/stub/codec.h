@@ -3,7 +3,7 @@
 /*
  * Decompression of one squashfs block.
  *
- * gzip (zlib streams), xz, lz4 and zstd; of the stub they take 41, 32, 1 and 122 kB. Of xz only
+ * gzip (zlib streams), xz, lz4 and zstd; of the stub they take 28, 32, 1 and 122 kB. Of xz only
  * what the kernel reads too: one block, its checksum CRC32 or none (with liblzma's whole stream
  * decoder it would be 65 kB). lzo is missing for its licence, lzma because the kernel does not read
  * it either.

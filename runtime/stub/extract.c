@@ -9,15 +9,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "runtime/stub/sqfs.h"
 #include "runtime/stub/tree.h"
+#include "runtime/stub/writer.h"
 
-enum { CHUNK = 1 << 20, OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+enum { OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 /* A growing set of refs, open addressing; with a path for those that may be linked to. */
 struct seen {
@@ -37,19 +37,20 @@ struct walk {
     int root_fd;
     struct seen directories;
     struct seen links;
+    struct writer *writer;
     char *path; /* of the entry at hand, relative to the root */
     size_t path_capacity;
-    char *chunk;
     size_t count;
 };
 
-static bool go_on(const struct walk *walk, struct err *err)
-{
-    if (walk->options->stop == NULL || *walk->options->stop == 0)
-        return true;
-    errno = EINTR;
-    return err_sys(err, "unpacking");
-}
+/* The directory at hand. In one that we made nothing can be in the way. */
+struct level {
+    struct writer_dir *dir; /* NULL while listing */
+    size_t path_len;
+    int depth;
+    bool fresh;
+    bool inherited; /* wanted as a whole */
+};
 
 static bool no_memory(struct err *err)
 {
@@ -118,185 +119,100 @@ static bool set_path(struct walk *walk, size_t parent_len, const struct sqfs_ent
 }
 
 /* What is in the way goes: it is the user's own older copy, or a trap. */
-static void clear_way(int dir_fd, const char *name)
+static void clear_way(const struct level *level, const char *name)
 {
-    if (unlinkat(dir_fd, name, 0) != 0 && (errno == EISDIR || errno == EPERM))
-        tree_remove(dir_fd, name);
+    if (!level->fresh)
+        tree_remove(writer_dir_fd(level->dir), name);
 }
 
-static bool all_zero(const char *bytes, size_t size)
+static bool unpack_symlink(struct walk *walk, const struct sqfs_node *node,
+                           const struct level *level, const char *name, struct err *err)
 {
-    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
-}
-
-static bool write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t put = write(fd, bytes, size);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        bytes += put;
-        size -= (size_t)put;
-    }
-    return true;
-}
-
-/* Holes stay holes: an image may promise far more zeros than the disk holds. */
-static bool copy_data(struct walk *walk, const struct sqfs_node *node, int fd, struct err *err)
-{
-    uint64_t offset = 0;
-
-    while (offset < node->size) {
-        size_t got;
-
-        if (!sqfs_image_read(walk->image, node->ref, offset, walk->chunk, CHUNK, &got, err))
-            return err_wrap(err, "'%s'", walk->path);
-        if (all_zero(walk->chunk, got) ? lseek(fd, (off_t)got, SEEK_CUR) < 0
-                                       : !write_all(fd, walk->chunk, got))
-            return err_sys(err, "'%s'", walk->path);
-        offset += got;
-    }
-    if (ftruncate(fd, (off_t)node->size) != 0)
-        return err_sys(err, "'%s'", walk->path);
-    return true;
-}
-
-static mode_t final_mode(const struct walk *walk, const struct sqfs_node *node)
-{
-    if (!walk->options->plain)
-        return node->mode & 07777;
-    return (node->mode & 0777) | (S_ISDIR(node->mode) ? 0700 : 0);
-}
-
-static void final_times(const struct sqfs_node *node, struct timespec ret[2])
-{
-    ret[0] = ret[1] = (struct timespec){.tv_sec = node->mtime};
-}
-
-/* Not everybody may set these, nor does every file system have them: then they are left out. */
-static bool set_xattrs(struct walk *walk, const struct sqfs_node *node, int fd, struct err *err)
-{
-    struct sqfs_xattrs xattrs;
-
-    if (!sqfs_image_xattrs(walk->image, node->ref, &xattrs, err))
-        return err_wrap(err, "'%s'", walk->path);
-    for (size_t i = 0; i < xattrs.count; i++) {
-        const struct sqfs_xattr *xattr = &xattrs.entries[i];
-
-        (void)fsetxattr(fd, xattr->name, xattr->value, xattr->value_size, 0);
-    }
-    sqfs_xattrs_release(&xattrs);
-    return true;
-}
-
-/* The mode comes last: without write permission, no attribute could be set. */
-static bool finish(struct walk *walk, const struct sqfs_node *node, int fd, struct err *err)
-{
-    struct timespec times[2];
-
-    if (!walk->options->plain && !set_xattrs(walk, node, fd, err))
-        return false;
-    final_times(node, times);
-    if (fchmod(fd, final_mode(walk, node)) != 0 || futimens(fd, times) != 0)
-        return err_sys(err, "'%s'", walk->path);
-    return true;
-}
-
-static bool unpack_file(struct walk *walk, const struct sqfs_node *node, int dir_fd,
-                        const char *name, struct err *err)
-{
-    cleanup_fd int fd = -1;
-
-    clear_way(dir_fd, name);
-    fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_sys(err, "cannot create '%s'", walk->path);
-    return copy_data(walk, node, fd, err) && finish(walk, node, fd, err);
-}
-
-static bool unpack_symlink(struct walk *walk, const struct sqfs_node *node, int dir_fd,
-                           const char *name, struct err *err)
-{
+    const struct timespec times[2] = {{.tv_sec = node->mtime}, {.tv_sec = node->mtime}};
+    int dir_fd = writer_dir_fd(level->dir);
     cleanup_free char *target = NULL;
-    struct timespec times[2];
 
     if (!sqfs_image_target(walk->image, node->ref, &target, err))
         return err_wrap(err, "'%s'", walk->path);
-    clear_way(dir_fd, name);
+    clear_way(level, name);
     if (symlinkat(target, dir_fd, name) != 0)
         return err_sys(err, "cannot create '%s'", walk->path);
-    final_times(node, times);
     (void)utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW);
     return true;
 }
 
 /* Not everybody may make these; an image that has them runs without. */
-static bool unpack_special(struct walk *walk, const struct sqfs_node *node, int dir_fd,
-                           const char *name)
+static void unpack_special(struct walk *walk, const struct sqfs_node *node,
+                           const struct level *level, const char *name)
 {
-    struct timespec times[2];
+    const struct timespec times[2] = {{.tv_sec = node->mtime}, {.tv_sec = node->mtime}};
+    int dir_fd = writer_dir_fd(level->dir);
 
     if (walk->options->plain && (S_ISCHR(node->mode) || S_ISBLK(node->mode)))
-        return true;
-    clear_way(dir_fd, name);
+        return;
+    clear_way(level, name);
     if (mknodat(dir_fd, name, node->mode, makedev(node->major, node->minor)) != 0)
-        return true;
-    final_times(node, times);
-    (void)fchmodat(dir_fd, name, final_mode(walk, node), 0);
+        return;
+    (void)fchmodat(dir_fd, name, node->mode & (walk->options->plain ? 0777 : 07777), 0);
     (void)utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW);
-    return true;
 }
 
-/* A file with several names: the first is unpacked, the others are linked to it. */
-static bool unpack_linked(struct walk *walk, const struct sqfs_node *node, int dir_fd,
-                          const char *name, struct err *err)
+static bool unpack_file(struct walk *walk, const struct sqfs_node *node, const struct level *level,
+                        const char *name, bool at_once, struct err *err)
+{
+    clear_way(level, name);
+    return writer_add(walk->writer, level->dir, name, node, walk->path, at_once, err);
+}
+
+/* A file with several names: the first is unpacked, at once, and the others are linked to it. */
+static bool unpack_linked(struct walk *walk, const struct sqfs_node *node,
+                          const struct level *level, const char *name, struct err *err)
 {
     struct seen_slot *slot = seen_slot(&walk->links, node->ref);
 
     if (slot == NULL)
         return no_memory(err);
     if (slot->used) {
-        clear_way(dir_fd, name);
-        if (linkat(walk->root_fd, slot->path, dir_fd, name, 0) == 0)
-            return true;
-        return unpack_file(walk, node, dir_fd, name, err);
+        clear_way(level, name);
+        return linkat(walk->root_fd, slot->path, writer_dir_fd(level->dir), name, 0) == 0 ||
+               unpack_file(walk, node, level, name, true, err);
     }
     *slot = (struct seen_slot){true, node->ref, strdup(walk->path)};
     walk->links.count++;
     if (slot->path == NULL)
         return no_memory(err);
-    return unpack_file(walk, node, dir_fd, name, err);
+    return unpack_file(walk, node, level, name, true, err);
 }
 
-static bool unpack_leaf(struct walk *walk, const struct sqfs_node *node, int dir_fd,
+static bool unpack_leaf(struct walk *walk, const struct sqfs_node *node, const struct level *level,
                         const char *name, struct err *err)
 {
     if (S_ISREG(node->mode))
-        return node->nlink > 1 ? unpack_linked(walk, node, dir_fd, name, err)
-                               : unpack_file(walk, node, dir_fd, name, err);
+        return node->nlink > 1 ? unpack_linked(walk, node, level, name, err)
+                               : unpack_file(walk, node, level, name, false, err);
     if (S_ISLNK(node->mode))
-        return unpack_symlink(walk, node, dir_fd, name, err);
-    return unpack_special(walk, node, dir_fd, name);
+        return unpack_symlink(walk, node, level, name, err);
+    unpack_special(walk, node, level, name);
+    return true;
 }
 
 /* Opens a real directory of that name; anything else in its place is removed. */
-static int make_directory(int dir_fd, const char *name)
+static int make_directory(const struct level *level, const char *name, bool *ret_fresh)
 {
+    int dir_fd = writer_dir_fd(level->dir);
     int fd;
 
-    if (mkdirat(dir_fd, name, 0700) == 0)
-        return openat(dir_fd, name, OPEN_DIR);
+    *ret_fresh = mkdirat(dir_fd, name, 0700) == 0;
     fd = openat(dir_fd, name, OPEN_DIR);
     if (fd >= 0) {
         /* An older copy may have been read-only. */
-        (void)fchmod(fd, 0700);
+        if (!*ret_fresh)
+            (void)fchmod(fd, 0700);
         return fd;
     }
     if (unlinkat(dir_fd, name, 0) != 0 || mkdirat(dir_fd, name, 0700) != 0)
         return -1;
+    *ret_fresh = true;
     return openat(dir_fd, name, OPEN_DIR);
 }
 
@@ -325,103 +241,139 @@ static bool wanted(const struct walk *walk, bool inherited)
     return inherited || pattern == NULL || fnmatch(pattern, walk->path, 0) == 0;
 }
 
-static bool walk_directory(struct walk *walk, uint64_t ref, int dir_fd, size_t path_len, int depth,
-                           bool inherited, struct err *err);
+static bool count_entry(struct walk *walk, struct err *err)
+{
+    FILE *names = walk->options->names;
+
+    walk->count++;
+    return names == NULL || fprintf(names, "%s/%s\n", walk->options->target, walk->path) >= 0 ||
+           err_sys(err, "cannot write the names");
+}
+
+static bool walk_directory(struct walk *walk, uint64_t ref, const struct level *level,
+                           struct err *err);
 
 /*
  * With a pattern, directories are made only when something in them is wanted. That is not known
  * before they have been searched, so they are made first and removed again while empty.
  */
-static bool unpack_directory(struct walk *walk, const struct sqfs_node *node, int dir_fd,
-                             const char *name, int depth, bool inherited, struct err *err)
+static bool unpack_directory(struct walk *walk, const struct sqfs_node *node,
+                             const struct level *level, const char *name, struct err *err)
 {
-    cleanup_fd int fd = -1;
+    struct level inner = {.path_len = strlen(walk->path), .depth = level->depth + 1};
     size_t before = walk->count;
-    size_t path_len = strlen(walk->path);
-    bool match = wanted(walk, inherited);
+    bool ok;
+    int fd;
 
-    if (!enter_directory(walk, node->ref, depth, err))
+    inner.inherited = wanted(walk, level->inherited);
+    if (!enter_directory(walk, node->ref, inner.depth, err) ||
+        (inner.inherited && !count_entry(walk, err)))
         return false;
-    if (match)
-        walk->count++;
-    fd = make_directory(dir_fd, name);
+    fd = make_directory(level, name, &inner.fresh);
     if (fd < 0)
         return err_sys(err, "cannot create '%s'", walk->path);
-    if (!walk_directory(walk, node->ref, fd, path_len, depth, match, err))
+    if (!writer_enter(walk->writer, level->dir, fd, name, node, walk->path, &inner.dir, err))
         return false;
-    walk->path[path_len] = '\0';
-    if (walk->count == before) {
-        (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
-        return true;
-    }
-    return finish(walk, node, fd, err);
+    ok = walk_directory(walk, node->ref, &inner, err);
+    writer_leave(walk->writer, inner.dir, !ok || walk->count > before);
+    return ok;
 }
 
-static bool print_path(struct walk *walk, const struct sqfs_node *node, int depth, struct err *err)
+static bool print_path(struct walk *walk, const struct sqfs_node *node, const struct level *level,
+                       struct err *err)
 {
-    size_t path_len = strlen(walk->path);
+    const struct level inner = {.path_len = strlen(walk->path), .depth = level->depth + 1};
 
     if (fprintf(walk->list, "%s\n", walk->path) < 0)
         return err_sys(err, "cannot write the list");
-    if (!S_ISDIR(node->mode))
-        return true;
-    return enter_directory(walk, node->ref, depth, err) &&
-           walk_directory(walk, node->ref, -1, path_len, depth, true, err);
+    return !S_ISDIR(node->mode) || (enter_directory(walk, node->ref, inner.depth, err) &&
+                                    walk_directory(walk, node->ref, &inner, err));
 }
 
-static bool walk_directory(struct walk *walk, uint64_t ref, int dir_fd, size_t path_len, int depth,
-                           bool inherited, struct err *err)
+static bool walk_entry(struct walk *walk, const struct sqfs_entry *entry, const struct level *level,
+                       struct err *err)
+{
+    struct sqfs_node node;
+
+    if (!set_path(walk, level->path_len, entry))
+        return no_memory(err);
+    if (!sqfs_image_node(walk->image, entry->ref, &node, err))
+        return err_wrap(err, "'%s'", walk->path);
+    if (walk->list != NULL)
+        return print_path(walk, &node, level, err);
+    if (S_ISDIR(node.mode))
+        return unpack_directory(walk, &node, level, entry->name, err);
+    return !wanted(walk, level->inherited) ||
+           (count_entry(walk, err) && unpack_leaf(walk, &node, level, entry->name, err));
+}
+
+static bool walk_directory(struct walk *walk, uint64_t ref, const struct level *level,
+                           struct err *err)
 {
     struct sqfs_list list;
     bool ok = true;
 
     if (!sqfs_image_list(walk->image, ref, &list, err))
         return err_wrap(err, "'%s'", walk->path);
-    for (size_t i = 0; ok && i < list.count; i++) {
-        const struct sqfs_entry *entry = &list.entries[i];
-        struct sqfs_node node;
-
-        if (!go_on(walk, err))
-            ok = false;
-        else if (!set_path(walk, path_len, entry))
-            ok = no_memory(err);
-        else if (!sqfs_image_node(walk->image, entry->ref, &node, err))
-            ok = err_wrap(err, "'%s'", walk->path);
-        else if (walk->list != NULL)
-            ok = print_path(walk, &node, depth + 1, err);
-        else if (S_ISDIR(node.mode))
-            ok = unpack_directory(walk, &node, dir_fd, entry->name, depth + 1, inherited, err);
-        else if (wanted(walk, inherited)) {
-            walk->count++;
-            ok = unpack_leaf(walk, &node, dir_fd, entry->name, err);
-        }
-    }
+    for (size_t i = 0; ok && i < list.count; i++)
+        ok = walk_entry(walk, &list.entries[i], level, err);
     sqfs_list_release(&list);
+    return ok;
+}
+
+static bool walk_root(struct walk *walk, const struct level *level, struct err *err)
+{
+    uint64_t root = sqfs_image_root(walk->image);
+
+    return enter_directory(walk, root, 0, err) && walk_directory(walk, root, level, err);
+}
+
+static bool unpack_root(struct walk *walk, struct err *err)
+{
+    bool all = walk->options->pattern == NULL;
+    struct level level = {.path_len = 0};
+    struct sqfs_node node;
+    bool ok;
+    int fd;
+
+    if (!sqfs_image_node(walk->image, sqfs_image_root(walk->image), &node, err))
+        return false;
+    fd = openat(walk->root_fd, ".", OPEN_DIR);
+    if (fd < 0)
+        return err_sys(err, "the target");
+    if (!writer_enter(walk->writer, NULL, fd, ".", all ? &node : NULL, "", &level.dir, err))
+        return false;
+    ok = walk_root(walk, &level, err);
+    writer_leave(walk->writer, level.dir, true);
+    return ok;
+}
+
+static bool unpack(struct walk *walk, struct err *err)
+{
+    const struct writer_options options = {walk->options->plain, walk->options->stop};
+    struct err first = {0};
+    bool ok;
+
+    if (!writer_new(&walk->writer, walk->image, &options, err))
+        return false;
+    ok = unpack_root(walk, err);
+    if (!writer_end(walk->writer, ok ? err : &first))
+        return false;
     return ok;
 }
 
 static bool run_walk(struct walk *walk, struct err *err)
 {
-    uint64_t root = sqfs_image_root(walk->image);
-    struct sqfs_node node;
+    const struct level outermost = {.path_len = 0};
     bool ok;
 
-    walk->chunk = malloc(CHUNK);
     walk->path = calloc(1, 1);
     walk->path_capacity = 1;
-    ok = walk->chunk != NULL && walk->path != NULL;
-    if (!ok)
-        (void)no_memory(err);
-    ok = ok && enter_directory(walk, root, 0, err) &&
-         walk_directory(walk, root, walk->root_fd, 0, 0, false, err) &&
-         sqfs_image_node(walk->image, root, &node, err);
-    if (ok && walk->list == NULL && walk->options->pattern == NULL) {
-        walk->path[0] = '\0';
-        ok = finish(walk, &node, walk->root_fd, err);
-    }
+    if (walk->path == NULL)
+        return no_memory(err);
+    ok = walk->list != NULL ? walk_root(walk, &outermost, err) : unpack(walk, err);
     seen_release(&walk->directories);
     seen_release(&walk->links);
-    free(walk->chunk);
     free(walk->path);
     return ok;
 }

@@ -19,7 +19,9 @@ struct sqfs_image;
 enum { EXTRACT_DEPTH_MAX = 512 };
 
 struct extract_options {
-    const char *pattern;               /* fnmatch(3) on the path below the root; NULL: everything */
+    const char *pattern; /* fnmatch(3) on the path below the root; NULL: everything */
+    FILE *names;         /* every entry is printed as target/path, one a line; NULL: none is */
+    const char *target;  /* for names only */
     const volatile sig_atomic_t *stop; /* ends the work when it becomes true; may be NULL */
     /* For a tree to run from: no set-user-id bits, devices or xattrs; its directories are open to
      * their owner. */

@@ -191,7 +191,11 @@ static bool flag_list(struct start *start, struct err *err)
 
 static bool flag_extract(struct start *start, struct err *err)
 {
-    struct extract_options options = {.pattern = start->argc > 2 ? start->argv[2] : NULL};
+    const struct extract_options options = {
+        .pattern = start->argc > 2 ? start->argv[2] : NULL,
+        .names = stdout,
+        .target = "squashfs-root",
+    };
     cleanup_fd int target = -1;
     size_t count;
 
@@ -242,6 +246,7 @@ static bool flag_mount(struct start *start, struct err *err)
         continue;
     if (!mounted.permanent)
         lifetime_end_early(&mounted.place, mounted.unmount, request.helper);
+    place_release(&mounted.place);
     return true;
 }
 

@@ -360,10 +360,11 @@ bool mount_image(const struct mount_request *request, struct mounted *ret, struc
         return false;
     done = try_ways(&attempt, ret, &all);
     /* On success the image stays: exec drops it at once, which is cheaper than to free pages that
-     * are shared with the server. */
+     * are shared with the server. Who waits beside a visible mount executes nothing. */
+    if (!done || request->visible)
+        sqfs_image_free(attempt.image);
     if (done)
         return true;
-    sqfs_image_free(attempt.image);
     *err = all;
     if (is_damaged(err))
         return false;

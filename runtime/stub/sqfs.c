@@ -695,6 +695,27 @@ bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset, vo
     return true;
 }
 
+bool sqfs_image_hole(struct sqfs_image *image, uint64_t ref, uint64_t offset, uint64_t size,
+                     uint64_t *ret, struct err *err)
+{
+    size_t block_size = image->fs.sb.block_size;
+    struct piece piece = {.size = 1};
+    uint64_t found = 0;
+    bool ok = true;
+
+    lock_metadata(image);
+    while (ok && found < size && piece.size > 0 && piece.block.size == 0) {
+        size_t want = size - found < block_size ? (size_t)(size - found) : block_size;
+
+        ok = find_piece(image, ref, offset + found, want, &piece, err);
+        if (ok && piece.block.size == 0)
+            found += piece.size;
+    }
+    unlock_metadata(image);
+    *ret = found;
+    return ok;
+}
+
 void sqfs_image_prefetch(struct sqfs_image *image, uint64_t ref, uint64_t offset)
 {
     struct piece piece;

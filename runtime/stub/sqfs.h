@@ -100,6 +100,11 @@ const struct sqfs_entry *sqfs_list_find(const struct sqfs_list *list, const char
 [[nodiscard]] bool sqfs_image_read(struct sqfs_image *image, uint64_t ref, uint64_t offset,
                                    void *buf, size_t size, size_t *ret_size, struct err *err);
 
+/* How many of the size bytes from offset on are zeros that the image does not hold; 0 when the
+ * first is not, and at the end of the file. */
+[[nodiscard]] bool sqfs_image_hole(struct sqfs_image *image, uint64_t ref, uint64_t offset,
+                                   uint64_t size, uint64_t *ret, struct err *err);
+
 /* Decodes the block that holds a file's byte at offset, so that sqfs_image_read() finds it done. */
 void sqfs_image_prefetch(struct sqfs_image *image, uint64_t ref, uint64_t offset);
 

@@ -251,9 +251,11 @@ bool tree_list_write(const struct tree_list *list, int fd)
 static bool read_list(struct tree_list *list, int fd)
 {
     uint32_t sizes[2];
+    struct stat st;
 
     if (!read_all(fd, sizes, sizeof(sizes)) || sizes[0] > TREE_COUNT_MAX ||
-        sizes[1] > TREE_PATHS_MAX || sizes[1] == 0)
+        sizes[1] > TREE_PATHS_MAX || sizes[1] == 0 || fstat(fd, &st) != 0 ||
+        st.st_size < (off_t)(sizes[0] * sizeof(*list->facts) + sizes[1]))
         return false;
     list->count = sizes[0];
     list->paths_size = sizes[1];

@@ -4,7 +4,7 @@
 # stay below the build directory, those that broke something go into tests/fuzz/corpus.
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := payload image extract codec
+FUZZ_TARGETS := payload image extract codec manifest
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_SOURCES := $(filter-out runtime/stub/main.c,$(STUB_SOURCES)) common/fs.c tests/fuzz/fuzz.c
 FUZZ_LIBS := $(STUB_ARCHIVES)
@@ -43,14 +43,14 @@ define fuzz_target
 $(BUILD)/replay/$(1): $(call fuzz_objects,replay-obj,$(2) tests/fuzz/$(1)_fuzz.c)
 $(BUILD)/fuzz/$(1): $(call fuzz_objects,fuzz-obj,$(2) tests/fuzz/$(1)_fuzz.c)
 endef
-$(foreach target,payload image extract,$(eval $(call fuzz_target,$(target),$(FUZZ_SOURCES))))
+$(foreach target,payload image extract manifest,$(eval $(call fuzz_target,$(target),$(FUZZ_SOURCES))))
 $(eval $(call fuzz_target,codec,$(FUZZ_CODEC_SOURCES)))
 $(BUILD)/replay/codec $(BUILD)/fuzz/codec: FUZZ_LIBS += -llz4
 
 # An input that breaks something is kept as crash-HASH where the message says.
 .PHONY: fuzz $(addprefix fuzz-,$(FUZZ_TARGETS))
 fuzz: $(addprefix fuzz-,$(FUZZ_TARGETS))
-fuzz-%: $(BUILD)/fuzz/%
+$(addprefix fuzz-,$(FUZZ_TARGETS)): fuzz-%: $(BUILD)/fuzz/%
 	@mkdir -p $(BUILD)/fuzz-found/$*
 	ASAN_OPTIONS=allocator_may_return_null=1 TMPDIR=/dev/shm $< \
 	    -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 \

@@ -24,11 +24,14 @@ static void read_at(struct search *search, const struct sqfs_node *node, uint64_
 {
     static uint8_t buf[READ_SIZE];
     struct err err;
+    uint64_t hole;
     size_t got;
 
     if (!sqfs_image_read(search->image, node->ref, offset, buf, sizeof(buf), &got, &err))
         return;
     FUZZ_ASSERT(got <= sizeof(buf));
+    FUZZ_ASSERT(sqfs_image_hole(search->image, node->ref, offset, got, &hole, &err));
+    FUZZ_ASSERT(hole <= got && (hole == 0 || buf[hole - 1] == 0));
     FUZZ_ASSERT(offset >= node->size || got <= node->size - offset);
     FUZZ_ASSERT(got == sizeof(buf) || offset >= node->size || offset + got == node->size);
 }

@@ -14,11 +14,22 @@ setup() {
     chmod 755 "$WORK"
     cp "$SUITE/odd" "$SUITE/left" "$WORK"
     cp "$RUNTIME_TESTS/inside.bash" "$WORK/inside"
+    # The server has no stderr: what sanitizers find goes into files.
+    if [ -n "${SANITIZE-}" ]; then
+        mkdir -m 1777 "$WORK/sanitizer"
+        export ASAN_OPTIONS=log_path=$WORK/sanitizer/log
+    fi
     [ "$(id -u)" = 0 ] || skip "needs root"
 }
 
 teardown() {
+    local found
+    found=$(cat "$WORK"/sanitizer/* 2> /dev/null || :)
     rm -rf "$WORK"
+    [ -z "$found" ] || {
+        echo "$found"
+        return 1
+    }
 }
 
 # Whether the runtime is ours: others have no ways to choose from.
@@ -72,7 +83,7 @@ sandbox() {
     cat > "$WORK/script"
     rm -f "$WORK/prepare"
     [ -z "${2-}" ] || echo "$2" > "$WORK/prepare"
-    HIDE=${HIDE-} WAYS=${WAYS:-$ways} timeout -k 5 "${TIMEOUT:-60}" \
+    HIDE=${HIDE-} WAYS=${WAYS:-$ways} ASAN_OPTIONS=${SANITIZE:+log_path=/mnt/sanitizer/log} timeout -k 5 "${TIMEOUT:-60}" \
         "$SUITE/sandbox" "$WORK" "$1" > "$WORK/said" 2>&1 || {
         echo "status $?"
         head -c 3000 "$WORK/said"

@@ -109,20 +109,18 @@ same "$(cut -d' ' -f2 <<< "$before")" "$(inodes | cut -d' ' -f2)"
 END
 }
 
-# An image that takes a while to unpack.
-make_slow() {
-    make_tree "$WORK/tree"
-    truncate -s 3G "$WORK/tree/d/zeros"
-    make_app "$WORK/a" -b 1M
-}
+# Sandboxes in which unpacking takes a while: slow COMMAND... execs the command.
+slow='slow() {
+    exec strace -D -f -o /dev/null -e trace=pwrite64 -e inject=pwrite64:delay_enter=200000 "$@"
+}'
 
 @test "interrupted while unpacking: nothing is left, or nothing is used" {
-    make_slow
-    sandbox user <<'END'
+    make_app "$WORK/a"
+    { echo "$slow"; cat; } <<'END' | sandbox user
 export RUCKSACK_MOUNT=extract
 dir=/tmp/home/.cache/rucksack
 for signal in INT TERM HUP KILL; do
-    env --default-signal=INT ./a exit 3 &
+    slow env --default-signal=INT ./a exit 3 &
     await eval "test -e $dir/*/t/AppRun"
     kill -$signal $!
     got=0
@@ -138,10 +136,10 @@ END
 }
 
 @test "nohup: SIGHUP stays ignored while unpacking" {
-    make_slow
-    sandbox user <<'END'
+    make_app "$WORK/a"
+    { echo "$slow"; cat; } <<'END' | sandbox user
 export RUCKSACK_MOUNT=extract
-(trap '' HUP; exec ./a exit 3) &
+(trap '' HUP; slow ./a exit 3) &
 await eval 'test -e /tmp/home/.cache/rucksack/*/t/AppRun'
 kill -HUP $!
 wait $! && fail "no status" || same 3 $?
