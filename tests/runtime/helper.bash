@@ -12,8 +12,6 @@ SUITE=$RUCKSACK_BUILD/suite
 setup() {
     WORK=$(mktemp -d)
     chmod 755 "$WORK"
-    cp "$SUITE/odd" "$SUITE/left" "$WORK"
-    cp "$RUNTIME_TESTS/inside.bash" "$WORK/inside"
     [ "$(id -u)" = 0 ] || skip "needs root"
 }
 
@@ -64,12 +62,16 @@ pack() {
 
 # sandbox USER [PREPARATION] < SCRIPT: runs the script in $WORK (seen as /mnt) as root or as an
 # ordinary user; the preparation before it, always as root. HIDE names what the sandbox lacks: fuse
-# loop userns helper. WAYS: what by_each_way goes through.
+# loop userns helper mtab name. WAYS: what by_each_way goes through.
 sandbox() {
     local ways='fusermount userns extract unpack'
     [ "$1" = user ] || ways='kernel fuse'
     is_ours || ways='default unpack'
     cat > "$WORK/script"
+    [ -e "$WORK/inside" ] || {
+        cp "$SUITE/odd" "$SUITE/left" "$WORK"
+        cp "$RUNTIME_TESTS/inside.bash" "$WORK/inside"
+    }
     rm -f "$WORK/prepare"
     [ -z "${2-}" ] || echo "$2" > "$WORK/prepare"
     HIDE=${HIDE-} WAYS=${WAYS:-$ways} timeout -k 5 "${TIMEOUT:-60}" \
