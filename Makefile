@@ -88,10 +88,10 @@ check-unit: $(UNIT_BINS) $(REPLAYS)
 check-cli: all $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(CLI_TESTS)
 
-check-e2e: all
+check-e2e: all $(SUITE)
 	$(PROVE) $(E2E_TESTS)
 
-# STARTS and KILLS: how many; minutes.
+# Many starts and kills: minutes. STARTS and KILLS say how many.
 check-storm: all $(SUITE)
 	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/runtime/storm
 
