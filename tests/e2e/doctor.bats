@@ -5,14 +5,6 @@
 load lib
 load ../stub/helper
 
-setup() {
-    HERE=$BATS_TEST_DIRNAME/../stub # of sandbox()
-    WORK=$(mktemp -d)
-    chmod 755 "$WORK"
-    cp "$rucksack" "$WORK/rucksack"
-    [ "$(id -u)" = 0 ] || skip "needs root"
-}
-
 teardown() {
     drop_roots
     rm -rf "$WORK"
@@ -21,7 +13,8 @@ teardown() {
 # examine USER < SCRIPT: like sandbox, with these functions.
 examine() {
     cat - > "$WORK/body"
-    cat - "$WORK/body" <<'FUNCTIONS' | sandbox "$1"
+    [ -e "$WORK/rucksack" ] || cp "$rucksack" "$WORK/rucksack"
+    cat - "$WORK/body" <<'FUNCTIONS' | TIMEOUT=120 sandbox "$1"
 # doctor WANT [ARGUMENT...]: the status is WANT, nothing is left; the report is in $out
 doctor() {
     mkdir -p /tmp/tmp
