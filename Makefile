@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-unit check-cli check-e2e check-asan check-storm check-layers check-headers
-#          check-format format lint fuzz install clean
+# Targets: all check check-unit check-cli check-e2e check-storm check-asan check-layers
+#          check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -38,7 +38,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
 include tests/fuzz/fuzz.mk
 
-.PHONY: all check check-unit check-cli check-e2e check-asan sanitized check-storm check-layers \
+.PHONY: all check check-unit check-cli check-e2e check-storm check-asan sanitized check-layers \
         check-headers check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1
 
@@ -88,8 +88,12 @@ check-unit: $(UNIT_BINS) $(REPLAYS)
 check-cli: all $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(CLI_TESTS)
 
-check-e2e: all
+check-e2e: all $(SUITE)
 	$(PROVE) $(E2E_TESTS)
+
+# Many starts and kills: minutes. STARTS and KILLS say how many.
+check-storm: all $(SUITE)
+	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/runtime/storm
 
 # The stub as an ordinary dynamic program. glibc cannot do without some calls that musl never makes:
 # without the tests that take them away.
@@ -98,10 +102,6 @@ check-asan:
 
 sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(UNIT_BINS) $(filter-out %/fallback.bats,$(STUB_TESTS))
-
-# STARTS and KILLS: how many; minutes.
-check-storm: all $(SUITE)
-	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/runtime/storm
 
 check-layers:
 	tests/layers.sh

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What bench/runtime measures with: the AppRun of its images, so that it runs wherever an image is
- * mounted, and the same program for a directory. Prints one line: seconds, and what was done.
+ * mounted, and the same program for a directory. Prints one line: seconds, seconds of processor
+ * time, and what was done.
  *
  *     reader                       ends at once
  *     reader read [DIR]            reads every file
@@ -48,6 +49,14 @@ static double now(void)
     struct timespec time;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static double processor_time(void)
+{
+    struct timespec time;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
@@ -153,17 +162,18 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static double read_randomly(const char *root, unsigned long count)
+static void read_randomly(const char *root, unsigned long count)
 {
     struct tree tree = {.lists = true};
     uint64_t state = 1;
     char page[PAGE];
-    double start;
+    double start, used;
 
     descend(&tree, root);
     if (tree.count == 0)
         errx(1, "no files");
     start = now();
+    used = processor_time();
     for (unsigned long i = 0; i < count; i++) {
         uint64_t place = next_random(&state) % tree.bytes;
         const struct file *file = find_file(&tree, place);
@@ -173,7 +183,7 @@ static double read_randomly(const char *root, unsigned long count)
             err(1, "%s", file->path);
         (void)close(fd);
     }
-    return now() - start;
+    printf("%.6f %.6f %lu\n", now() - start, processor_time() - used, count);
 }
 
 static int time_program(char **argv)
@@ -222,11 +232,11 @@ int main(int argc, char **argv)
     if (root == NULL)
         errx(1, "no directory");
     if (strcmp(what, "random") == 0) {
-        printf("%.6f %s\n", read_randomly(root, strtoul(argv[2], NULL, 10)), argv[2]);
+        read_randomly(root, strtoul(argv[2], NULL, 10));
     } else {
         descend(&tree, root);
-        printf("%.6f %llu %llu\n", now() - start, (unsigned long long)tree.entries,
-               (unsigned long long)tree.bytes);
+        printf("%.6f %.6f %llu %llu\n", now() - start, processor_time(),
+               (unsigned long long)tree.entries, (unsigned long long)tree.bytes);
     }
     await_end();
     return 0;

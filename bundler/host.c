@@ -7,18 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 
-enum { OLDEST_MAJOR = 4, OLDEST_MINOR = 18, CAP_SYS_ADMIN_BIT = 21 };
+enum { OLDEST_MAJOR = 4, OLDEST_MINOR = 18 };
 
 #define HINT_ADMIN                                                                                 \
     "in a container: --cap-add SYS_ADMIN; on a host: be root outside of any user namespace"
+#define HINT_PRIVILEGES "systemd: NoNewPrivileges=no; a container: without no-new-privileges"
 #define HINT_FUSE "modprobe fuse; in a container: --device /dev/fuse"
 #define HINT_HELPER "apt install fuse3, dnf install fuse3, apk add fuse3"
 
@@ -56,24 +61,13 @@ static long read_number(const char *path)
     return end != text ? number : -1;
 }
 
-/* The value of a line "name:\tvalue" of /proc/self/status; NULL: there is none. */
-static char *own_status(const char *name)
-{
-    cleanup_free char *text = read_text("/proc/self/status");
-    cleanup_free char *key = xasprintf("\n%s:\t", name);
-    const char *found = text != NULL ? strstr(text, key) : NULL;
-
-    if (found == NULL)
-        return NULL;
-    found += strlen(key);
-    return xstrndup(found, strcspn(found, "\n"));
-}
-
 static bool is_admin(void)
 {
-    cleanup_free char *effective = own_status("CapEff");
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
-    return effective != NULL && (strtoull(effective, NULL, 16) >> CAP_SYS_ADMIN_BIT & 1) != 0;
+    return syscall(SYS_capget, &header, data) == 0 &&
+           (data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN)) != 0;
 }
 
 static bool is_root(void)
@@ -98,8 +92,6 @@ static void examine_kernel(struct host *host)
 
 static void examine_rights(struct host *host)
 {
-    cleanup_free char *no_new_privs = own_status("NoNewPrivs");
-    cleanup_free char *seccomp = own_status("Seccomp");
     bool admin = is_admin();
 
     if (is_root())
@@ -109,14 +101,15 @@ static void examine_rights(struct host *host)
     else
         add(host, "user", HOST_PLAIN,
             xasprintf("%u%s", (unsigned int)geteuid(), admin ? " with CAP_SYS_ADMIN" : ""), NULL);
-    if (no_new_privs != NULL && strcmp(no_new_privs, "1") == 0)
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
         add(host, "privileges", is_root() ? HOST_PLAIN : HOST_NO,
             xstrdup("no_new_privs is set: setuid programs get no rights"),
-            is_root() ? NULL
-                      : xstrdup("systemd: NoNewPrivileges=no; a container: no-new-privileges"
-                                " off"));
-    if (seccomp != NULL && strcmp(seccomp, "0") != 0)
+            is_root() ? NULL : xstrdup(HINT_PRIVILEGES));
+    if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0)
         add(host, "seccomp", HOST_PLAIN, xstrdup("a filter of system calls is active"), NULL);
+    if (access("/proc/self/exe", F_OK) != 0)
+        add(host, "proc", HOST_NO, xstrdup("/proc is not mounted"),
+            xstrdup("mount -t proc proc /proc"));
 }
 
 /* Whether a list of modules names squashfs, be it compressed or not. */
@@ -138,6 +131,8 @@ static void examine_squashfs(struct host *host)
     else if (uname(&name) == 0 && (lists_squashfs(name.release, "modules.dep") ||
                                    lists_squashfs(name.release, "modules.builtin")))
         add(host, "squashfs", HOST_OK, xstrdup("a module, loaded when it is needed"), NULL);
+    else if (known == NULL)
+        add(host, "squashfs", HOST_PLAIN, xstrdup("not known without /proc"), NULL);
     else
         add(host, "squashfs", is_root() ? HOST_NO : HOST_PLAIN, xstrdup("not in the kernel"),
             is_root() ? xstrdup("modprobe squashfs, on the host of a container") : NULL);
@@ -212,6 +207,10 @@ static void examine_helper(struct host *host)
             xstrdup("unset FUSERMOUNT_PROG"));
     else if (program == NULL || stat(program, &st) != 0)
         add(host, name, missing, xstrdup("not found"), xstrdup(HINT_HELPER));
+    else if (access("/etc/mtab", F_OK) != 0)
+        /* Without it the helper mounts, but refuses to unmount. */
+        add(host, name, missing, xasprintf("%s, but no /etc/mtab", program),
+            xstrdup("ln -s ../proc/self/mounts /etc/mtab"));
     else if (st.st_uid == 0 && (st.st_mode & S_ISUID) != 0)
         add(host, name, HOST_OK, xasprintf("%s, setuid root", program), NULL);
     else
@@ -220,11 +219,16 @@ static void examine_helper(struct host *host)
             xasprintf("chown root %s; chmod u+s %s", program, program));
 }
 
+/* A chroot into a mount of its own is only seen by who may look at process 1. */
 static bool is_chroot(void)
 {
+    struct statx root;
     struct stat own, first;
 
-    /* Only root may look; for others it stays open. */
+    if (statx(AT_FDCWD, "/", 0, STATX_BASIC_STATS, &root) == 0 &&
+        (root.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 &&
+        (root.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0)
+        return true;
     return stat("/", &own) == 0 && stat("/proc/1/root/.", &first) == 0 &&
            (own.st_dev != first.st_dev || own.st_ino != first.st_ino);
 }
@@ -238,7 +242,7 @@ static void forbid(struct host *host, const char *text, const char *hint)
 static void examine_namespaces(struct host *host)
 {
     if (access("/proc/self/ns/user", F_OK) != 0)
-        forbid(host, "not in the kernel, or no /proc", NULL);
+        forbid(host, "not in the kernel, or not known without /proc", NULL);
     else if (read_number("/proc/sys/user/max_user_namespaces") == 0)
         forbid(host, "forbidden: user.max_user_namespaces is 0",
                "sysctl user.max_user_namespaces=10000");
@@ -253,7 +257,7 @@ static void examine_namespaces(struct host *host)
     else if (is_chroot())
         forbid(host, "forbidden: this is a chroot", NULL);
     else
-        add(host, "userns", HOST_OK, xstrdup("nothing known forbids user namespaces"), NULL);
+        add(host, "userns", HOST_OK, xstrdup("no setting forbids user namespaces"), NULL);
 }
 
 static void examine_variables(struct host *host)

@@ -213,7 +213,7 @@ static char *reason_of(const struct proc_output *output, const char *way)
         return xasprintf("ended by signal %d", output->exit_code - 128);
     if (text[0] == '\0')
         return xasprintf("ended with status %d", output->exit_code);
-    text = skip(text, "rucksack: ");
+    text = skip(text + strspn(text, "\n"), "rucksack: ");
     text = skip(text, "E-MOUNT: ");
     text = skip(text, "cannot mount the image: ");
     text = skip(text, prefix);

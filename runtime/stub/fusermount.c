@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 
 enum { NOT_FOUND = 127 };
 
+#define SYSTEM_PATH "/run/wrappers/bin:/usr/bin:/bin:/usr/local/bin"
 #define OPTIONS "ro,nosuid,nodev,fsname=rucksack,subtype=rucksack"
 
 /* A setuid program with a standard descriptor closed is aborted by its C library. */
@@ -35,12 +37,15 @@ static void null_standard_fds(int errors)
     }
 }
 
-/* Tries the names in turn; only a name that does not exist leads to the next. */
+/* Tries the names in turn; only a name that does not exist leads to the next. A start with more
+ * rights than its caller has must not run the caller's programs. */
 [[gnu::noreturn]] static void exec_helper(const char *program, char **args)
 {
     const char *const names[] = {program != NULL ? program : "fusermount3",
                                  program != NULL ? NULL : "fusermount"};
 
+    if (getauxval(AT_SECURE) != 0 && setenv("PATH", SYSTEM_PATH, 1) != 0)
+        _exit(NOT_FOUND);
     for (size_t i = 0; i < 2 && names[i] != NULL; i++) {
         args[0] = (char *)(uintptr_t)names[i];
         (void)execvp(names[i], args);

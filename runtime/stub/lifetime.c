@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -42,7 +43,8 @@ struct server {
     pid_t app;
     int app_fd; /* pidfd, or -1 */
     bool app_gone;
-    bool done; /* nothing is mounted any more; if the place's lock is held, it is ours to remove */
+    bool detached; /* not mounted here any more; perhaps elsewhere, or still used */
+    bool done;
     pid_t unmounter; /* a running helper, or 0 */
     int delay_ms;    /* to the next attempt */
     uint64_t due_ms;
@@ -87,11 +89,25 @@ static bool lock_unused(struct place *place)
     return false;
 }
 
-/* Removes the place unless a newer start has it. */
+/* Removes the place unless a newer start has it, or another server: then that one will. */
 static void tidy(struct place *place)
 {
-    if ((place->lock_fd >= 0 || lock_unused(place)) && !is_mounted(place))
+    if ((place->lock_fd < 0 && !lock_unused(place)) || is_mounted(place))
+        return;
+    if (flock(place->dir_fd, LOCK_EX | LOCK_NB) == 0)
         place_remove(place);
+    else
+        (void)flock(place->dir_fd, LOCK_UN);
+}
+
+/* What is still used is served until the kernel says that it is gone: copies of the mount in other
+ * mount namespaces, files and directories that were open when it was detached. */
+static void detached(struct server *server)
+{
+    server->detached = true;
+    server->done = server->fuse == NULL;
+    if (!server->done)
+        place_unlock(server->job.place);
 }
 
 static void try_later(struct server *server)
@@ -107,7 +123,8 @@ static bool unmount_directly(const struct place *place)
     return umount2(place->root, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL;
 }
 
-/* False while a process uses it. */
+/* What the app left running in the background uses it like the app. /proc tells of directories that
+ * processes are in, leases of files that are open in whatever namespace. */
 static bool remove_tree(const struct place *place)
 {
     if (inuse_tree(place->root))
@@ -121,7 +138,7 @@ static void try_unmount(struct server *server)
     struct place *place = server->job.place;
 
     if (!place_exists(place)) {
-        server->done = true;
+        detached(server);
         return;
     }
     if (!place_try_lock(place) || place_has_users(place, getpid())) {
@@ -135,9 +152,9 @@ static void try_unmount(struct server *server)
             try_later(server);
         return;
     }
-    server->done =
-        server->job.unmount == LIFETIME_TREE ? remove_tree(place) : unmount_directly(place);
-    if (!server->done)
+    if (server->job.unmount == LIFETIME_TREE ? remove_tree(place) : unmount_directly(place))
+        detached(server);
+    else
         try_later(server);
 }
 
@@ -149,8 +166,9 @@ static void await_helper(struct server *server)
     if (pid == 0)
         return;
     server->unmounter = 0;
-    server->done = pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (!server->done)
+    if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        detached(server);
+    else
         try_later(server);
 }
 
@@ -162,7 +180,7 @@ static int poll_timeout(const struct server *server)
         return HELPER_POLL_MS;
     if (!server->app_gone)
         return server->app_fd < 0 ? NO_PIDFD_POLL_MS : -1;
-    if (server->job.unmount == LIFETIME_NAMESPACE)
+    if (server->detached || server->job.unmount == LIFETIME_NAMESPACE)
         return -1;
     return server->due_ms > now ? (int)(server->due_ms - now) : 0;
 }
@@ -201,8 +219,8 @@ static void serve(struct server *server)
         watch_app(server, wait[1].revents != 0);
         if (server->unmounter > 0)
             await_helper(server);
-        else if (server->app_gone && server->job.unmount != LIFETIME_NAMESPACE &&
-                 now_ms() >= server->due_ms)
+        else if (server->app_gone && !server->detached &&
+                 server->job.unmount != LIFETIME_NAMESPACE && now_ms() >= server->due_ms)
             try_unmount(server);
     }
 }
@@ -292,8 +310,12 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
         .delay_ms = FIRST_DELAY_MS,
     };
     int status;
-    pid_t pid = start_middle(&server);
+    pid_t pid;
 
+    /* The lock belongs to the open directory, which the server inherits and the app does not. */
+    if (lifetime->unmount != LIFETIME_NAMESPACE)
+        (void)flock(lifetime->place->dir_fd, LOCK_SH);
+    pid = start_middle(&server);
     if (server.app_fd >= 0)
         (void)close(server.app_fd);
     if (pid < 0)
@@ -305,27 +327,23 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
     return errno == 0 || err_sys(err, "cannot start the server");
 }
 
-static bool unmount_now(struct place *place, enum lifetime_unmount unmount, const char *helper)
+static void unmount_now(struct place *place, enum lifetime_unmount unmount, const char *helper)
 {
-    int status = 0;
-    pid_t pid;
+    pid_t pid = 0;
 
     if (unmount == LIFETIME_DIRECT)
-        return umount2(place->root, UMOUNT_NOFOLLOW) == 0;
-    if (unmount != LIFETIME_HELPER)
-        return false;
-    pid = fusermount_start_unmount(helper, place->root, false);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return false;
-    return pid > 0 && status == 0;
+        (void)umount2(place->root, UMOUNT_NOFOLLOW);
+    else if (unmount == LIFETIME_HELPER)
+        pid = fusermount_start_unmount(helper, place->root, false);
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
 }
 
 void lifetime_end_early(struct place *place, enum lifetime_unmount unmount, const char *helper)
 {
     if (!place_try_lock(place))
         return;
-    if (!place_has_users(place, getpid()) && unmount_now(place, unmount, helper))
-        place_remove(place);
+    if (!place_has_users(place, getpid()))
+        unmount_now(place, unmount, helper);
     place_unlock(place);
 }

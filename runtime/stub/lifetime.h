@@ -6,8 +6,13 @@
  * It belongs to nobody: forked twice, in a session of its own, without any inherited descriptor, so
  * that neither a wait(), a hang-up nor a pipe of the app ever meets it. It watches the first
  * process; once that has ended it tries a plain unmount, which the kernel refuses (EBUSY) while
- * anything still uses the image. Success, or an unmount by somebody else, ends the server, which
- * removes the place. It never detaches a mount that is in use.
+ * anything still uses the image. After success, or an unmount by somebody else, it serves on until
+ * the kernel says that nothing is left of the mount: copies of it may live in other mount
+ * namespaces. Then it removes the place. It never detaches a mount that is in use.
+ *
+ * A place can have several servers: one for each mount namespace that shares its directory but not
+ * its mounts. Each holds a shared lock on the directory (flock(2)), and the last one removes it,
+ * for rmdir(2) would detach what is mounted on it elsewhere.
  */
 #include <stdbool.h>
 #include <sys/types.h>
@@ -20,7 +25,7 @@ enum lifetime_unmount {
     LIFETIME_NAMESPACE, /* the mount dies with the app's mount namespace */
     LIFETIME_DIRECT,    /* umount2(2) */
     LIFETIME_HELPER,    /* fusermount -u */
-    LIFETIME_TREE,      /* no mount: the unpacked tree is removed once nobody uses it (inuse.h) */
+    LIFETIME_TREE,      /* no mount: the unpacked tree is removed when no file of it is open */
 };
 
 struct lifetime {
@@ -37,8 +42,6 @@ struct lifetime {
 /* Starts the server for the calling process as first process. */
 [[nodiscard]] bool lifetime_start(const struct lifetime *lifetime, struct err *err);
 
-/*
- * For the first process itself: unmounts and removes the place now, if nothing else uses the mount.
- * What cannot be done is left to the server.
- */
+/* For the first process itself: unmounts now, if nothing else uses the mount. The rest is left to
+ * the server. */
 void lifetime_end_early(struct place *place, enum lifetime_unmount unmount, const char *helper);

@@ -279,11 +279,12 @@ static const struct way {
     const char *name;
     bool root_only; /* otherwise not even tried, unless forced */
     bool hidden;    /* others cannot see it */
+    bool fuse;
     bool (*mount)(struct attempt *attempt, struct mounted *ret, struct err *err);
 } ways[] = {
-    {"kernel", true, false, way_kernel},          {"fuse", true, false, way_fuse},
-    {"fusermount", false, false, way_fusermount}, {"userns", false, true, way_userns},
-    {"extract", false, false, way_extract},
+    {"kernel", true, false, false, way_kernel},         {"fuse", true, false, true, way_fuse},
+    {"fusermount", false, false, true, way_fusermount}, {"userns", false, true, true, way_userns},
+    {"extract", false, false, false, way_extract},
 };
 
 /* Adds "name: reason" to the report, the reason shortened so that every way finds room. The cache
@@ -308,6 +309,9 @@ static const char *skip_reason(const struct mount_request *request, const struct
 {
     if (request->way != NULL)
         return strcmp(request->way, way->name) == 0 ? NULL : "";
+    /* fuse_permissible_uidgid() in fs/fuse/dir.c: all ids must be the mounting user's. */
+    if (way->fuse && (getuid() != geteuid() || getgid() != getegid()))
+        return "FUSE admits no process of two users";
     if (way->root_only && geteuid() != 0)
         return "needs root";
     if (request->visible && way->hidden)

@@ -20,6 +20,7 @@ enum {
     PATH_BYTES_MAX = 512,
     USERS_MAX = 4096,
     TRIES_MAX = 100,
+    OVERFLOW_UID = 65534,
     OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 };
 
@@ -27,6 +28,7 @@ struct base {
     const char *path;   /* NULL: does not apply */
     const char *suffix; /* below the variable's directory */
     bool shared;        /* others write there too: our part carries the user's id */
+    bool system;        /* a directory of the system, not of the environment */
 };
 
 static bool variable_usable(const char *path)
@@ -43,7 +45,7 @@ static struct base from_environment(const char *name, const char *suffix, bool s
 {
     const char *value = trusted ? getenv(name) : NULL;
 
-    return (struct base){variable_usable(value) ? value : NULL, suffix, shared};
+    return (struct base){variable_usable(value) ? value : NULL, suffix, shared, false};
 }
 
 /* The candidates in order; returns how many. */
@@ -63,18 +65,26 @@ static size_t list_bases(enum place_kind kind, bool trusted, struct base bases[8
         bases[count++] = from_environment("XDG_RUNTIME_DIR", "", false, trusted);
     }
     for (size_t i = 0; i < BASE_MAX; i++)
-        bases[count++] = (struct base){fixed[i], "", true};
+        bases[count++] = (struct base){fixed[i], "", true, true};
     return count;
 }
 
-/* A directory in which nobody but us or root can rename what we make. */
-static bool check_base(int fd, bool shared, const char *path, struct err *err)
+/* Root of the host, seen from a user namespace that does not map it, is the overflow user
+ * (user_namespaces(7)): the system's own directories may belong to that one. */
+static bool is_trusted_owner(uid_t uid, bool system)
 {
+    return uid == geteuid() || uid == 0 || (system && uid == OVERFLOW_UID);
+}
+
+/* A directory in which nobody but us or root can rename what we make. */
+static bool check_base(int fd, const struct base *base, const char *path, struct err *err)
+{
+    bool shared = base->shared;
     struct stat st;
 
     if (fstat(fd, &st) != 0)
         return err_sys(err, "'%s'", path);
-    if (st.st_uid != geteuid() && st.st_uid != 0)
+    if (!is_trusted_owner(st.st_uid, base->system))
         return err_set(err, ERR_INPUT, "'%s' belongs to somebody else", path);
     if ((st.st_mode & 022) != 0 && (!shared || (st.st_mode & S_ISVTX) == 0))
         return err_set(err, ERR_INPUT, "'%s' is writable by others", path);
@@ -123,7 +133,7 @@ static bool open_base(const struct base *base, char **ret_path, int *ret, struct
         fd = open(path, OPEN_DIR);
     if (fd < 0)
         return err_sys(err, "'%s'", path);
-    if (!check_base(fd, base->shared, path, err))
+    if (!check_base(fd, base, path, err))
         return false;
     *ret_path = steal_ptr(&path);
     *ret = steal_fd(&fd);

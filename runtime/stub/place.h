@@ -77,7 +77,7 @@ void place_unlock(struct place *place);
 [[nodiscard]] bool place_has_users(struct place *place, pid_t except);
 
 /*
- * Removes m (a directory, empty), what lies beside it, lock and the directory itself; then the
- * directory of all keys, if this was the last one. Under the lock.
+ * Removes m (a directory, empty), manifest, what the launcher left beside it, lock and the
+ * directory itself; then the directory of all keys, if this was the last one. Under the lock.
  */
 void place_remove(struct place *place);

@@ -5,14 +5,6 @@
 load lib
 load ../stub/helper
 
-setup() {
-    HERE=$BATS_TEST_DIRNAME/../stub # of sandbox()
-    WORK=$(mktemp -d)
-    chmod 755 "$WORK"
-    cp "$rucksack" "$WORK/rucksack"
-    [ "$(id -u)" = 0 ] || skip "needs root"
-}
-
 teardown() {
     drop_roots
     rm -rf "$WORK"
@@ -21,7 +13,8 @@ teardown() {
 # examine USER < SCRIPT: like sandbox, with these functions.
 examine() {
     cat - > "$WORK/body"
-    cat - "$WORK/body" <<'FUNCTIONS' | sandbox "$1"
+    [ -e "$WORK/rucksack" ] || cp "$rucksack" "$WORK/rucksack"
+    cat - "$WORK/body" <<'FUNCTIONS' | TIMEOUT=120 sandbox "$1"
 # doctor WANT [ARGUMENT...]: the status is WANT, nothing is left; the report is in $out
 doctor() {
     mkdir -p /tmp/tmp
@@ -87,6 +80,13 @@ says fusermount no
 hints 'apt install fuse3'
 says taken ok userns
 END
+    HIDE=mtab examine user <<'END'
+doctor 0
+says fusermount no 'no /etc/mtab'
+says fusermount no 'could not unmount again'
+hints 'ln -s ../proc/self/mounts /etc/mtab'
+says taken ok userns
+END
 }
 
 @test "no /dev/fuse: root has the kernel, a user the cache" {
@@ -132,16 +132,48 @@ clean
 END
 }
 
-@test "no_new_privs and a filter of system calls are named" {
+@test "no_new_privs is named, and disarms the helper" {
     examine user <<'END'
-cat > /tmp/script <<'SCRIPT'
-exec setpriv --no-new-privs /mnt/rucksack doctor
-SCRIPT
-status 0 sh /tmp/script
+status 0 setpriv --no-new-privs ./rucksack doctor
 says privileges no 'no_new_privs'
 hints 'NoNewPrivileges=no'
 says fusermount no
 says taken ok userns
+END
+}
+
+@test "a container: root without CAP_SYS_ADMIN, a filter of system calls" {
+    cc -static -D_GNU_SOURCE -std=gnu2x -o "$WORK/deny" "$HERE/deny.c"
+    examine root <<'END'
+status 0 setpriv --bounding-set=-sys_admin ./rucksack doctor
+says user no 'root without CAP_SYS_ADMIN'
+hints '--cap-add SYS_ADMIN'
+says fuse no 'mount: Operation not permitted'
+says taken ok userns
+status 0 ./deny EPERM mount unshare umount2 -- ./rucksack doctor
+says seccomp - 'filter of system calls'
+for way in kernel fuse fusermount userns; do
+    says $way no 'permitted'
+done
+says taken ok extract
+END
+}
+
+@test "a chroot: says that it forbids user namespaces" {
+    examine root <<'END'
+mkdir -p /var/tmp/jail/proc /var/tmp/jail/dev
+mkdir -m 1777 /var/tmp/jail/tmp
+mount -t proc proc /var/tmp/jail/proc
+cp rucksack /var/tmp/jail
+mknod -m 666 /var/tmp/jail/dev/fuse c 10 229
+mknod -m 666 /var/tmp/jail/dev/null c 1 3
+status 0 chroot /var/tmp/jail /rucksack doctor
+says userns - 'this is a chroot'
+says userns no 'user namespaces are forbidden'
+says taken ok fuse
+status 0 chroot --userspec=1001:1001 --groups= /var/tmp/jail /rucksack doctor
+says userns no 'this is a chroot'
+says taken ok extract
 END
 }
 
@@ -205,19 +237,20 @@ END
 }
 
 @test "json: one document that says the same" {
-    examine user <<'END' > "$BATS_TEST_TMPDIR/document"
-doctor 0 --json
-echo "$out"
+    cat > "$WORK/check.rb" <<'END'
+d = JSON.parse(STDIN.read)
+ways = d["ways"].to_h { |w| [w["name"], w] }
+exit d["format"] == 1 && d["taken"] == "fusermount" && !d.key?("file") &&
+     ways.keys == %w[kernel fuse fusermount userns extract] &&
+     ways["userns"]["works"] && ways["userns"]["median_us"].positive? &&
+     ways["userns"]["starts"] == 9 && !ways["kernel"]["tried"] &&
+     d["host"].any? { |f| f["name"] == "fuse" && f["state"] == "ok" } &&
+     d["directories"].any? { |f| f["path"] == "/tmp" && f["mounts"] }
 END
-    ruby -rjson -e 'd = JSON.parse(File.read(ARGV[0]))
-                    ways = d["ways"].to_h { |w| [w["name"], w] }
-                    exit d["format"] == 1 && d["taken"] == "fusermount" && !d.key?("file") &&
-                         ways.keys == %w[kernel fuse fusermount userns extract] &&
-                         ways["userns"]["works"] && ways["userns"]["median_us"].positive? &&
-                         ways["userns"]["starts"] == 9 && !ways["kernel"]["tried"] &&
-                         d["host"].any? { |f| f["name"] == "fuse" && f["state"] == "ok" } &&
-                         d["directories"].any? { |f| f["path"] == "/tmp" && f["mounts"] }' \
-        "$BATS_TEST_TMPDIR/document"
+    examine user <<'END'
+doctor 0 --json
+ruby -rjson check.rb <<< "$out" || fail "$out"
+END
 }
 
 @test "a file: mounted by each way, never started" {
@@ -314,5 +347,9 @@ END
     [ "$status" -eq 0 ]
     [[ $output == *"fusermount "*"no "*"not found"* ]]
     [[ $output == *"taken"*"userns"* ]]
+    run run_in --no-proc "$BATS_TEST_TMPDIR/root" /srv/rucksack doctor
+    [ "$status" -eq 0 ]
+    [[ $output == *"/proc is not mounted"*"hint: mount -t proc"* ]]
+    [[ $output == *"root with CAP_SYS_ADMIN"*"taken"*"extract"* ]]
     nothing_left "$BATS_TEST_TMPDIR/root"
 }

@@ -12,8 +12,6 @@ SUITE=$RUCKSACK_BUILD/suite
 setup() {
     WORK=$(mktemp -d)
     chmod 755 "$WORK"
-    cp "$SUITE/odd" "$SUITE/left" "$WORK"
-    cp "$RUNTIME_TESTS/inside.bash" "$WORK/inside"
     # The server has no stderr: what sanitizers find goes into files.
     if [ -n "${SANITIZE-}" ]; then
         mkdir -m 1777 "$WORK/sanitizer"
@@ -75,15 +73,20 @@ pack() {
 
 # sandbox USER [PREPARATION] < SCRIPT: runs the script in $WORK (seen as /mnt) as root or as an
 # ordinary user; the preparation before it, always as root. HIDE names what the sandbox lacks: fuse
-# loop userns helper. WAYS: what by_each_way goes through.
+# loop userns helper mtab name. WAYS: what by_each_way goes through.
 sandbox() {
     local ways='fusermount userns extract unpack'
     [ "$1" = user ] || ways='kernel fuse'
     is_ours || ways='default unpack'
     cat > "$WORK/script"
+    [ -e "$WORK/inside" ] || {
+        cp "$SUITE/odd" "$SUITE/left" "$WORK"
+        cp "$RUNTIME_TESTS/inside.bash" "$WORK/inside"
+    }
     rm -f "$WORK/prepare"
     [ -z "${2-}" ] || echo "$2" > "$WORK/prepare"
-    HIDE=${HIDE-} WAYS=${WAYS:-$ways} ASAN_OPTIONS=${SANITIZE:+log_path=/mnt/sanitizer/log} timeout -k 5 "${TIMEOUT:-60}" \
+    HIDE=${HIDE-} WAYS=${WAYS:-$ways} ASAN_OPTIONS=${SANITIZE:+log_path=/mnt/sanitizer/log} \
+        timeout -k 5 "${TIMEOUT:-60}" \
         "$SUITE/sandbox" "$WORK" "$1" > "$WORK/said" 2>&1 || {
         echo "status $?"
         head -c 3000 "$WORK/said"

