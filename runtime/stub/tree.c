@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
-enum { CHECKERS = 2, OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+enum { OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 /* The next name that is not "." or "..", or NULL. */
 static const struct dirent *next_entry(DIR *dir)
@@ -152,54 +151,22 @@ void tree_list_release(struct tree_list *list)
     *list = (struct tree_list){0};
 }
 
-struct check {
-    const struct tree_list *list;
-    int fd; /* of the tree */
-    uint32_t first, step;
-    bool same;
-};
-
-static void *check_facts(void *argument)
-{
-    struct check *check = argument;
-    const struct tree_list *list = check->list;
-
-    check->same = true;
-    for (uint32_t i = check->first; check->same && i < list->count; i += check->step) {
-        struct tree_fact now = {0};
-        struct stat st;
-
-        check->same =
-            fstatat(check->fd, list->paths + list->facts[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0;
-        if (check->same) {
-            now = make_fact(&st);
-            now.path = list->facts[i].path;
-            check->same = memcmp(&now, &list->facts[i], sizeof(now)) == 0;
-        }
-    }
-    return NULL;
-}
-
 bool tree_unchanged(int dir_fd, const char *name, const struct tree_list *list)
 {
     cleanup_fd int fd = openat(dir_fd, name, OPEN_DIR);
-    struct check checks[CHECKERS];
-    pthread_t threads[CHECKERS];
-    bool started[CHECKERS] = {false};
     bool same = fd >= 0 && list->count > 0;
 
-    for (uint32_t i = 0; same && i < CHECKERS; i++) {
-        checks[i] = (struct check){list, fd, i, CHECKERS, true};
-        started[i] = i > 0 && pthread_create(&threads[i], NULL, check_facts, &checks[i]) == 0;
-        if (i > 0 && !started[i])
-            (void)check_facts(&checks[i]);
-    }
-    if (same)
-        (void)check_facts(&checks[0]);
-    for (uint32_t i = 0; i < CHECKERS; i++) {
-        if (started[i])
-            (void)pthread_join(threads[i], NULL);
-        same = same && checks[i].same;
+    for (uint32_t i = 0; same && i < list->count; i++) {
+        const struct tree_fact *before = &list->facts[i];
+        struct tree_fact now;
+        struct stat st;
+
+        same = fstatat(fd, list->paths + before->path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        if (same) {
+            now = make_fact(&st);
+            now.path = before->path;
+            same = memcmp(&now, before, sizeof(now)) == 0;
+        }
     }
     return same;
 }

@@ -33,7 +33,7 @@ enum { TREE_COUNT_MAX = 1 << 22, TREE_PATHS_MAX = 1 << 28 };
 [[nodiscard]] bool tree_list(int dir_fd, const char *name, struct tree_list *ret, struct err *err);
 void tree_list_release(struct tree_list *list);
 
-/* One system call for each entry, by several threads. */
+/* One system call for each entry. */
 [[nodiscard]] bool tree_unchanged(int dir_fd, const char *name, const struct tree_list *list);
 
 /* One file: whatever is not a list, or not a whole one, is refused. */
