@@ -100,7 +100,7 @@ check-storm: all $(SUITE)
 check-asan:
 	$(MAKE) SANITIZE=address,undefined BUILD='$(BUILD)-asan' sanitized
 
-sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE)
+sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse
 	$(PROVE) $(UNIT_BINS) $(filter-out %/fallback.bats,$(STUB_TESTS))
 
 check-layers:

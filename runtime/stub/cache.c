@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "runtime/stub/extract.h"
+#include "runtime/stub/inuse.h"
 #include "runtime/stub/payload.h"
 #include "runtime/stub/tree.h"
 
@@ -188,7 +189,7 @@ static void remove_tree(const struct place *place)
 
 static bool is_free(struct place *place)
 {
-    return !place_has_users(place, 0) && tree_use(place->dir_fd, TREE) == TREE_FREE;
+    return !place_has_users(place, 0) && !inuse_tree(place->root);
 }
 
 /* Whoever still runs from a tree that has changed goes on with the new one: it has the same files,

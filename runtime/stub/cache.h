@@ -18,7 +18,7 @@
  *
  * A process that runs from a tree is registered as its user with the place, which exec does not
  * undo. Trees of older versions of the app are removed after a new one was made, if neither a
- * registered process nor any open file (tree.h) says that they are in use.
+ * registered process nor any open file (inuse.h) says that they are in use.
  */
 #include <stdbool.h>
 

@@ -2,11 +2,14 @@
 #include "runtime/stub/inuse.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -78,20 +81,83 @@ static bool uses(int process_fd, const char *path)
            any_mapping(process_fd, path);
 }
 
-bool inuse_tree(const char *path)
+/* Whether /proc names a user; *ret_known says that there is a /proc. */
+static bool any_process(const char *path, bool *ret_known)
 {
     cleanup_dir DIR *proc = opendir("/proc");
     const struct dirent *entry;
 
+    *ret_known = false;
     while (proc != NULL && (entry = readdir(proc)) != NULL) {
         cleanup_fd int fd = -1;
 
-        if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
-            strtol(entry->d_name, NULL, 10) == getpid())
+        if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+            continue;
+        *ret_known = true;
+        if (strtol(entry->d_name, NULL, 10) == getpid())
             continue;
         fd = openat(dirfd(proc), entry->d_name, OPEN_DIR);
         if (fd >= 0 && uses(fd, path))
             return true;
     }
     return false;
+}
+
+enum use { FREE, USED, UNKNOWN };
+
+static enum use file_use(int dir_fd, const char *name)
+{
+    cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? FREE : UNKNOWN;
+    if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0)
+        return errno == EAGAIN ? USED : UNKNOWN;
+    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+    return FREE;
+}
+
+/* Everything is looked at until a used file is found, which is certain. */
+static enum use dir_use(int parent_fd, const char *name)
+{
+    int fd = openat(parent_fd, name, OPEN_DIR | O_NOFOLLOW);
+    cleanup_dir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    enum use all = FREE;
+    const struct dirent *entry;
+    struct stat st;
+
+    if (dir == NULL) {
+        cleanup_fd_value(&fd);
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? FREE : UNKNOWN;
+    }
+    while (all != USED && (entry = readdir(dir)) != NULL) {
+        enum use one = FREE;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            one = UNKNOWN;
+        else if (S_ISDIR(st.st_mode))
+            one = dir_use(fd, entry->d_name);
+        else if (S_ISREG(st.st_mode))
+            one = file_use(fd, entry->d_name);
+        if (one != FREE)
+            all = one;
+    }
+    return all;
+}
+
+bool inuse_tree(const char *path)
+{
+    void (*before)(int);
+    bool known;
+    enum use use;
+
+    if (any_process(path, &known))
+        return true;
+    /* Whoever opens a file while we have its lease makes the kernel send us this. */
+    before = signal(SIGIO, SIG_IGN);
+    use = dir_use(AT_FDCWD, path);
+    (void)signal(SIGIO, before);
+    return use == USED || (use == UNKNOWN && !known);
 }

@@ -128,7 +128,7 @@ static bool unmount_directly(const struct place *place)
  * processes are in, leases of files that are open in whatever namespace. */
 static bool remove_tree(const struct place *place)
 {
-    if (inuse_tree(place->root) || tree_use(place->dir_fd, "m") == TREE_USED)
+    if (inuse_tree(place->root))
         return false;
     tree_remove(place->dir_fd, "m");
     return true;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,53 +280,6 @@ bool tree_list_read(struct tree_list *ret, int fd)
     }
     *ret = list;
     return true;
-}
-
-static enum tree_use file_use(int dir_fd, const char *name)
-{
-    cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd < 0)
-        return errno == ENOENT ? TREE_FREE : TREE_UNKNOWN;
-    if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0)
-        return errno == EAGAIN ? TREE_USED : TREE_UNKNOWN;
-    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
-    return TREE_FREE;
-}
-
-/* Everything is looked at until a used file is found, which is certain. */
-static enum tree_use dir_use(int dir_fd, const char *name)
-{
-    cleanup_dir DIR *dir = open_dir(dir_fd, name);
-    enum tree_use all = TREE_FREE;
-    const struct dirent *entry;
-    struct stat st;
-
-    if (dir == NULL)
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? TREE_FREE : TREE_UNKNOWN;
-    while (all != TREE_USED && (entry = next_entry(dir)) != NULL) {
-        enum tree_use one = TREE_FREE;
-
-        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            one = TREE_UNKNOWN;
-        else if (S_ISDIR(st.st_mode))
-            one = dir_use(dirfd(dir), entry->d_name);
-        else if (S_ISREG(st.st_mode))
-            one = file_use(dirfd(dir), entry->d_name);
-        if (one != TREE_FREE)
-            all = one;
-    }
-    return all;
-}
-
-enum tree_use tree_use(int dir_fd, const char *name)
-{
-    /* Whoever opens a file while we have its lease makes the kernel send us this. */
-    void (*before)(int) = signal(SIGIO, SIG_IGN);
-    enum tree_use use = dir_use(dir_fd, name);
-
-    (void)signal(SIGIO, before);
-    return use;
 }
 
 static void flush_file(int dir_fd, const char *name)

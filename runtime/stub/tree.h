@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * An unpacked tree as a whole: is it what it was, does anybody use it, and its end.
+ * An unpacked tree as a whole: is it what it was, and its end. Who uses it: inuse.h.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,19 +39,6 @@ void tree_list_release(struct tree_list *list);
 /* One file: whatever is not a list, or not a whole one, is refused. */
 [[nodiscard]] bool tree_list_write(const struct tree_list *list, int fd);
 [[nodiscard]] bool tree_list_read(struct tree_list *ret, int fd);
-
-enum tree_use {
-    TREE_FREE,
-    TREE_USED,
-    TREE_UNKNOWN, /* no leases on this file system, or a file that may not be opened */
-};
-
-/*
- * Whether any process has a file below name open, runs it or has mapped it, in whatever namespace:
- * the kernel grants a write lease (fcntl(2)) only on a file that nobody else has open. Whoever has
- * read files and closed them again is not seen. A tree that is not there is free.
- */
-enum tree_use tree_use(int dir_fd, const char *name);
 
 /* Has everything below name written to the disk, but nothing else of the file system. */
 void tree_flush(int dir_fd, const char *name);
