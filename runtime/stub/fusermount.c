@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,8 @@ static void null_standard_fds(int errors)
 
     (void)snprintf(number, sizeof(number), "%d", socket);
     null_standard_fds(errors);
+    /* When we are gone it must live to take its mount down again. */
+    (void)signal(SIGPIPE, SIG_IGN);
     if (setenv("_FUSE_COMMFD", number, 1) != 0 || fcntl(socket, F_SETFD, 0) != 0)
         _exit(NOT_FOUND);
     exec_helper(program, args);

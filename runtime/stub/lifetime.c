@@ -35,6 +35,7 @@ enum {
     NO_PIDFD_POLL_MS = 100,
     TIDY_TRIES = 50,
     TIDY_PAUSE_MS = 20,
+    ABANDON_TRIES = 5,
 };
 
 struct server {
@@ -269,17 +270,46 @@ static bool await_device(struct server *server)
     return server->job.fd >= 0;
 }
 
+static void unmount_now(struct place *place, enum lifetime_unmount unmount, const char *helper)
+{
+    pid_t pid = 0;
+
+    if (unmount == LIFETIME_DIRECT)
+        (void)umount2(place->root, UMOUNT_NOFOLLOW);
+    else if (unmount == LIFETIME_HELPER)
+        pid = fusermount_start_unmount(helper, place->root, false);
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+/* Nothing can be served: the first process ended, or gave up, before there was a device, perhaps
+ * while its helper was mounting. */
+static void abandon(struct server *server)
+{
+    struct place *place = server->job.place;
+
+    for (int i = 0; i < ABANDON_TRIES && lock_unused(place); i++) {
+        if (is_mounted(place))
+            unmount_now(place, server->job.unmount, server->job.helper);
+        tidy(place);
+        place_unlock(place);
+        pause_ms(TIDY_PAUSE_MS);
+    }
+}
+
 [[gnu::noreturn]] static void run(struct server *server)
 {
     struct err err;
 
     leave_session();
     leave_descriptors(server);
-    if (server->job.socket >= 0 && !await_device(server))
-        _exit(0);
-    if (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
-                                           server->job.own_ids, geteuid(), getegid(), &err))
+    if ((server->job.socket >= 0 && !await_device(server)) ||
+        (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
+                                            server->job.own_ids, geteuid(), getegid(), &err))) {
+        if (server->job.unmount != LIFETIME_NAMESPACE)
+            abandon(server);
         _exit(1);
+    }
     serve(server);
     if (server->job.unmount != LIFETIME_NAMESPACE)
         tidy(server->job.place);
@@ -325,18 +355,6 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
             return true; /* SIGCHLD is ignored: the kernel has reaped it */
     errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
     return errno == 0 || err_sys(err, "cannot start the server");
-}
-
-static void unmount_now(struct place *place, enum lifetime_unmount unmount, const char *helper)
-{
-    pid_t pid = 0;
-
-    if (unmount == LIFETIME_DIRECT)
-        (void)umount2(place->root, UMOUNT_NOFOLLOW);
-    else if (unmount == LIFETIME_HELPER)
-        pid = fusermount_start_unmount(helper, place->root, false);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
 }
 
 void lifetime_end_early(struct place *place, enum lifetime_unmount unmount, const char *helper)

@@ -33,7 +33,8 @@ struct lifetime {
     struct sqfs_image *image; /* NULL with fd and socket -1 */
     int image_fd;
     int fd;     /* /dev/fuse, or -1 */
-    int socket; /* where it will arrive, or -1; closed without it: there is nothing to serve */
+    int socket; /* where it will arrive, or -1; closed without it: there is nothing to serve, but
+                 * perhaps a mount to take down */
     enum lifetime_unmount unmount;
     const char *helper; /* as fusermount.h's program */
     bool own_ids;

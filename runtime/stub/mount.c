@@ -125,31 +125,48 @@ static bool name_hidden(const struct mount_request *request, struct place *ret, 
     return hidden_name(ret, key, err);
 }
 
+/* Starts the server, which waits at *ret_socket for a device: before anything is mounted, so that
+ * somebody cleans up if this process is killed in between. */
+static bool start_server(struct attempt *attempt, struct place *place,
+                         enum lifetime_unmount unmount, int *ret_socket, struct err *err)
+{
+    struct lifetime lifetime = describe(attempt, place, unmount);
+    cleanup_fd int ours = -1;
+    int sockets[2];
+    bool done;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+        return err_sys(err, "socket pair");
+    ours = sockets[0];
+    lifetime.socket = sockets[1];
+    done = lifetime_start(&lifetime, err);
+    (void)close(sockets[1]);
+    if (done)
+        *ret_socket = steal_fd(&ours);
+    return done;
+}
+
 static bool mount_served(struct attempt *attempt, struct place *place,
                          enum lifetime_unmount unmount, struct err *err)
 {
-    const struct mount_request *request = attempt->request;
-    struct lifetime lifetime;
-    cleanup_fd int fd = -1;
+    const char *helper = attempt->request->helper;
+    cleanup_fd int fd = -1, socket = -1;
     struct err ignored;
-    bool done;
 
     if (!need_image(attempt, err))
         return false;
     if (mkdirat(place->dir_fd, "m", 0700) != 0 && errno != EEXIST)
         return err_sys(err, "cannot make '%s'", place->root);
-    if (unmount == LIFETIME_HELPER)
-        done = fusermount_check(request->helper, place->root, err) &&
-               fusermount_mount(request->helper, place->root, &fd, err);
-    else
-        done = device_mount(place->root, &fd, err);
-    if (!done)
+    if ((unmount == LIFETIME_HELPER && !fusermount_check(helper, place->root, err)) ||
+        !start_server(attempt, place, unmount, &socket, err))
         return false;
-    lifetime = describe(attempt, place, unmount);
-    lifetime.fd = fd;
-    if (lifetime_start(&lifetime, err))
+    if (unmount == LIFETIME_HELPER ? !fusermount_mount(helper, place->root, &fd, err)
+                                   : !device_mount(place->root, &fd, err))
+        return false;
+    if (message_send_fd(socket, fd))
         return true;
-    (void)detach_dead(request, place, unmount, &ignored);
+    (void)err_sys(err, "cannot reach the server");
+    (void)detach_dead(attempt->request, place, unmount, &ignored);
     return false;
 }
 
@@ -221,25 +238,16 @@ static bool way_fusermount(struct attempt *attempt, struct mounted *ret, struct 
     return mount_shared(attempt, LIFETIME_HELPER, ret, err);
 }
 
-/* The server starts first and stays outside: inside, it would keep the namespace alive that is to
- * die with the app. */
+/* The server stays outside: inside, it would keep the namespace alive that is to die with the app.
+ */
 static bool enter_served(struct attempt *attempt, struct place *place, struct err *err)
 {
-    struct lifetime lifetime = describe(attempt, place, LIFETIME_NAMESPACE);
-    cleanup_fd int fd = -1;
-    int sockets[2];
-    bool done;
+    cleanup_fd int fd = -1, socket = -1;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
-        return err_sys(err, "socket pair");
-    lifetime.socket = sockets[1];
-    done = lifetime_start(&lifetime, err);
-    (void)close(sockets[1]);
-    done = done && userns_enter(place, &fd, err);
-    if (done && !message_send_fd(sockets[0], fd))
-        done = err_sys(err, "cannot reach the server");
-    (void)close(sockets[0]);
-    return done;
+    if (!start_server(attempt, place, LIFETIME_NAMESPACE, &socket, err) ||
+        !userns_enter(place, &fd, err))
+        return false;
+    return message_send_fd(socket, fd) || err_sys(err, "cannot reach the server");
 }
 
 static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err *err)

@@ -70,6 +70,7 @@ mounts() { grep -E ' fuse\.rucksack |/m squashfs |^rucksack ' /proc/mounts || :;
 remember() { ./left /dev/t/before; }
 
 # Waits up to SECONDS (5) until nothing is left of any start.
+# shellcheck disable=SC2120 # some tests wait longer
 nothing_left() {
     /mnt/left /dev/t/before "${1:-5}" > /dev/t/left || fail "left behind: $(< /dev/t/left)"
 }
