@@ -19,7 +19,7 @@ make_denied_app() {
 # denied < SCRIPT: a sandbox with functions; deny has to be root, so the app changes the user.
 denied() {
     cat - > "$WORK/body"
-    cat - "$WORK/body" <<'FUNCTIONS' | sandbox root
+    cat - "$WORK/body" <<'FUNCTIONS' | TIMEOUT=300 sandbox root
 user=(setpriv --reuid=1001 --regid=1001 --clear-groups)
 
 # works ERROR "NAME..." [COMMAND...]: the app starts, its content and status are right
