@@ -181,7 +181,7 @@ static void remove_remains(const struct place *place)
     tree_remove(place->dir_fd, REPLACED);
 }
 
-static void remove_tree(const struct place *place)
+void cache_remove(const struct place *place)
 {
     remove_remains(place);
     tree_remove(place->dir_fd, TREE);
@@ -213,7 +213,7 @@ static bool unpack(const struct cache_request *request, struct place *place, str
     if (!request->open_image(request->context, &image, err))
         return false;
     if (is_free(place))
-        remove_tree(place);
+        cache_remove(place);
     else
         remove_remains(place);
     if (mkdirat(place->dir_fd, UNFINISHED, 0700) != 0)
@@ -235,7 +235,7 @@ static bool unpack(const struct cache_request *request, struct place *place, str
 static void abandon(struct place *place)
 {
     if ((place->lock_fd >= 0 || place_try_lock(place)) && is_free(place)) {
-        remove_tree(place);
+        cache_remove(place);
         place_remove(place);
     }
 }
@@ -287,7 +287,7 @@ static void remove_if_older(const struct cache_request *request, size_t index, c
         return;
     if (read_manifest(&place, &manifest, &fd) && is_older(&manifest, request->payload) &&
         place_try_lock(&place) && is_free(&place)) {
-        remove_tree(&place);
+        cache_remove(&place);
         place_remove(&place);
     }
     place_release(&place);
@@ -315,6 +315,8 @@ static bool unpack_at(const struct cache_request *request, struct place *place, 
     if (!check_exec(place, err) || !place_lock(place, err))
         return false;
     if (!is_usable(place, request->payload)) {
+        if (request->begin != NULL && !request->begin(request->context, place, err))
+            return false;
         if (!unpack_or_clean(request, place, err))
             return false;
         made = true;

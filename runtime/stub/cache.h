@@ -36,6 +36,8 @@ struct cache_request {
     /* Called when there is no tree to use: a start that finds one need not read the image. The
      * image stays the callee's. */
     bool (*open_image)(void *context, struct sqfs_image **ret, struct err *err);
+    /* Called before anything is unpacked, under the lock of the place; NULL for nothing. */
+    bool (*begin)(void *context, struct place *place, struct err *err);
     void *context;
 };
 
@@ -46,3 +48,6 @@ struct cache_request {
  */
 [[nodiscard]] bool cache_unpack(const struct cache_request *request, struct place *ret,
                                 struct err *err);
+
+/* Removes a tree and whatever unpacking left of one; under the lock of the place. */
+void cache_remove(const struct place *place);

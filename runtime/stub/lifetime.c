@@ -19,6 +19,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "runtime/stub/cache.h"
 #include "runtime/stub/fuse.h"
 #include "runtime/stub/fusermount.h"
 #include "runtime/stub/inuse.h"
@@ -130,7 +131,7 @@ static bool remove_tree(const struct place *place)
 {
     if (inuse_tree(place->root))
         return false;
-    tree_remove(place->dir_fd, "m");
+    cache_remove(place);
     return true;
 }
 

@@ -24,7 +24,7 @@
 #include "runtime/stub/sqfs.h"
 #include "runtime/stub/userns.h"
 
-enum { REASON_MAX = 120, LAST_REASON_MAX = 500, SECTOR = 512 };
+enum { REASON_MAX = 120, LAST_REASON_MAX = 500, SECTOR = 512, MOUNT_TRIES = 3 };
 
 enum mount_state { STATE_NONE, STATE_LIVE, STATE_DEAD };
 
@@ -33,6 +33,7 @@ struct attempt {
     const struct mount_request *request;
     bool checked;
     struct sqfs_image *image; /* NULL until somebody must read it */
+    ino_t served;             /* the place that has a server already, or 0 */
 };
 
 static bool check_file(struct attempt *attempt, struct err *err)
@@ -170,22 +171,36 @@ static bool mount_served(struct attempt *attempt, struct place *place,
     return false;
 }
 
+/* More than once: the helper of a start that was killed may still have been mounting when we
+ * looked. */
+static bool join_or_mount(struct attempt *attempt, struct place *place,
+                          enum lifetime_unmount unmount, struct err *err)
+{
+    for (int i = 0; i < MOUNT_TRIES; i++) {
+        enum mount_state state = examine(place);
+
+        if (state == STATE_LIVE)
+            return true;
+        if (state == STATE_DEAD && !detach_dead(attempt->request, place, unmount, err))
+            return false;
+        if (mount_served(attempt, place, unmount, err))
+            return true;
+        if (examine(place) != STATE_DEAD)
+            return false;
+    }
+    return false;
+}
+
 static bool mount_shared(struct attempt *attempt, enum lifetime_unmount unmount,
                          struct mounted *ret, struct err *err)
 {
-    const struct mount_request *request = attempt->request;
     struct place place = PLACE_NONE;
-    enum mount_state state;
 
-    if (!find_place(request, "", &place, err))
+    if (!find_place(attempt->request, "", &place, err))
         return false;
     if (!place_lock(&place, err))
         goto fail;
-    state = examine(&place);
-    if (state == STATE_DEAD && !detach_dead(request, &place, unmount, err))
-        goto fail;
-    if (!place_add_user(&place, getpid(), err) ||
-        (state != STATE_LIVE && !mount_served(attempt, &place, unmount, err))) {
+    if (!place_add_user(&place, getpid(), err) || !join_or_mount(attempt, &place, unmount, err)) {
         place_remove(&place);
         goto fail;
     }
@@ -386,6 +401,26 @@ bool mount_image(const struct mount_request *request, struct mounted *ret, struc
     return err_wrap(err, "cannot mount the image");
 }
 
+static ino_t inode_of(const struct place *place)
+{
+    struct stat st;
+
+    return fstat(place->dir_fd, &st) == 0 ? st.st_ino : 0;
+}
+
+/* A tree for one run has its server while it is unpacked: who is killed then leaves no half tree.
+ */
+static bool begin_unpacking(void *context, struct place *place, struct err *err)
+{
+    struct attempt *attempt = context;
+    struct lifetime lifetime = describe(attempt, place, LIFETIME_TREE);
+
+    lifetime.image = NULL;
+    lifetime.image_fd = -1;
+    attempt->served = inode_of(place);
+    return lifetime_start(&lifetime, err);
+}
+
 bool mount_unpacked(const struct mount_request *request, bool keep, struct mounted *ret,
                     struct err *err)
 {
@@ -398,6 +433,7 @@ bool mount_unpacked(const struct mount_request *request, bool keep, struct mount
         .salt = keep ? "kept" : "run",
         .trusted = request->trusted,
         .open_image = open_image,
+        .begin = keep ? NULL : begin_unpacking,
         .context = &attempt,
     };
     struct lifetime lifetime;
@@ -409,7 +445,7 @@ bool mount_unpacked(const struct mount_request *request, bool keep, struct mount
     if (!done)
         return err_wrap(err, "cannot unpack the image");
     *ret = mounted;
-    if (keep)
+    if (keep || attempt.served == inode_of(&ret->place))
         return true;
     lifetime = describe(&attempt, &ret->place, LIFETIME_TREE);
     return lifetime_start(&lifetime, err);

@@ -125,10 +125,10 @@ by_each_way check'
 #!/bin/sh
 exec "$APPDIR/d/app" start "$@"
 END
-    for kind in script dynamic symlink; do
+    for kind in shell dynamic symlink; do
         rm -f "$WORK/tree/AppRun"
         case $kind in
-        script) install -m 755 "$WORK/run" "$WORK/tree/AppRun" ;;
+        shell) install -m 755 "$WORK/run" "$WORK/tree/AppRun" ;;
         dynamic) cp "$(type -P env)" "$WORK/tree/AppRun" ;;
         symlink) ln -s d/app "$WORK/tree/AppRun" ;;
         esac
@@ -136,8 +136,8 @@ END
     done
     both <<'END'
 check() {
-    status 0 ./script word
-    [[ $out == /*'|/mnt|/mnt/script|./script|3|word' ]] || fail "$out"
+    status 0 ./shell word
+    [[ $out == /*'|/mnt|/mnt/shell|./shell|3|word' ]] || fail "$out"
     status 0 ./dynamic
     grep -qx APPIMAGE=/mnt/dynamic <<< "$out" || fail "$out"
     status 0 ./symlink read d/file
