@@ -32,6 +32,7 @@ enum {
     LIST_CACHE_BYTES = 4 << 20,
     OLD_INIT_MINOR = 23, /* before it the reply to INIT was shorter */
     OLD_INIT_SIZE = 24,
+    ALONE = 64, /* requests before there is more than one thread: a small program needs no more */
     WORKERS_MIN = 2, /* one decodes while another answers */
     WORKERS_MAX = 4,
 };
@@ -49,7 +50,7 @@ struct kept_list {
 struct fuse {
     int gone_fd;
     struct sqfs_image *image;
-    struct ahead *ahead; /* or NULL */
+    struct ahead *_Atomic ahead; /* or NULL */
     bool own_ids;
     uid_t uid;
     gid_t gid;
@@ -66,6 +67,7 @@ struct fuse {
 struct worker {
     struct fuse *fuse;
     int fd;
+    bool is_first;
     uint8_t *reply; /* READ_MAX bytes */
     alignas(8) uint8_t request[REQUEST_SIZE];
 };
@@ -519,9 +521,12 @@ static void tell_gone(const struct fuse *fuse)
     (void)put; /* only a full counter can refuse: it is readable then */
 }
 
+static void start_others(struct fuse *fuse, int fd);
+
 static void *work(void *arg)
 {
     struct worker *worker = arg;
+    unsigned int alone = worker->is_first ? ALONE : 0;
 
     for (;;) {
         const struct fuse_in_header *in = (const struct fuse_in_header *)worker->request;
@@ -536,6 +541,8 @@ static void *work(void *arg)
             reply_error(worker, in, EIO);
         else
             answer(worker, in, in + 1, (size_t)got - sizeof(*in));
+        if (alone > 0 && --alone == 0)
+            start_others(worker->fuse, worker->fd);
     }
     tell_gone(worker->fuse);
     return NULL;
@@ -555,7 +562,7 @@ static int clone_device(int fd)
     return fd;
 }
 
-static bool start_worker(struct fuse *fuse, int fd)
+static bool start_worker(struct fuse *fuse, int fd, bool is_first)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
     pthread_t thread;
@@ -563,6 +570,7 @@ static bool start_worker(struct fuse *fuse, int fd)
     if (worker != NULL && (worker->reply = malloc(READ_MAX)) != NULL) {
         worker->fuse = fuse;
         worker->fd = fd;
+        worker->is_first = is_first;
         if (pthread_create(&thread, NULL, work, worker) == 0)
             return pthread_detach(thread) == 0;
         free(worker->reply);
@@ -579,11 +587,21 @@ static size_t count_workers(void)
     return count < WORKERS_MIN ? WORKERS_MIN : count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 
+/* One thread serves all; the others make it faster. */
+static void start_others(struct fuse *fuse, int fd)
+{
+    size_t count = count_workers();
+
+    fuse->ahead = ahead_start(fuse->image);
+    for (size_t i = 1; i < count; i++)
+        if (!start_worker(fuse, clone_device(fd), false))
+            break;
+}
+
 bool fuse_start(struct fuse **ret, int fd, struct sqfs_image *image, bool own_ids, uid_t uid,
                 gid_t gid, struct err *err)
 {
     struct fuse *fuse = calloc(1, sizeof(*fuse));
-    size_t count = count_workers();
 
     if (fuse == NULL || (fuse->gone_fd = eventfd(0, EFD_CLOEXEC)) < 0) {
         free(fuse);
@@ -594,13 +612,8 @@ bool fuse_start(struct fuse **ret, int fd, struct sqfs_image *image, bool own_id
     fuse->uid = uid;
     fuse->gid = gid;
     (void)pthread_mutex_init(&fuse->lock, NULL);
-    fuse->ahead = ahead_start(image);
-    if (!start_worker(fuse, fd))
+    if (!start_worker(fuse, fd, true))
         return err_sys(err, "starting the server");
-    /* One thread serves all; the others make it faster. */
-    for (size_t i = 1; i < count; i++)
-        if (!start_worker(fuse, clone_device(fd)))
-            break;
     *ret = fuse;
     return true;
 }
