@@ -87,7 +87,7 @@ check() {
     umask 027
     for program in /mnt/tree/AppRun /mnt/a; do
         nice -n 5 $program again /bin/sh -c 'pwd; umask; ulimit -a; cat /proc/self/oom_score_adj
-            cut -d" " -f 19 /proc/self/stat; grep -E "^(Sig|Cap|NoNew|Uid|Gid|Groups)" /proc/self/status' > "/dev/t/$(basename $program)"
+            cut -d" " -f 19 /proc/self/stat; grep -E "^(Sig(Blk|Ign|Cgt)|Cap|NoNew|Uid|Gid|Groups)" /proc/self/status' > "/dev/t/$(basename $program)"
     done
     cmp /dev/t/AppRun /dev/t/a || fail "$(diff /dev/t/AppRun /dev/t/a)"
     cd /mnt
