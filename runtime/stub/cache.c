@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "runtime/stub/extract.h"
+#include "runtime/stub/integrity.h"
 #include "runtime/stub/inuse.h"
 #include "runtime/stub/payload.h"
 #include "runtime/stub/tree.h"
@@ -338,12 +339,6 @@ static void report(struct err *all, const struct err *one)
                    one->msg);
 }
 
-/* Whether the file itself is wrong: no other place mends that. */
-static bool is_fatal(const struct err *err)
-{
-    return strcmp(err->id, "E-IMAGE") == 0 || strcmp(err->id, "E-VERIFY") == 0;
-}
-
 bool cache_unpack(const struct cache_request *request, struct place *ret, struct err *err)
 {
     struct err all = {.kind = ERR_SYSTEM};
@@ -365,7 +360,7 @@ bool cache_unpack(const struct cache_request *request, struct place *ret, struct
         }
         abandon(&place);
         place_release(&place);
-        if (is_fatal(&one)) {
+        if (integrity_is_damage(&one)) {
             *err = one;
             return false;
         }

@@ -2,11 +2,17 @@
 #include "runtime/stub/integrity.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "common/checksum.h"
 #include "common/err.h"
 #include "common/format.h"
 #include "runtime/stub/payload.h"
+
+bool integrity_is_damage(const struct err *err)
+{
+    return strcmp(err->id, "E-IMAGE") == 0 || strcmp(err->id, "E-VERIFY") == 0;
+}
 
 bool integrity_check(const struct payload *payload, struct err *err)
 {

@@ -14,5 +14,9 @@
 struct err;
 struct payload;
 
+/* Whether an error says that the file itself is wrong (E-IMAGE, E-VERIFY): then no other way to
+ * start it, nor another place, mends that. */
+bool integrity_is_damage(const struct err *err);
+
 /* E-VERIFY when a byte of the file differs. True without a header. */
 [[nodiscard]] bool integrity_check(const struct payload *payload, struct err *err);

@@ -321,11 +321,6 @@ static void report(struct err *all, const struct way *way, const char *reason)
                    way->name, max, reason);
 }
 
-static bool is_damaged(const struct err *err)
-{
-    return strcmp(err->id, "E-IMAGE") == 0 || strcmp(err->id, "E-VERIFY") == 0;
-}
-
 /* Why a way is not tried at all, or NULL. A visible mount prefers a server, which cleans up even
  * after a kill -9, to the kernel's, which nobody would. */
 static const char *skip_reason(const struct mount_request *request, const struct way *way)
@@ -365,7 +360,7 @@ static bool try_ways(struct attempt *attempt, struct mounted *ret, struct err *a
         if (skip == NULL) {
             if (ways[i].mount(attempt, ret, &one))
                 return true;
-            if (is_damaged(&one)) {
+            if (integrity_is_damage(&one)) {
                 *all = one;
                 return false;
             }
@@ -393,7 +388,7 @@ bool mount_image(const struct mount_request *request, struct mounted *ret, struc
     if (done)
         return true;
     *err = all;
-    if (is_damaged(err))
+    if (integrity_is_damage(err))
         return false;
     (void)err_id(err, "E-MOUNT");
     (void)err_hint(err, "install fuse3 (apt install fuse3, dnf install fuse3, apk add fuse3) and "

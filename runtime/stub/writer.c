@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "runtime/stub/process.h"
 #include "runtime/stub/sqfs.h"
 
 enum {
@@ -303,16 +303,13 @@ static void *work(void *argument)
 static size_t count_threads(void)
 {
     struct rlimit limit;
-    cpu_set_t cpus;
-    int count = 1;
+    size_t count = process_cpus();
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < DESCRIPTORS_MIN)
         return 0;
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-        count = CPU_COUNT(&cpus);
     if (count < 2)
         return 0;
-    return count < THREADS_MAX ? (size_t)count : THREADS_MAX;
+    return count < THREADS_MAX ? count : THREADS_MAX;
 }
 
 bool writer_new(struct writer **ret, struct sqfs_image *image, const struct writer_options *options,
