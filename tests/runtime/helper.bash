@@ -30,6 +30,11 @@ teardown() {
     }
 }
 
+# not_sanitized WHY: for what a program with sanitizers cannot do or be.
+not_sanitized() {
+    [ -z "${SANITIZE-}" ] || skip "sanitizers: $1"
+}
+
 # Whether the runtime is ours: others have no ways to choose from.
 is_ours() {
     [[ $("$STUB" --appimage-version 2>&1) == rucksack* ]]
