@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
@@ -42,6 +44,7 @@ extern char **environ;
 struct trial {
     char *dir;
     char *bundle;
+    bool is_stuck; /* something that a start left behind does not end */
 };
 
 /* What one start did. */
@@ -135,6 +138,8 @@ bool trial_open(struct trial **ret, struct err *err)
 {
     struct trial *trial = xcalloc(1, sizeof(*trial));
 
+    /* What a start leaves running becomes our child; see await_end(). */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (find_dir(trial, err) && make_bundle(trial, err)) {
         *ret = trial;
         return true;
@@ -149,6 +154,7 @@ void trial_close(struct trial *trial)
 
     if (trial == NULL)
         return;
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 0);
     if (trial->dir != NULL)
         (void)!fs_remove_tree(AT_FDCWD, trial->dir, &ignored);
     free(trial->bundle);
@@ -277,26 +283,27 @@ static void start_release(struct start *start)
     *start = (struct start){0};
 }
 
-/* The next start must neither join this one's mount nor meet its end. */
-static void await_gone(const char *place)
+/* Waits until the server of an ended start has ended too: the next start must neither join its
+ * mount nor meet its end, and doctor leaves nothing running. */
+static void await_end(struct trial *trial)
 {
-    for (int i = 0; i < GONE_TIMEOUT_MS / GONE_PAUSE_MS && access(place, F_OK) == 0; i++)
-        (void)poll(NULL, 0, GONE_PAUSE_MS);
+    for (int i = 0; !trial->is_stuck; i++) {
+        pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+        if (pid < 0 && errno != EINTR)
+            return;
+        if (pid == 0)
+            (void)poll(NULL, 0, GONE_PAUSE_MS);
+        trial->is_stuck = i == GONE_TIMEOUT_MS / GONE_PAUSE_MS;
+    }
 }
 
-/* A directory that nothing is mounted on any more. */
+/* What was unpacked has no server to remove it. */
 static void remove_place(const char *place)
 {
     struct err ignored = {0};
 
     (void)!fs_remove_tree(AT_FDCWD, place, &ignored);
-}
-
-static bool outlives_start(enum trial_way way, const char *file)
-{
-    /* The kernel's mount ends with its namespace, and leaves the directory; a visible one is
-     * watched like the others. */
-    return way == TRIAL_EXTRACT || (way == TRIAL_KERNEL && file == NULL);
 }
 
 static int compare_times(const void *a, const void *b)
@@ -337,13 +344,12 @@ bool trial_run(struct trial *trial, enum trial_way way, const char *file, size_t
         ok = !interrupt_noted() && start_once(trial, ways[way].name, file, &start, err);
         if (ok)
             keep(ret, &start, times);
-        if (start.place != NULL && !outlives_start(way, file))
-            await_gone(start.place);
+        await_end(trial);
         if (start.place != NULL && place == NULL)
             place = steal_ptr(&start.place);
         start_release(&start);
     }
-    if (place != NULL && outlives_start(way, file))
+    if (place != NULL && way == TRIAL_EXTRACT)
         remove_place(place);
     ret->median_us = median(times, ret->count);
     return ok;
@@ -376,10 +382,9 @@ bool trial_run_free(struct trial *trial, bool fuse_works, enum trial_way *ret, s
     if (interrupt_noted() || !start_once(trial, NULL, NULL, &start, err))
         return false;
     *ret = start.works ? way_of(&start, fuse_works) : TRIAL_WAY_COUNT;
-    if (start.place != NULL && outlives_start(*ret, NULL))
+    await_end(trial);
+    if (start.place != NULL && *ret == TRIAL_EXTRACT)
         remove_place(start.place);
-    else if (start.place != NULL)
-        await_gone(start.place);
     start_release(&start);
     return true;
 }
