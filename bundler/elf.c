@@ -277,6 +277,12 @@ static bool read_program_headers(struct elf *elf, Elf *handle, GElf_Phdr *ret_dy
     return true;
 }
 
+static void keep_entry(struct elf *elf, size_t *capacity, const GElf_Dyn *entry)
+{
+    elf->dynamic = xgrow(elf->dynamic, capacity, elf->dynamic_count, sizeof(*elf->dynamic));
+    elf->dynamic[elf->dynamic_count++] = (struct elf_entry){entry->d_tag, entry->d_un.d_val};
+}
+
 static void dynamic_take(struct dynamic *dynamic, const GElf_Dyn *entry)
 {
     uint64_t value = entry->d_un.d_val;
@@ -316,12 +322,13 @@ static void dynamic_take(struct dynamic *dynamic, const GElf_Dyn *entry)
 }
 
 /* The loader reads PT_DYNAMIC where the segments put it, not at p_offset. */
-static bool read_dynamic(struct dynamic *ret, const struct elf *elf, Elf *handle,
-                         const GElf_Phdr *phdr, struct err *err)
+static bool read_dynamic(struct dynamic *ret, struct elf *elf, Elf *handle, const GElf_Phdr *phdr,
+                         struct err *err)
 {
     size_t entry_size = elf->elf_class == ELFCLASS32 ? sizeof(Elf32_Dyn) : sizeof(Elf64_Dyn);
     uint64_t offset;
     uint64_t size;
+    size_t capacity = 0;
     Elf_Data *data;
     size_t count;
 
@@ -344,6 +351,7 @@ static bool read_dynamic(struct dynamic *ret, const struct elf *elf, Elf *handle
             return damaged(err, elf->path, "PT_DYNAMIC entry %zu: %s", i, elf_errmsg(-1));
         if (entry.d_tag == DT_NULL)
             return true;
+        keep_entry(elf, &capacity, &entry);
         dynamic_take(ret, &entry);
     }
     return damaged(err, elf->path, "PT_DYNAMIC has no DT_NULL");
@@ -469,6 +477,7 @@ void elf_release(struct elf *elf)
     free(elf->soname);
     free(elf->rpath);
     free(elf->runpath);
+    free(elf->dynamic);
     free(elf->loads);
     if (elf->bytes != NULL)
         munmap((void *)(uintptr_t)elf->bytes, elf->size_bytes);
@@ -532,6 +541,28 @@ bool elf_find_bytes(const struct elf *elf, const void *needle, size_t len,
     if (count > 0)
         *ret_count = count;
     return count > 0;
+}
+
+bool elf_dynamic(const struct elf *elf, int64_t tag, uint64_t *ret)
+{
+    for (size_t i = 0; i < elf->dynamic_count; i++) {
+        if (elf->dynamic[i].tag == tag) {
+            *ret = elf->dynamic[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+const void *elf_segment_bytes(const struct elf *elf, uint64_t vaddr, size_t *ret_len)
+{
+    uint64_t offset;
+    uint64_t left;
+
+    if (!translate(elf, vaddr, &offset, &left))
+        return NULL;
+    *ret_len = left;
+    return elf->bytes + offset;
 }
 
 const void *elf_bytes(const struct elf *elf, uint64_t vaddr, size_t len)

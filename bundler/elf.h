@@ -25,6 +25,12 @@ enum {
 
 struct elf_load; /* one PT_LOAD; private */
 
+/* One entry of PT_DYNAMIC, DT_NULL left out. */
+struct elf_entry {
+    int64_t tag;
+    uint64_t value;
+};
+
 struct elf {
     char *path;
     int elf_class; /* ELFCLASS32, ELFCLASS64 */
@@ -49,6 +55,8 @@ struct elf {
     size_t size_bytes;
     struct elf_load *loads;
     size_t load_count;
+    struct elf_entry *dynamic; /* in file order */
+    size_t dynamic_count;
 };
 
 /* An ELF header and nothing more: false for everything that cannot be read, too. */
@@ -91,6 +99,12 @@ bool elf_find_bytes(const struct elf *elf, const void *needle, size_t len,
 
 /* The file's bytes for an address, valid until elf_release(); NULL unless one segment has all. */
 const void *elf_bytes(const struct elf *elf, uint64_t vaddr, size_t len);
+
+/* From an address to the end of its segment's bytes in the file; NULL when no segment has it. */
+const void *elf_segment_bytes(const struct elf *elf, uint64_t vaddr, size_t *ret_len);
+
+/* The first entry of PT_DYNAMIC with this tag. */
+bool elf_dynamic(const struct elf *elf, int64_t tag, uint64_t *ret);
 
 /*
  * A copy of the file without what no process ever maps: debug information, symbol table and section
