@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,15 +13,19 @@
 #include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "runtime/stub/message.h"
 
-enum { NOT_FOUND = 127 };
+enum {
+    NOT_FOUND = 127,
+    PATIENCE_MS = 10000, /* for one that hangs */
+    CANDIDATE_MAX = 64,
+};
 
-#define SYSTEM_PATH "/run/wrappers/bin:/usr/bin:/bin:/usr/local/bin"
 #define OPTIONS "ro,nosuid,nodev,fsname=rucksack,subtype=rucksack"
 
 /* A setuid program with a standard descriptor closed is aborted by its C library. */
@@ -38,18 +43,34 @@ static void null_standard_fds(int errors)
     }
 }
 
-/* Tries the names in turn; only a name that does not exist leads to the next. A start with more
- * rights than its caller has must not run the caller's programs. */
+/* A start with more rights than its caller has must not run the caller's programs. */
+static void exec_name(const char *name, char **args)
+{
+    static const char *const dirs[] = {"/run/wrappers/bin", "/usr/bin", "/bin", "/usr/local/bin"};
+    char candidate[CANDIDATE_MAX];
+
+    if (getauxval(AT_SECURE) == 0) {
+        (void)execvp(name, args);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+        (void)snprintf(candidate, sizeof(candidate), "%s/%s", dirs[i], name);
+        (void)execv(candidate, args);
+        if (errno != ENOENT)
+            return;
+    }
+}
+
+/* Tries the names in turn; only a name that does not exist leads to the next. In a child of vfork()
+ * like what calls it: nothing may be allocated or set here. */
 [[gnu::noreturn]] static void exec_helper(const char *program, char **args)
 {
     const char *const names[] = {program != NULL ? program : "fusermount3",
                                  program != NULL ? NULL : "fusermount"};
 
-    if (getauxval(AT_SECURE) != 0 && setenv("PATH", SYSTEM_PATH, 1) != 0)
-        _exit(NOT_FOUND);
     for (size_t i = 0; i < 2 && names[i] != NULL; i++) {
         args[0] = (char *)(uintptr_t)names[i];
-        (void)execvp(names[i], args);
+        exec_name(names[i], args);
         if (errno != ENOENT)
             break;
     }
@@ -59,25 +80,46 @@ static void null_standard_fds(int errors)
 [[gnu::noreturn]] static void child_mount(const char *program, const char *root, int socket,
                                           int errors)
 {
-    char number[16];
     char *args[] = {NULL, "-o", OPTIONS, "--", (char *)(uintptr_t)root, NULL};
 
-    (void)snprintf(number, sizeof(number), "%d", socket);
     null_standard_fds(errors);
     /* When we are gone it must live to take its mount down again. */
     (void)signal(SIGPIPE, SIG_IGN);
-    if (setenv("_FUSE_COMMFD", number, 1) != 0 || fcntl(socket, F_SETFD, 0) != 0)
+    if (fcntl(socket, F_SETFD, 0) != 0)
         _exit(NOT_FOUND);
     exec_helper(program, args);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* True when the descriptor has something to read, or its end, before the helper's time is over. */
+static bool await(int fd, uint64_t deadline_ms)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    int got;
+
+    do {
+        uint64_t now = now_ms();
+
+        got = poll(&wait, 1, now < deadline_ms ? (int)(deadline_ms - now) : 0);
+    } while (got < 0 && errno == EINTR);
+    return got > 0;
+}
+
 /* The helper's last words, as one line of at most size - 1 bytes. */
-static void read_words(int fd, char *ret, size_t size)
+static void read_words(int fd, uint64_t deadline_ms, char *ret, size_t size)
 {
     size_t used = 0;
     ssize_t got;
 
-    while (used < size - 1 && (got = read(fd, ret + used, size - 1 - used)) > 0)
+    while (used < size - 1 && await(fd, deadline_ms) &&
+           (got = read(fd, ret + used, size - 1 - used)) > 0)
         used += (size_t)got;
     while (used > 0 && ret[used - 1] == '\n')
         used--;
@@ -101,6 +143,7 @@ static bool spawn_mount(const char *program, const char *root, int *ret_socket, 
                         pid_t *ret_pid, struct err *err)
 {
     int sockets[2], pipes[2];
+    char number[16];
     pid_t pid;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
@@ -110,9 +153,11 @@ static bool spawn_mount(const char *program, const char *root, int *ret_socket, 
         (void)close(sockets[1]);
         return err_sys(err, "pipe");
     }
-    pid = fork();
+    (void)snprintf(number, sizeof(number), "%d", sockets[1]);
+    pid = setenv("_FUSE_COMMFD", number, 1) == 0 ? vfork() : -1;
     if (pid == 0)
         child_mount(program, root, sockets[1], pipes[1]);
+    (void)unsetenv("_FUSE_COMMFD");
     (void)close(sockets[1]);
     (void)close(pipes[1]);
     *ret_socket = sockets[0];
@@ -125,14 +170,19 @@ bool fusermount_mount(const char *program, const char *root, int *ret_fd, struct
 {
     cleanup_fd int socket = -1, errors = -1;
     char words[256];
+    uint64_t deadline_ms = now_ms() + PATIENCE_MS;
     pid_t pid = -1;
     int fd, status;
 
     if (!spawn_mount(program, root, &socket, &errors, &pid, err))
         return false;
-    fd = message_receive_fd(socket);
-    read_words(errors, words, sizeof(words));
+    fd = await(socket, deadline_ms) ? message_receive_fd(socket) : -1;
+    read_words(errors, deadline_ms, words, sizeof(words));
+    if (now_ms() >= deadline_ms)
+        (void)kill(pid, SIGKILL);
     status = wait_for(pid);
+    if (fd < 0 && now_ms() >= deadline_ms)
+        return err_set(err, ERR_SYSTEM, "the helper hangs");
     if (fd >= 0) {
         *ret_fd = fd;
         return true;
@@ -147,21 +197,25 @@ bool fusermount_mount(const char *program, const char *root, int *ret_fd, struct
 static bool knows_user(const char *program, const char *dir)
 {
     char *args[] = {NULL, "-u", "--", (char *)(uintptr_t)dir, NULL};
+    uint64_t deadline_ms = now_ms() + PATIENCE_MS;
     char words[256];
     int pipes[2];
     pid_t pid;
 
     if (pipe2(pipes, O_CLOEXEC) != 0)
         return true;
-    pid = fork();
+    pid = vfork();
     if (pid == 0) {
         null_standard_fds(pipes[1]);
         exec_helper(program, args);
     }
     (void)close(pipes[1]);
-    read_words(pipes[0], words, sizeof(words));
+    read_words(pipes[0], deadline_ms, words, sizeof(words));
     (void)close(pipes[0]);
-    (void)wait_for(pid);
+    if (pid > 0 && now_ms() >= deadline_ms)
+        (void)kill(pid, SIGKILL);
+    if (pid > 0)
+        (void)wait_for(pid);
     return strstr(words, "username") == NULL;
 }
 
@@ -200,7 +254,7 @@ pid_t fusermount_start_unmount(const char *program, const char *root, bool lazy)
                     lazy ? "--" : (char *)(uintptr_t)root,
                     lazy ? (char *)(uintptr_t)root : NULL,
                     NULL};
-    pid_t pid = fork();
+    pid_t pid = vfork();
 
     if (pid == 0) {
         null_standard_fds(-1);

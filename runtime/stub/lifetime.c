@@ -3,16 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,7 +44,22 @@ enum {
     TIDY_TRIES = 50,
     TIDY_PAUSE_MS = 20,
     ABANDON_TRIES = 5,
+    FIRST_STACK_SIZE = 16 << 10,
+    SERVER_STACK_SIZE = 512 << 10,
 };
+
+/* A shadow memory of addresses and of threads does not survive two processes in it. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { CAN_SHARE = 0 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { CAN_SHARE = 0 };
+#else
+enum { CAN_SHARE = 1 };
+#endif
+#else
+enum { CAN_SHARE = 1 };
+#endif
 
 struct server {
     struct lifetime job;
@@ -264,9 +286,25 @@ static void leave_descriptors(struct server *server)
         (void)close(null);
 }
 
+/* A server that shares the memory of the first process gives it free at once: that one goes on to
+ * another way, or ends. */
+static void part(struct server *server)
+{
+    pid_t pid;
+
+    if (!server->job.shares_memory)
+        return;
+    pid = fork();
+    if (pid != 0)
+        _exit(pid < 0);
+    (void)close(server->job.socket);
+}
+
 static bool await_device(struct server *server)
 {
     server->job.fd = message_receive_fd(server->job.socket);
+    if (server->job.fd < 0)
+        part(server);
     (void)close(server->job.socket);
     return server->job.fd >= 0;
 }
@@ -317,18 +355,79 @@ static void abandon(struct server *server)
     _exit(0);
 }
 
+/* A server that shares memory. Static: the stack it was described on is the first process's. */
+static struct sharing {
+    struct server server;
+    struct place place;
+    atomic_int started; /* 0, then 1 or -errno */
+    _Alignas(16) char stack[FIRST_STACK_SIZE];
+} sharing;
+
+static void *run_sharing(void *context)
+{
+    (void)context;
+    run(&sharing.server);
+}
+
+/*
+ * The first thread has the thread-local storage of the process whose memory it shares, so it must
+ * not do anything but start one with its own. From then on the C library takes its locks, in the
+ * other process too.
+ */
+static int start_sharing(void *context)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error;
+
+    (void)context;
+    (void)prctl(PR_SET_NAME, "rucksack-fs");
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, SERVER_STACK_SIZE);
+    error = pthread_create(&thread, &attributes, run_sharing, NULL);
+    atomic_store(&sharing.started, error == 0 ? 1 : -error);
+    (void)syscall(SYS_futex, &sharing.started, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    while (error == 0)
+        (void)pause();
+    _exit(1);
+}
+
+/* Returns once the new process takes locks. 0 or an errno. */
+static int share_memory(void)
+{
+    char *stack = sharing.stack + sizeof(sharing.stack);
+
+    if (clone(start_sharing, stack, CLONE_VM | SIGCHLD, NULL) < 0)
+        return errno;
+    while (atomic_load(&sharing.started) == 0)
+        (void)syscall(SYS_futex, &sharing.started, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    return sharing.started == 1 ? 0 : -sharing.started;
+}
+
+static int copy_memory(struct server *server)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        run(server);
+    return pid < 0 ? errno : 0;
+}
+
 /* The middle process ends at once, so that the server is init's child, not the app's. It borrows
- * our memory (vfork): only the server needs a copy. */
+ * our memory (vfork): at most the server needs a copy. */
 static pid_t start_middle(struct server *server)
 {
-    pid_t pid = vfork();
+    pid_t pid;
 
-    if (pid == 0) {
-        pid = fork();
-        if (pid == 0)
-            run(server);
-        _exit(pid < 0 ? errno : 0);
+    if (server->job.shares_memory) {
+        sharing.server = *server;
+        sharing.place = *server->job.place;
+        sharing.server.job.place = &sharing.place;
+        sharing.started = 0;
     }
+    pid = vfork();
+    if (pid == 0)
+        _exit(server->job.shares_memory ? share_memory() : copy_memory(server));
     return pid;
 }
 
@@ -343,6 +442,7 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
     int status;
     pid_t pid;
 
+    server.job.shares_memory = server.job.shares_memory && CAN_SHARE;
     /* The lock belongs to the open directory, which the server inherits and the app does not. */
     if (lifetime->unmount != LIFETIME_NAMESPACE)
         (void)flock(lifetime->place->dir_fd, LOCK_SH);
@@ -356,6 +456,15 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
             return true; /* SIGCHLD is ignored: the kernel has reaped it */
     errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
     return errno == 0 || err_sys(err, "cannot start the server");
+}
+
+void lifetime_cancel(int socket)
+{
+    char byte;
+
+    (void)shutdown(socket, SHUT_WR);
+    while (read(socket, &byte, 1) < 0 && errno == EINTR)
+        continue;
 }
 
 void lifetime_end_early(struct place *place, enum lifetime_unmount unmount, const char *helper)

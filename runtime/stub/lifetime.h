@@ -38,10 +38,22 @@ struct lifetime {
     enum lifetime_unmount unmount;
     const char *helper; /* as fusermount.h's program */
     bool own_ids;
+    /*
+     * The server shares our memory instead of copying it, until we execute the app: a copy costs a
+     * page fault for each page that either of us writes. For a caller that then does nothing but
+     * mount and execute: it must leave place and image as they are, and on a failure call
+     * lifetime_cancel() before it frees them or makes namespaces (unshare(2) refuses to make one of
+     * users for who shares memory).
+     */
+    bool shares_memory;
 };
 
 /* Starts the server for the calling process as first process. */
 [[nodiscard]] bool lifetime_start(const struct lifetime *lifetime, struct err *err);
+
+/* Ends the server that waits at the other end of the socket, which then shares nothing with us.
+ * What there is to take down it still does. */
+void lifetime_cancel(int socket);
 
 /* For the first process itself: unmounts now, if nothing else uses the mount. The rest is left to
  * the server. */

@@ -140,6 +140,7 @@ static bool start_server(struct attempt *attempt, struct place *place,
         return err_sys(err, "socket pair");
     ours = sockets[0];
     lifetime.socket = sockets[1];
+    lifetime.shares_memory = unmount != LIFETIME_NAMESPACE && !attempt->request->visible;
     done = lifetime_start(&lifetime, err);
     (void)close(sockets[1]);
     if (done)
@@ -147,12 +148,29 @@ static bool start_server(struct attempt *attempt, struct place *place,
     return done;
 }
 
+/* Mounts, and gives the server the device. */
+static bool mount_device(struct attempt *attempt, const struct place *place,
+                         enum lifetime_unmount unmount, int socket, struct err *err)
+{
+    cleanup_fd int fd = -1;
+    struct err ignored;
+
+    if (unmount == LIFETIME_HELPER
+            ? !fusermount_mount(attempt->request->helper, place->root, &fd, err)
+            : !device_mount(place->root, &fd, err))
+        return false;
+    if (message_send_fd(socket, fd))
+        return true;
+    (void)err_sys(err, "cannot reach the server");
+    (void)detach_dead(attempt->request, place, unmount, &ignored);
+    return false;
+}
+
 static bool mount_served(struct attempt *attempt, struct place *place,
                          enum lifetime_unmount unmount, struct err *err)
 {
     const char *helper = attempt->request->helper;
-    cleanup_fd int fd = -1, socket = -1;
-    struct err ignored;
+    cleanup_fd int socket = -1;
 
     if (!need_image(attempt, err))
         return false;
@@ -161,13 +179,9 @@ static bool mount_served(struct attempt *attempt, struct place *place,
     if ((unmount == LIFETIME_HELPER && !fusermount_check(helper, place->root, err)) ||
         !start_server(attempt, place, unmount, &socket, err))
         return false;
-    if (unmount == LIFETIME_HELPER ? !fusermount_mount(helper, place->root, &fd, err)
-                                   : !device_mount(place->root, &fd, err))
-        return false;
-    if (message_send_fd(socket, fd))
+    if (mount_device(attempt, place, unmount, socket, err))
         return true;
-    (void)err_sys(err, "cannot reach the server");
-    (void)detach_dead(attempt->request, place, unmount, &ignored);
+    lifetime_cancel(socket);
     return false;
 }
 

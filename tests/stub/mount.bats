@@ -42,6 +42,20 @@ END
     done
 }
 
+@test "a helper that hangs is ended, and the next way taken" {
+    make_app "$WORK/app"
+    sandbox user <<'END'
+printf '#!/bin/sh\necho $$ > /dev/t/helper.pid; exec sleep 1000\n' > /dev/t/hangs
+chmod +x /dev/t/hangs
+export FUSERMOUNT_PROG=/dev/t/hangs
+status 125 env RUCKSACK_MOUNT=fusermount ./app print
+[[ $err == *"fusermount: the helper hangs"* ]] || fail "says: $err"
+[ ! -d /proc/$(cat /dev/t/helper.pid) ] || fail "it still runs"
+status 0 ./app print
+nothing_left
+END
+}
+
 @test "no FUSE, no user namespaces: the cache" {
     make_app "$WORK/a"
     HIDE="fuse userns" sandbox user <<'END'
