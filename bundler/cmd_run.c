@@ -18,6 +18,7 @@
 #include "bundler/build.h"
 #include "bundler/bundle.h"
 #include "bundler/command.h"
+#include "bundler/hash.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -35,6 +36,19 @@ static char *cache_dir(void)
     if (home != NULL && home[0] == '/')
         return xasprintf("%s/.cache/rucksack/run", home);
     return NULL;
+}
+
+/* Two applications of one name are two files: the directory counts. */
+static char *cache_file(const char *cache, const char *real)
+{
+    uint8_t digest[FORMAT_HASH_SIZE];
+    struct hash hash;
+
+    hash_init(&hash);
+    hash_update(&hash, real, strlen(real));
+    hash_final(&hash, digest);
+    return xasprintf("%s/%s-%02x%02x%02x%02x.AppImage", cache, strrchr(real, '/') + 1, digest[0],
+                     digest[1], digest[2], digest[3]);
 }
 
 /* The state stays where it would be if the file lay in the working directory. */
@@ -65,7 +79,7 @@ static bool build_and_name(const char *dir, char **ret_file, struct err *err)
         return err_sys(err, "'%s'", dir);
     if (!fs_mkdir_p(cache, 0700, err))
         return false;
-    file = xasprintf("%s/%s.AppImage", cache, strrchr(real, '/') + 1);
+    file = cache_file(cache, real);
     request.output = file;
     return build_run(&request, ret_file, err);
 }

@@ -577,7 +577,11 @@ END
     XDG_CACHE_HOME=$PWD/cache run --separate-stderr "$rucksack" run app exec ruby -v
     [ "$status" -eq 0 ]
     [[ $output == "ruby "* ]]
-    [ "$(ls cache/rucksack/run)" = app.AppImage ]
+    [[ "$(ls cache/rucksack/run)" == app-????????.AppImage ]]
+    mkdir other
+    mv app other
+    XDG_CACHE_HOME=$PWD/cache "$rucksack" run other/app exec ruby -v
+    [ "$(ls cache/rucksack/run | wc -l)" = 2 ]
 }
 
 @test "run of a directory without a home: E-OUTPUT" {
