@@ -140,7 +140,8 @@ bool assemble_write(const struct plan *plan, const struct assemble_options *opti
 
     ok = output_open(&output, options->output, err);
     if (ok) {
-        ok = fill(plan, options, output.fd, ret_size_bytes, err) && output_publish(&output, err);
+        ok = fill(plan, options, output.fd, ret_size_bytes, err) &&
+             options->check(output.fd, options->context, err) && output_publish(&output, err);
         if (!ok) {
             errno = err->sys_errno;
             if (errno == ENOSPC || errno == EDQUOT)

@@ -14,6 +14,10 @@ struct assemble_options {
     const char *name;   /* identity, for the header */
     int level;          /* zstd level */
     uint32_t mtime;     /* of every inode */
+    /* Looks at the file, complete and open for reading, before anybody can see it: false with err
+     * filled, and there will be none. */
+    bool (*check)(int fd, void *context, struct err *err);
+    void *context;
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "bundler/app.h"
 #include "bundler/assemble.h"
 #include "bundler/asset.h"
+#include "bundler/boot.h"
 #include "bundler/gems.h"
 #include "bundler/launch.h"
 #include "bundler/libs.h"
@@ -40,6 +41,7 @@ struct build {
     struct gems gems;
     struct libs libs;
     char *output;
+    double image_began; /* seconds of a clock */
 };
 
 static void build_release(struct build *build)
@@ -273,28 +275,43 @@ static bool find_mtime(const struct plan *plan, uint32_t *ret, struct err *err)
     return true;
 }
 
+static double now_seconds(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* assemble_options.check: all is written, and has no name yet. */
+static bool check_file(int fd, void *context, struct err *err)
+{
+    const struct build *build = context;
+    cleanup_free char *took = xasprintf("%.1f s", now_seconds() - build->image_began);
+    cleanup_with(boot_release) struct boot boot = {0};
+
+    report_phase(&build->report, "image", "squashfs, zstd", took);
+    return build->request->no_check ||
+           (boot_check(&boot, fd, build->app.name, err) && boot_judge(&boot, &build->report, err));
+}
+
 static bool write_file(struct build *build, struct err *err)
 {
     struct assemble_options options = {
         .output = build->output,
         .name = build->app.name,
         .level = build->request->fast ? LEVEL_FAST : LEVEL_RELEASE,
+        .check = check_file,
+        .context = build,
     };
-    struct timespec before;
-    struct timespec after;
     uint64_t size_bytes;
     cleanup_free char *size = NULL;
-    cleanup_free char *took = NULL;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &before);
+    build->image_began = now_seconds();
     if (!find_mtime(&build->plan, &options.mtime, err) ||
         !assemble_write(&build->plan, &options, &size_bytes, err))
         return false;
-    (void)clock_gettime(CLOCK_MONOTONIC, &after);
     size = report_size(size_bytes);
-    took = xasprintf("%.1f s", (double)(after.tv_sec - before.tv_sec) +
-                                   (double)(after.tv_nsec - before.tv_nsec) / 1e9);
-    report_phase(&build->report, "image", "squashfs, zstd", took);
     report_phase(&build->report, "wrote", build->output, size);
     return true;
 }

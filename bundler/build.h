@@ -14,6 +14,8 @@ struct build_request {
     const char *name;   /* identity; NULL: from the directory */
     const char *output; /* path; NULL: "NAME-x86_64.AppImage" in the working directory */
     bool fast;          /* compress less */
+    bool no_check;      /* do not start it before it is done */
+    const char *trace;  /* command to record, or NULL */
     bool quiet;
 };
 

@@ -11,7 +11,9 @@
 struct build_options {
     const char *output;
     const char *name;
+    const char *trace;
     bool fast;
+    bool no_check;
     bool quiet;
 };
 
@@ -22,6 +24,10 @@ static const struct option_entry options[] = {
      "identity of the app (default: the directory's name)"},
     {"fast", 0, OPTION_FLAG, offsetof(struct build_options, fast), NULL,
      "compress less: for development"},
+    {"trace", 0, OPTION_TEXT, offsetof(struct build_options, trace), "CMD",
+     "run CMD in the application's directory, and pack the libraries that it loads"},
+    {"no-check", 0, OPTION_FLAG, offsetof(struct build_options, no_check), NULL,
+     "do not start the bundle to see whether it answers"},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct build_options, quiet), NULL,
      "say nothing but errors"},
     {.type = OPTION_END},
@@ -35,6 +41,8 @@ static bool run(const struct command_args *args, struct err *err)
         .name = given->name,
         .output = given->output,
         .fast = given->fast,
+        .no_check = given->no_check,
+        .trace = given->trace,
         .quiet = given->quiet,
     };
     cleanup_free char *output = NULL;

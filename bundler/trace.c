@@ -16,6 +16,7 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@
 #include "common/err.h"
 #include "common/xalloc.h"
 
-enum { NOT_STARTED = 127, PATH_SIZE = 4096, TRACEES_MAX = 1 << 16 };
+enum { NOT_STARTED = 127, PATH_SIZE = 4096, PAGE = 4096, TRACEES_MAX = 1 << 16 };
 
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
@@ -37,25 +38,37 @@ enum { NOT_STARTED = 127, PATH_SIZE = 4096, TRACEES_MAX = 1 << 16 };
     (PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |      \
      PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)
 
+/* A thread that we must hear the end of. */
+struct tracee {
+    pid_t pid;
+    char *path;       /* of a call that has begun, or NULL: not known, or relative */
+    bool is_executed; /* that call executes */
+};
+
 struct recorder {
     struct trace trace;
     size_t capacity;
-    pid_t command;
-    pid_t *tracees; /* every thread that we must hear the end of */
+    pid_t first;
+    struct tracee *tracees;
     size_t tracee_count;
     size_t tracee_capacity;
     bool overflowed;
 };
 
-/* Lets only the calls stop that lead to a file. */
-static bool install_filter(void)
-{
-    static const int calls[] = {
+/* The calls that lead to a file, and which argument is its path. */
+static const struct {
+    int number;
+    int path;
+    bool executes;
+} calls[] = {
 #ifdef SYS_open
-        SYS_open,   SYS_creat,
+    {SYS_open, 0, false},   {SYS_creat, 0, false},
 #endif
-        SYS_openat, SYS_openat2, SYS_execve, SYS_execveat,
-    };
+    {SYS_openat, 1, false}, {SYS_openat2, 1, false}, {SYS_execve, 0, true}, {SYS_execveat, 1, true},
+};
+
+bool trace_begin(void)
+{
     enum { CALLS = sizeof(calls) / sizeof(calls[0]), LENGTH = CALLS + 5 };
     struct sock_filter code[LENGTH];
     struct sock_fprog program = {.len = LENGTH, .filter = code};
@@ -67,8 +80,8 @@ static bool install_filter(void)
     code[at++] =
         (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < CALLS; i++)
-        code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i],
-                                                  (uint8_t)(CALLS - i), 0);
+        code[at++] = (struct sock_filter)BPF_JUMP(
+            BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i].number, (uint8_t)(CALLS - i), 0);
     code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
@@ -76,64 +89,60 @@ static bool install_filter(void)
 }
 
 /* Waits until it is watched, so that nothing escapes. */
-[[gnu::noreturn]] static void become_command(const char *command, const char *dir, int start)
-{
-    char byte;
-
-    if (read(start, &byte, 1) != 1 || chdir(dir) != 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
-        !install_filter())
-        _exit(NOT_STARTED);
-    (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-    _exit(NOT_STARTED);
-}
-
-static bool start_command(struct recorder *recorder, const char *command, const char *dir,
-                          struct err *err)
+static bool start(struct recorder *recorder, int (*run)(void *context), void *context,
+                  struct err *err)
 {
     cleanup_fd int read_end = -1;
     cleanup_fd int write_end = -1;
     int pipes[2];
+    char byte;
 
     if (pipe2(pipes, O_CLOEXEC) != 0)
         return err_sys(err, "pipe");
     read_end = pipes[0];
     write_end = pipes[1];
-    recorder->command = fork();
-    if (recorder->command < 0)
+    recorder->first = fork();
+    if (recorder->first < 0)
         return err_sys(err, "cannot start a process");
-    if (recorder->command == 0) {
+    if (recorder->first == 0) {
         (void)close(write_end);
-        become_command(command, dir, read_end);
+        _exit(read(read_end, &byte, 1) == 1 ? run(context) : NOT_STARTED);
     }
-    if (ptrace(PTRACE_SEIZE, recorder->command, NULL, OPTIONS) != 0) {
+    if (ptrace(PTRACE_SEIZE, recorder->first, NULL, OPTIONS) != 0) {
         (void)err_sys(err, "cannot watch a process");
-        (void)err_hint(err, "allow ptrace here (kernel.yama.ptrace_scope, seccomp of containers), "
-                            "or build without --trace");
-        (void)kill(recorder->command, SIGKILL);
-        (void)waitpid(recorder->command, NULL, 0);
+        (void)err_hint(err, "allow ptrace here (kernel.yama.ptrace_scope, seccomp of containers)");
+        (void)kill(recorder->first, SIGKILL);
+        (void)waitpid(recorder->first, NULL, 0);
         return false;
     }
     return write(write_end, "", 1) == 1 || err_sys(err, "pipe");
 }
 
-static void add_tracee(struct recorder *recorder, pid_t pid)
+static struct tracee *find_tracee(struct recorder *recorder, pid_t pid)
 {
     for (size_t i = 0; i < recorder->tracee_count; i++)
-        if (recorder->tracees[i] == pid)
-            return;
-    recorder->tracees =
-        xgrow(recorder->tracees, &recorder->tracee_capacity, recorder->tracee_count, sizeof(pid));
-    recorder->tracees[recorder->tracee_count++] = pid;
+        if (recorder->tracees[i].pid == pid)
+            return &recorder->tracees[i];
+    return NULL;
+}
+
+static void add_tracee(struct recorder *recorder, pid_t pid)
+{
+    if (find_tracee(recorder, pid) != NULL)
+        return;
+    recorder->tracees = xgrow(recorder->tracees, &recorder->tracee_capacity, recorder->tracee_count,
+                              sizeof(*recorder->tracees));
+    recorder->tracees[recorder->tracee_count++] = (struct tracee){.pid = pid};
 }
 
 static void drop_tracee(struct recorder *recorder, pid_t pid)
 {
-    for (size_t i = 0; i < recorder->tracee_count; i++) {
-        if (recorder->tracees[i] == pid) {
-            recorder->tracees[i] = recorder->tracees[--recorder->tracee_count];
-            return;
-        }
-    }
+    struct tracee *tracee = find_tracee(recorder, pid);
+
+    if (tracee == NULL)
+        return;
+    free(tracee->path);
+    *tracee = recorder->tracees[--recorder->tracee_count];
 }
 
 /* Where a link of /proc/PID leads, under the name that the process sees; NULL unless a regular file
@@ -151,50 +160,97 @@ static char *read_link(pid_t pid, const char *link)
     return xstrndup(path, (size_t)len);
 }
 
-static void record(struct recorder *recorder, pid_t pid, const char *link, bool is_executed,
-                   bool is_written)
+static void record(struct recorder *recorder, pid_t pid, struct trace_file file)
 {
     struct trace *trace = &recorder->trace;
-    cleanup_free char *program = read_link(pid, "exe");
-    cleanup_free char *path = read_link(pid, link);
 
-    if (path == NULL || program == NULL)
-        return;
-    if (trace->count == TRACE_FILES_MAX) {
+    file.program = read_link(pid, "exe");
+    if (trace->count == TRACE_FILES_MAX)
         recorder->overflowed = true;
+    if (file.path == NULL || file.program == NULL || recorder->overflowed) {
+        free(file.path);
+        free(file.program);
         return;
     }
     trace->files = xgrow(trace->files, &recorder->capacity, trace->count, sizeof(*trace->files));
-    trace->files[trace->count++] = (struct trace_file){
-        .path = steal_ptr(&path),
-        .program = steal_ptr(&program),
-        .is_executed = is_executed,
-        .is_written = is_written,
-    };
+    trace->files[trace->count++] = file;
 }
 
-/* The end of a call that opened something, or tried to. */
-static void record_opened(struct recorder *recorder, pid_t pid)
+/* A string of the process, or NULL: it ends with its page at the latest, or the next one. */
+static char *read_string(pid_t pid, uint64_t address)
 {
-    struct __ptrace_syscall_info info = {0};
-    cleanup_free char *link = NULL;
-    cleanup_free char *details = NULL;
-    unsigned int flags = 0;
-    FILE *file;
+    char text[PATH_SIZE];
+    size_t used = 0;
 
-    if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0 ||
-        info.op != PTRACE_SYSCALL_INFO_EXIT || info.exit.is_error || info.exit.rval < 0)
+    while (used < sizeof(text)) {
+        uint64_t from = address + used;
+        size_t size = PAGE - from % PAGE;
+        struct iovec local = {text + used, size < sizeof(text) - used ? size : sizeof(text) - used};
+        struct iovec remote = {(void *)(uintptr_t)from, local.iov_len};
+        ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+
+        if (got <= 0)
+            return NULL;
+        used += (size_t)got;
+        if (memchr(text, '\0', used) != NULL)
+            return xstrdup(text);
+    }
+    return NULL;
+}
+
+/* A call begins that opens or executes something. */
+static void begin_call(struct recorder *recorder, pid_t pid)
+{
+    struct tracee *tracee = find_tracee(recorder, pid);
+    struct __ptrace_syscall_info info = {0};
+
+    if (tracee == NULL || ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0 ||
+        info.op != PTRACE_SYSCALL_INFO_SECCOMP)
         return;
-    link = xasprintf("fd/%lld", (long long)info.exit.rval);
-    details = xasprintf("/proc/%d/fdinfo/%lld", (int)pid, (long long)info.exit.rval);
-    file = fopen(details, "re");
+    free(tracee->path);
+    tracee->path = NULL;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if ((uint64_t)calls[i].number != info.seccomp.nr)
+            continue;
+        tracee->path = read_string(pid, info.seccomp.args[calls[i].path]);
+        tracee->is_executed = calls[i].executes;
+    }
+}
+
+static void record_opened(struct recorder *recorder, pid_t pid, long long fd)
+{
+    cleanup_free char *link = xasprintf("fd/%lld", fd);
+    cleanup_free char *details = xasprintf("/proc/%d/fdinfo/%lld", (int)pid, fd);
+    FILE *file = fopen(details, "re");
+    unsigned int flags = 0;
+
     if (file != NULL) {
         if (fscanf(file, "pos: %*s flags: %o", &flags) != 1)
             flags = O_RDONLY;
         (void)fclose(file);
     }
     if ((flags & O_PATH) == 0)
-        record(recorder, pid, link, false, (flags & O_ACCMODE) != O_RDONLY);
+        record(recorder, pid,
+               (struct trace_file){.path = read_link(pid, link),
+                                   .is_written = (flags & O_ACCMODE) != O_RDONLY});
+}
+
+/* It ends. A process that has executed something says so by another event. */
+static void end_call(struct recorder *recorder, pid_t pid)
+{
+    struct tracee *tracee = find_tracee(recorder, pid);
+    struct __ptrace_syscall_info info = {0};
+
+    if (tracee == NULL || ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0 ||
+        info.op != PTRACE_SYSCALL_INFO_EXIT)
+        return;
+    if (info.exit.is_error && tracee->path != NULL && tracee->path[0] == '/')
+        record(recorder, pid,
+               (struct trace_file){.path = steal_ptr(&tracee->path),
+                                   .error = (int)-info.exit.rval,
+                                   .is_executed = tracee->is_executed});
+    else if (!info.exit.is_error && !tracee->is_executed)
+        record_opened(recorder, pid, info.exit.rval);
 }
 
 /* How a stopped thread goes on. */
@@ -206,6 +262,7 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
 
     switch (event) {
     case PTRACE_EVENT_SECCOMP:
+        begin_call(recorder, pid);
         (void)ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
         return;
     case PTRACE_EVENT_FORK:
@@ -218,7 +275,8 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
         /* A thread that executes takes over its leader's number. */
         if (ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) == 0 && (pid_t)message != pid)
             drop_tracee(recorder, (pid_t)message);
-        record(recorder, pid, "exe", true, false);
+        record(recorder, pid,
+               (struct trace_file){.path = read_link(pid, "exe"), .is_executed = true});
         break;
     case PTRACE_EVENT_STOP:
         add_tracee(recorder, pid);
@@ -229,7 +287,7 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
         break;
     default:
         if (signal == (SIGTRAP | 0x80)) {
-            record_opened(recorder, pid);
+            end_call(recorder, pid);
             break;
         }
         (void)ptrace(PTRACE_CONT, pid, NULL, (void *)(intptr_t)signal);
@@ -241,12 +299,12 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
 static void end_rest(const struct recorder *recorder)
 {
     for (size_t i = 0; i < recorder->tracee_count; i++)
-        (void)kill(recorder->tracees[i], SIGKILL);
+        (void)kill(recorder->tracees[i].pid, SIGKILL);
 }
 
 static bool watch(struct recorder *recorder, struct err *err)
 {
-    add_tracee(recorder, recorder->command);
+    add_tracee(recorder, recorder->first);
     while (recorder->tracee_count > 0) {
         int status;
         pid_t pid = waitpid(-1, &status, __WALL);
@@ -262,7 +320,7 @@ static bool watch(struct recorder *recorder, struct err *err)
             continue;
         }
         drop_tracee(recorder, pid);
-        if (pid != recorder->command)
+        if (pid != recorder->first)
             continue;
         recorder->trace.exit_code =
             WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -284,7 +342,9 @@ static int compare_files(const void *left, const void *right)
 
     int order = strcmp(a->path, b->path);
 
-    return order != 0 ? order : strcmp(a->program, b->program);
+    if (order == 0)
+        order = strcmp(a->program, b->program);
+    return order != 0 ? order : a->error - b->error;
 }
 
 static void unite(struct trace *trace)
@@ -308,24 +368,20 @@ static void unite(struct trace *trace)
     trace->count = kept;
 }
 
-/* What the shell says of a command that it does not find, and become_command() of itself. */
-static bool check_end(const struct recorder *recorder, const char *command, struct err *err)
+static void recorder_release(struct recorder *recorder)
 {
-    if (recorder->overflowed)
-        return err_set(err, ERR_INPUT, "'%.200s' opens too many files", command);
-    if (recorder->trace.exit_code != NOT_STARTED)
-        return true;
-    (void)err_set(err, ERR_INPUT, "'%.200s' could not be run", command);
-    return err_hint(err, "try the command by itself, in the application's directory");
+    while (recorder->tracee_count > 0)
+        drop_tracee(recorder, recorder->tracees[0].pid);
+    free(recorder->tracees);
 }
 
-bool trace_run(struct trace *ret, const char *command, const char *dir, struct err *err)
+bool trace_run(struct trace *ret, int (*run)(void *context), void *context, struct err *err)
 {
-    struct recorder recorder = {0};
-    bool ok = start_command(&recorder, command, dir, err) && watch(&recorder, err) &&
-              check_end(&recorder, command, err);
+    cleanup_with(recorder_release) struct recorder recorder = {0};
+    bool ok = start(&recorder, run, context, err) && watch(&recorder, err);
 
-    free(recorder.tracees);
+    if (ok && recorder.overflowed)
+        ok = err_set(err, ERR_INPUT, "the program opens too many files");
     unite(&recorder.trace);
     if (!ok) {
         trace_release(&recorder.trace);
@@ -333,6 +389,34 @@ bool trace_run(struct trace *ret, const char *command, const char *dir, struct e
     }
     *ret = recorder.trace;
     return true;
+}
+
+struct command {
+    const char *text;
+    const char *dir;
+};
+
+static int run_command(void *context)
+{
+    const struct command *command = context;
+
+    if (chdir(command->dir) == 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 && trace_begin())
+        (void)execl("/bin/sh", "sh", "-c", command->text, (char *)NULL);
+    return NOT_STARTED;
+}
+
+bool trace_command(struct trace *ret, const char *command, const char *dir, struct err *err)
+{
+    struct command context = {command, dir};
+
+    if (!trace_run(ret, run_command, &context, err))
+        return false;
+    if (ret->exit_code != NOT_STARTED)
+        return true;
+    trace_release(ret);
+    (void)err_set(err, ERR_INPUT, "'%.200s' could not be run", command);
+    (void)err_hint(err, "try the command by itself, in the application's directory");
+    return err_id(err, "E-TRACE");
 }
 
 void trace_release(struct trace *trace)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A recorded run: what a command and all processes that it starts open and execute.
+ * A recorded run: what a program and all processes that it starts open and execute, or try to.
  *
  * ptrace(2) sees every process, also those of static programs; a seccomp filter (seccomp(2),
  * SECCOMP_RET_TRACE) lets only the calls that open or execute stop, so that a run takes little
@@ -16,23 +16,35 @@ struct err;
 enum { TRACE_FILES_MAX = 1 << 20 };
 
 struct trace_file {
-    char *path;       /* absolute, resolved; a regular file that was opened or executed */
-    char *program;    /* the program that opened it; for one that was executed, itself */
+    char *path;    /* what was opened or executed, resolved; what was not found, as it was named */
+    char *program; /* the program that opened it; for one that was executed, itself */
+    int error;     /* 0, or the errno of an attempt that failed: only of absolute paths */
     bool is_executed; /* a program, not a file that was opened */
     bool is_written;  /* opened for writing */
 };
 
 struct trace {
-    struct trace_file *files; /* by path, then program; no pair twice */
+    struct trace_file *files; /* regular files, by path, program, error; no such triple twice */
     size_t count;
-    int exit_code; /* of the command; 128 + signal when a signal ended it */
+    int exit_code; /* of the first process; 128 + signal when a signal ended it */
 };
 
 /*
- * Runs the command by /bin/sh in the directory, with our environment, its stdout joined to our
- * stderr. What is still running when it has ended is ended. E-TRACE when this system does not allow
- * it, when the command cannot be run, or when it opens more than TRACE_FILES_MAX files.
+ * Runs main(context) in a process that is watched, with its descendants; what it returns is the
+ * exit code. Nothing is recorded before trace_begin(). What is still running when that process has
+ * ended is ended. E-TRACE when this system does not allow it, or when more than TRACE_FILES_MAX
+ * files are opened.
  */
-[[nodiscard]] bool trace_run(struct trace *ret, const char *command, const char *dir,
+[[nodiscard]] bool trace_run(struct trace *ret, int (*run)(void *context), void *context,
                              struct err *err);
+
+/* In a process below trace_run(): from now on, and in all its descendants. False with errno. */
+[[nodiscard]] bool trace_begin(void);
+
+/*
+ * trace_run() of a command by /bin/sh in the directory, with our environment, its stdout joined to
+ * our stderr. E-TRACE, too, when the command cannot be run.
+ */
+[[nodiscard]] bool trace_command(struct trace *ret, const char *command, const char *dir,
+                                 struct err *err);
 void trace_release(struct trace *trace);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -33,7 +34,7 @@ static struct trace run(const char *command)
     struct trace trace = {0};
     struct err err = {0};
 
-    if (!trace_run(&trace, command, fixture_dir, &err))
+    if (!trace_command(&trace, command, fixture_dir, &err))
         fail_msg("%s", err.msg);
     return trace;
 }
@@ -45,7 +46,8 @@ static void opened_and_executed_by_every_process(void **state)
     (void)state;
     assert_int_equal(shell("echo a >a; echo b >b; echo c >c; cp /bin/true program; ln -s a link"),
                      0);
-    trace = run("read x <link; (cat b >written; ./program) & wait; [ -e c ]; exit 7");
+    trace = run("read x <link; (cat b >written; ./program) & wait; [ -e c ]; "
+                "cat $PWD/none; ./relative; (exec $PWD/missing); exit 7");
     assert_int_equal(trace.exit_code, 7);
     assert_non_null(find(&trace, "a"));
     assert_false(find(&trace, "a")->is_written);
@@ -55,6 +57,10 @@ static void opened_and_executed_by_every_process(void **state)
     assert_true(find(&trace, "program")->is_executed);
     assert_string_equal(find(&trace, "program")->program, find(&trace, "program")->path);
     assert_non_null(strstr(find(&trace, "b")->program, "/cat"));
+    assert_int_equal(find(&trace, "none")->error, ENOENT);
+    assert_false(find(&trace, "none")->is_executed);
+    assert_int_equal(find(&trace, "missing")->error, ENOENT);
+    assert_true(find(&trace, "missing")->is_executed);
     assert_null(find(&trace, "c"));
     assert_null(find(&trace, "link"));
     for (size_t i = 1; i < trace.count; i++)
@@ -112,7 +118,7 @@ static void what_cannot_be_run_is_an_error(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_false(trace_run(&trace, "/nowhere/program", fixture_dir, &err));
+    assert_false(trace_command(&trace, "/nowhere/program", fixture_dir, &err));
     assert_string_equal(err.id, "E-TRACE");
     assert_null(trace.files);
 }

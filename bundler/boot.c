@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/boot.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bundler/asset.h"
+#include "bundler/cell.h"
+#include "bundler/report.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/xalloc.h"
+
+enum {
+    PORT = 9292,
+    PATIENCE_MS = 60 * 1000, /* to the first answer */
+    PAUSE_MS = 20,
+    END_MS = 5 * 1000, /* from SIGTERM to SIGKILL */
+    OUTPUT_MAX = 2000, /* bytes of the app's last words */
+    ENVIRONMENT_EXTRA = 8,
+    NOT_STARTED = 127,
+    LINES_MAX = 20,
+};
+
+extern char **environ;
+
+/* What the cell tells the outside; in memory that both share. */
+struct outcome {
+    enum boot_result result;
+    int status;
+    int exit_code;
+    uint64_t elapsed_us;
+    struct err err; /* of the cell */
+};
+
+struct attempt {
+    int bundle;
+    int stub;
+    int log;
+    const char *name;
+    char **environment;
+    struct outcome *outcome;
+};
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Names of places that are not in the cell, and what would lead the stub elsewhere. */
+static bool is_ours_alone(const char *assignment)
+{
+    static const char *const prefixes[] = {
+        "HOME=",    "TMPDIR=", "XDG_",    "PORT=",           "RUCKSACK_",
+        "APPIMAGE", "OWD=",    "APPDIR=", "TARGET_APPIMAGE", "STATE_DIRECTORY="};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncmp(assignment, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+static char **make_environment(int bundle)
+{
+    size_t count = 0;
+    size_t used = 0;
+    char **list;
+
+    while (environ[count] != NULL)
+        count++;
+    list = xcalloc(count + ENVIRONMENT_EXTRA, sizeof(*list));
+    for (size_t i = 0; i < count; i++)
+        if (!is_ours_alone(environ[i]))
+            list[used++] = xstrdup(environ[i]);
+    list[used++] = xstrdup("HOME=/tmp");
+    list[used++] = xstrdup("RUCKSACK_STATE=/state");
+    list[used++] = xasprintf("PORT=%d", PORT);
+    list[used++] = xasprintf("TARGET_APPIMAGE=/proc/self/fd/%d", bundle);
+    return list;
+}
+
+static void free_environment(char **list)
+{
+    for (size_t i = 0; list[i] != NULL; i++)
+        free(list[i]);
+    free(list);
+}
+
+/* The status of an answer to GET /, 0 when nobody listens or what answers is no HTTP. */
+static int ask(uint64_t deadline_us)
+{
+    static const char request[] = "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_port = htons(PORT),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    cleanup_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char answer[16] = "";
+    size_t used = 0;
+    uint64_t now = now_us();
+    struct timeval limit = {.tv_sec =
+                                now < deadline_us ? (long)((deadline_us - now) / 1000000) + 1 : 1};
+    int status = 0;
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
+        connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+        send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+        return 0;
+    while (used < sizeof(answer) - 1) {
+        ssize_t got = recv(fd, answer + used, sizeof(answer) - 1 - used, 0);
+
+        if (got <= 0)
+            break;
+        used += (size_t)got;
+    }
+    if (strncmp(answer, "HTTP/1.", 7) == 0 && isdigit((unsigned char)answer[7]))
+        status = (int)strtol(answer + 8, NULL, 10);
+    return status;
+}
+
+[[gnu::noreturn]] static void become_app(const struct attempt *attempt)
+{
+    const char *const argv[] = {attempt->name, NULL};
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(attempt->log, STDOUT_FILENO) >= 0 &&
+        dup2(attempt->log, STDERR_FILENO) >= 0 && setsid() > 0 && trace_begin())
+        (void)fexecve(attempt->stub, (char *const *)(uintptr_t)argv, attempt->environment);
+    _exit(NOT_STARTED);
+}
+
+/* True once the app has ended. As first process we inherit what others leave: it is reaped too. */
+static bool has_ended(pid_t app, int *ret_code)
+{
+    pid_t pid;
+    int status;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != app)
+            continue;
+        *ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        return true;
+    }
+    return false;
+}
+
+/* So that state is closed as in real life. What does not end now ends with this process. */
+static void end_app(pid_t app)
+{
+    uint64_t deadline = now_us() + END_MS * 1000ULL;
+    int code;
+
+    (void)kill(app, SIGTERM);
+    while (now_us() < deadline && !has_ended(app, &code))
+        (void)poll(NULL, 0, PAUSE_MS);
+}
+
+/* The first process of the cell. */
+static void supervise(void *context)
+{
+    const struct attempt *attempt = context;
+    struct outcome *outcome = attempt->outcome;
+    uint64_t begin = now_us();
+    uint64_t deadline = begin + PATIENCE_MS * 1000ULL;
+    pid_t app = fork();
+
+    if (app == 0)
+        become_app(attempt);
+    outcome->result = BOOT_SILENT;
+    while (now_us() < deadline) {
+        if (has_ended(app, &outcome->exit_code)) {
+            outcome->result = BOOT_ENDED;
+            return;
+        }
+        outcome->status = ask(deadline);
+        if (outcome->status != 0) {
+            outcome->result = BOOT_ANSWERED;
+            outcome->elapsed_us = now_us() - begin;
+            break;
+        }
+        (void)poll(NULL, 0, PAUSE_MS);
+    }
+    end_app(app);
+}
+
+/* The process that trace_run() watches. */
+static int enter_cell(void *context)
+{
+    struct attempt *attempt = context;
+
+    return cell_run(supervise, attempt, &attempt->outcome->err) ? 0 : 1;
+}
+
+/* The end of what the app said, from a whole line on. */
+static char *last_words(int log)
+{
+    struct stat st;
+    char text[OUTPUT_MAX + 1];
+    off_t from;
+    ssize_t got;
+    const char *start = text;
+
+    if (fstat(log, &st) != 0)
+        return xstrdup("");
+    from = st.st_size > OUTPUT_MAX ? st.st_size - OUTPUT_MAX : 0;
+    got = pread(log, text, OUTPUT_MAX, from);
+    text[got > 0 ? got : 0] = '\0';
+    if (from > 0 && strchr(text, '\n') != NULL)
+        start = strchr(text, '\n') + 1;
+    return xstrdup(start);
+}
+
+static bool open_stub(int *ret, struct err *err)
+{
+    struct asset stub = asset_get(ASSET_STUB);
+    cleanup_fd int fd = memfd_create("rucksack", MFD_CLOEXEC);
+
+    if (fd < 0 || !fs_write_all(fd, stub.data, stub.size, err))
+        return err_sys(err, "stub");
+    *ret = steal_fd(&fd);
+    return true;
+}
+
+static bool attempt_boot(struct boot *boot, struct attempt *attempt, struct err *err)
+{
+    const struct outcome *outcome = attempt->outcome;
+    struct err why = {0};
+
+    if (!open_stub(&attempt->stub, err))
+        return false;
+    attempt->log = memfd_create("output", MFD_CLOEXEC);
+    if (attempt->log < 0)
+        return err_sys(err, "output");
+    if (!trace_run(&boot->trace, enter_cell, attempt, &why)) {
+        boot->result = BOOT_FORBIDDEN;
+        boot->reason = xstrdup(why.msg);
+        return true;
+    }
+    boot->result = outcome->err.msg[0] != '\0' ? BOOT_FORBIDDEN : outcome->result;
+    boot->reason = outcome->err.msg[0] != '\0' ? xstrdup(outcome->err.msg) : NULL;
+    boot->status = outcome->status;
+    boot->exit_code = outcome->exit_code;
+    boot->elapsed_us = outcome->elapsed_us;
+    boot->output = last_words(attempt->log);
+    return true;
+}
+
+/* A descriptor to read from, which the app inherits: the file has no name yet, and no other way
+ * leads to it from a root of its own. */
+static bool open_bundle(int fd, int *ret, struct err *err)
+{
+    cleanup_free char *path = xasprintf("/proc/self/fd/%d", fd);
+
+    *ret = open(path, O_RDONLY); /* NOLINT(android-cloexec-open) */
+    return *ret >= 0 || err_sys(err, "'%s'", path);
+}
+
+static void attempt_release(struct attempt *attempt)
+{
+    const int fds[] = {attempt->bundle, attempt->stub, attempt->log};
+
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    if (attempt->environment != NULL)
+        free_environment(attempt->environment);
+    (void)munmap(attempt->outcome, sizeof(*attempt->outcome));
+}
+
+bool boot_check(struct boot *ret, int fd, const char *name, struct err *err)
+{
+    struct attempt attempt = {.bundle = -1, .stub = -1, .log = -1, .name = name};
+    struct boot boot = {0};
+    bool ok;
+
+    attempt.outcome = mmap(NULL, sizeof(*attempt.outcome), PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (attempt.outcome == MAP_FAILED)
+        return err_sys(err, "memory");
+    ok = open_bundle(fd, &attempt.bundle, err);
+    attempt.environment = make_environment(attempt.bundle);
+    ok = ok && attempt_boot(&boot, &attempt, err);
+    attempt_release(&attempt);
+    if (ok)
+        *ret = boot;
+    return ok;
+}
+
+void boot_release(struct boot *boot)
+{
+    trace_release(&boot->trace);
+    free(boot->output);
+    free(boot->reason);
+    *boot = (struct boot){0};
+}
+
+/* What is no news: every host has it or does without, or the stub and the launcher look for it. */
+static bool is_expected(const struct trace_file *file)
+{
+    static const char *const prefixes[] = {
+        "/proc/",         "/sys/",          "/dev/",
+        "/tmp/",          "/run/",          "/state",
+        "/app/",          "/.no/",          "/etc/passwd",
+        "/etc/group",     "/etc/hosts",     "/etc/host.conf",
+        "/etc/localtime", "/etc/gai.conf",  "/etc/nsswitch.conf",
+        "/etc/services",  "/etc/protocols", "/etc/resolv.conf",
+        "/var/run/nscd/",
+    };
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncmp(file->path, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return strcmp(strrchr(file->program, '/') + 1, "AppRun") == 0;
+}
+
+static void say_missed(const struct trace *trace, const struct report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct trace_file *file = &trace->files[i];
+
+        if (file->error != ENOENT || is_expected(file) || count++ >= LINES_MAX)
+            continue;
+        report_phase(report, "missed", file->path,
+                     file->is_executed ? "executed, not there" : "opened, not there");
+    }
+    if (count > LINES_MAX) {
+        cleanup_free char *more = xasprintf("and %zu more", count - LINES_MAX);
+
+        report_phase(report, "missed", more, NULL);
+    }
+}
+
+static void say_output(const struct boot *boot)
+{
+    const struct report loud = {.quiet = false};
+
+    for (const char *line = boot->output; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        cleanup_free char *text = xstrndup(line, len);
+
+        report_phase(&loud, "app", text, NULL);
+        line += len + (line[len] == '\n');
+    }
+}
+
+bool boot_judge(const struct boot *boot, const struct report *report, struct err *err)
+{
+    cleanup_free char *what = NULL;
+    cleanup_free char *took = NULL;
+
+    if (boot->result == BOOT_FORBIDDEN) {
+        what = xasprintf("not possible here: %s", boot->reason);
+        report_phase(report, "check", what, NULL);
+        return true;
+    }
+    say_missed(&boot->trace, report);
+    if (boot->result == BOOT_ANSWERED) {
+        what = xasprintf("answers %d in an empty root", boot->status);
+        took = xasprintf("%.1f s", (double)boot->elapsed_us / 1e6);
+        report_phase(report, "check", what, took);
+        return true;
+    }
+    say_output(boot);
+    if (boot->result == BOOT_ENDED)
+        (void)err_set(err, ERR_INPUT, "started in an empty root, the app ended with code %d",
+                      boot->exit_code);
+    else
+        (void)err_set(err, ERR_INPUT,
+                      "started in an empty root, the app did not answer on port %d "
+                      "within %d seconds",
+                      PORT, PATIENCE_MS / 1000);
+    (void)err_hint(err, "set what it needs in the environment of the build, or build without this "
+                        "check: --no-check");
+    return err_id(err, "E-CHECK");
+}

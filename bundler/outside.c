@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/outside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundler/elf.h"
+#include "bundler/plan.h"
+#include "bundler/report.h"
+#include "bundler/trace.h"
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+
+enum { LINES_MAX = 50 };
+
+/* What every host has of its own, or what Bundler reads natively and a bundle does without. */
+static const char *const host_prefixes[] = {
+    "/proc/",        "/sys/",         "/dev/",          "/run/",          "/etc/passwd",
+    "/etc/group",    "/etc/hosts",    "/etc/host.conf", "/etc/localtime", "/etc/nsswitch.conf",
+    "/etc/gai.conf", "/etc/services", "/etc/protocols", "/etc/ld.so.",    "/etc/resolv.conf",
+    "/etc/timezone",
+};
+static const char *const host_suffixes[] = {".gemspec", "/.bundle/config"};
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool ends_with(const char *text, const char *suffix)
+{
+    size_t len = strlen(text);
+
+    return len >= strlen(suffix) && strcmp(text + len - strlen(suffix), suffix) == 0;
+}
+
+static bool is_of_host(const char *path)
+{
+    for (size_t i = 0; i < sizeof(host_prefixes) / sizeof(host_prefixes[0]); i++)
+        if (starts_with(path, host_prefixes[i]))
+            return true;
+    for (size_t i = 0; i < sizeof(host_suffixes) / sizeof(host_suffixes[0]); i++)
+        if (ends_with(path, host_suffixes[i]))
+            return true;
+    return false;
+}
+
+/* What the plan takes from this machine, by real path: the run saw no symlinks. */
+struct sources {
+    char **paths;
+    size_t count;
+};
+
+static int compare_paths(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static void sources_fill(struct sources *sources, const struct plan *plan)
+{
+    sources->paths = xcalloc(plan->count, sizeof(*sources->paths));
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct plan_entry *entry = plan->entries[i];
+        char *real = entry->type == PLAN_FILE ? realpath(entry->source, NULL) : NULL;
+
+        if (real != NULL)
+            sources->paths[sources->count++] = real;
+    }
+    if (sources->count > 0)
+        qsort(sources->paths, sources->count, sizeof(*sources->paths), compare_paths);
+}
+
+static void sources_release(struct sources *sources)
+{
+    for (size_t i = 0; i < sources->count; i++)
+        free(sources->paths[i]);
+    free(sources->paths);
+}
+
+/* At its own path as data, or from anywhere as a file. */
+static bool is_planned(const struct plan *plan, const struct sources *sources, const char *path)
+{
+    return plan_find(plan, path + 1) != NULL ||
+           (sources->count > 0 && bsearch(&path, sources->paths, sources->count,
+                                          sizeof(*sources->paths), compare_paths) != NULL);
+}
+
+bool outside_objects(const struct trace *trace, const char *ruby,
+                     bool (*add)(void *context, const char *path), void *context)
+{
+    cleanup_free char *program = realpath(ruby, NULL);
+
+    for (size_t i = 0; program != NULL && i < trace->count; i++) {
+        const struct trace_file *file = &trace->files[i];
+
+        if (!file->is_executed && !file->is_written && file->error == 0 &&
+            strcmp(file->program, program) == 0 && elf_is_elf(file->path) &&
+            !add(context, file->path))
+            return false;
+    }
+    return true;
+}
+
+/* Whose the program is that was executed: the run does not say by whom, and a path is enough. */
+static bool concerns_us(const struct trace_file *file, const char *program)
+{
+    return file->error == 0 && !file->is_written &&
+           (file->is_executed || strcmp(file->program, program) == 0);
+}
+
+void outside_say(const struct trace *trace, const char *ruby, const char *app_dir,
+                 const struct plan *plan, const struct report *report)
+{
+    cleanup_with(sources_release) struct sources sources = {0};
+    cleanup_free char *program = realpath(ruby, NULL);
+    cleanup_free char *app = xasprintf("%s/", app_dir);
+    size_t count = 0;
+
+    sources_fill(&sources, plan);
+    for (size_t i = 0; program != NULL && i < trace->count; i++) {
+        const struct trace_file *file = &trace->files[i];
+
+        if (!concerns_us(file, program) || is_of_host(file->path) || starts_with(file->path, app) ||
+            is_planned(plan, &sources, file->path) || strcmp(file->path, program) == 0)
+            continue;
+        if (count++ < LINES_MAX)
+            report_phase(report, "outside", file->path,
+                         file->is_executed ? "executed, not in the bundle"
+                                           : "read, not in the bundle");
+    }
+    if (count > LINES_MAX) {
+        cleanup_free char *more = xasprintf("and %zu more", count - LINES_MAX);
+
+        report_phase(report, "outside", more, NULL);
+    }
+}

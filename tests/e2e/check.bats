@@ -1,0 +1,91 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# A build ends with a start in an empty root: what it tells, what it refuses, what it leaves.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+    make_guestbook
+}
+
+setup() {
+    mkdir "$BATS_TEST_TMPDIR/work"
+    cd "$BATS_TEST_TMPDIR/work" || return
+    cp -al "$guestbook_app" app
+    rm -rf app/data/*.sqlite3* app/*.AppImage
+}
+
+# as_user COMMAND...: from a copy, for the tree may be closed to others.
+as_user() {
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
+    cp "$rucksack" ../tool
+    chown $user:$user .
+    env -u TMPDIR HOME="$PWD" setpriv --reuid $user --regid $user --clear-groups "$@"
+}
+
+# config LINE...: in front of config.ru.
+config() {
+    { printf '%s\n' "$@"; cat app/config.ru; } >app/new
+    mv app/new app/config.ru
+}
+
+build() {
+    run --separate-stderr "$rucksack" build --fast -o out.AppImage "$@" app
+}
+
+@test "the bundle answers before the build says so, and nothing of the start is left" {
+    build
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"check    answers 200 in an empty root"* ]]
+    ! grep -qE "^(cell|rucksack) " /proc/self/mounts
+    [ "$(ls)" = $'app\nout.AppImage' ]
+    [ -z "$(find app/data -name '*.sqlite3')" ]
+}
+
+@test "an ordinary user's, too" {
+    run --separate-stderr as_user ../tool build --fast -o out.AppImage app
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"check    answers 200 in an empty root"* ]]
+}
+
+@test "an app that does not start: E-CHECK with its words, and no file; --no-check builds it" {
+    config 'abort "where is the key?" unless ENV["APP_KEY"]'
+    build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"app      where is the key?"* ]]
+    [[ $stderr == *"rucksack: E-CHECK: "*"ended with code 1"* ]]
+    [[ $stderr == *"hint: "*"--no-check"* ]]
+    [ "$(ls)" = app ]
+    build --no-check
+    [ "$status" -eq 0 ]
+    [[ $stderr != *check* ]]
+    APP_KEY=x build
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"check    answers 200"* ]]
+}
+
+@test "an app that answers with an error has answered" {
+    config 'run ->(_) { [503, {}, []] }' '__END__'
+    build
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"check    answers 503"* ]]
+}
+
+@test "what it looks for outside of the bundle is told" {
+    config 'File.exist?("/etc/shop.conf"); File.read("/etc/shop.yml") rescue 0' \
+        'system("/usr/bin/convert", "-version")'
+    build
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"missed   /etc/shop.yml "*"opened, not there"* ]]
+    [[ $stderr == *"missed   /usr/bin/convert "*"executed, not there"* ]]
+    [[ $stderr != *shop.conf* ]]
+}
+
+@test "where no such root is allowed the build says so and goes on" {
+    run --separate-stderr as_user unshare --user --map-root-user sh -c \
+        'echo 0 >/proc/sys/user/max_mnt_namespaces; exec "$@"' - \
+        ../tool build --fast -o out.AppImage app
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"check    not possible here: "* ]]
+}
