@@ -244,13 +244,17 @@ static void end_call(struct recorder *recorder, pid_t pid)
     if (tracee == NULL || ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0 ||
         info.op != PTRACE_SYSCALL_INFO_EXIT)
         return;
-    if (info.exit.is_error && tracee->path != NULL && tracee->path[0] == '/')
-        record(recorder, pid,
-               (struct trace_file){.path = steal_ptr(&tracee->path),
-                                   .error = (int)-info.exit.rval,
-                                   .is_executed = tracee->is_executed});
-    else if (!info.exit.is_error && !tracee->is_executed)
+    if (info.exit.is_error && tracee->path != NULL && tracee->path[0] == '/') {
+        struct trace_file failed = {
+            .error = (int)-info.exit.rval,
+            .is_executed = tracee->is_executed,
+        };
+
+        failed.path = steal_ptr(&tracee->path);
+        record(recorder, pid, failed);
+    } else if (!info.exit.is_error && !tracee->is_executed) {
         record_opened(recorder, pid, info.exit.rval);
+    }
 }
 
 /* How a stopped thread goes on. */

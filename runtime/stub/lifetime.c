@@ -387,9 +387,10 @@ static int start_sharing(void *context)
     error = pthread_create(&thread, &attributes, run_sharing, NULL);
     atomic_store(&sharing.started, error == 0 ? 1 : -error);
     (void)syscall(SYS_futex, &sharing.started, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    while (error == 0)
+    if (error != 0)
+        _exit(1);
+    for (;;)
         (void)pause();
-    _exit(1);
 }
 
 /* Returns once the new process takes locks. 0 or an errno. */

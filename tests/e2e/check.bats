@@ -38,7 +38,7 @@ build() {
     build
     [ "$status" -eq 0 ]
     [[ $stderr == *"check    answers 200 in an empty root"* ]]
-    ! grep -qE "^(cell|rucksack) " /proc/self/mounts
+    run ! grep -qE "^(cell|rucksack) " /proc/self/mounts
     [ "$(ls)" = $'app\nout.AppImage' ]
     [ -z "$(find app/data -name '*.sqlite3')" ]
 }
