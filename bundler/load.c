@@ -327,10 +327,14 @@ static bool load_all(struct load *load, struct err *err)
     return true;
 }
 
-static char *program_origin(const struct search_context *context, const char *path, struct err *err)
+/* A library as main program is always started by the loader. */
+static char *program_origin(const struct search_context *context, const struct elf *elf,
+                            struct err *err)
 {
     const struct loader *loader = context->loader;
-    bool is_text = context->mode.by_loader && (loader->is_musl || loader->glibc_minor < 42);
+    const char *path = elf->path;
+    bool is_text = (context->mode.by_loader || elf->interp == NULL) &&
+                   (loader->is_musl || loader->glibc_minor < 42);
     cleanup_free char *real = is_text ? xstrdup(path) : realpath(path, NULL);
 
     if (real != NULL)
@@ -344,7 +348,7 @@ bool load_program(const struct search_context *context, struct process *process,
                   const struct elf *elf, const char *owner, struct err *err)
 {
     cleanup_with(load_release) struct load load = {.context = context, .process = process};
-    cleanup_free char *origin = program_origin(context, elf->path, err);
+    cleanup_free char *origin = program_origin(context, elf, err);
     struct map *main_map;
 
     if (origin == NULL)

@@ -22,6 +22,7 @@ struct entry {
     int like_machine;
     bool is_dir_known;
     bool is_dir;
+    bool is_marked;
 };
 
 /* Open addressing; never more than half full. */
@@ -154,4 +155,13 @@ bool objects_have_dir(struct objects *objects, const char *path)
             stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : errno != ENOENT && errno != ENOTDIR;
     }
     return entry->is_dir;
+}
+
+bool objects_mark(struct objects *objects, const char *path)
+{
+    struct entry *entry = entry_of(objects, path);
+    bool is_first = !entry->is_marked;
+
+    entry->is_marked = true;
+    return is_first;
 }

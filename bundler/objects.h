@@ -25,3 +25,6 @@ enum elf_fit objects_fit(struct objects *objects, const char *path, const struct
 
 /* Whether there is such a directory; one that cannot be looked at counts as being there. */
 bool objects_have_dir(struct objects *objects, const char *path);
+
+/* False the second time that it is asked about a path. */
+bool objects_mark(struct objects *objects, const char *path);
