@@ -23,6 +23,13 @@ struct elf_load {
     uint32_t flags;
 };
 
+/* A DT_AUXILIARY or DT_FILTER whose name is an offset still. */
+struct raw_filter {
+    uint64_t name;
+    bool is_auxiliary;
+    size_t needed_before;
+};
+
 /* Where the interesting parts of PT_DYNAMIC are; string offsets wait for the string table. */
 struct dynamic {
     uint64_t strtab;
@@ -32,6 +39,9 @@ struct dynamic {
     uint64_t *needed;
     size_t needed_count;
     size_t needed_capacity;
+    struct raw_filter *filters;
+    size_t filter_count;
+    size_t filter_capacity;
     uint64_t soname;
     uint64_t rpath;
     uint64_t runpath;
@@ -44,6 +54,7 @@ struct dynamic {
 static void dynamic_release(struct dynamic *dynamic)
 {
     free(dynamic->needed);
+    free(dynamic->filters);
 }
 
 static void handle_end(Elf **handle)
@@ -283,6 +294,17 @@ static void keep_entry(struct elf *elf, size_t *capacity, const GElf_Dyn *entry)
     elf->dynamic[elf->dynamic_count++] = (struct elf_entry){entry->d_tag, entry->d_un.d_val};
 }
 
+static void take_filter(struct dynamic *dynamic, const GElf_Dyn *entry)
+{
+    dynamic->filters = xgrow(dynamic->filters, &dynamic->filter_capacity, dynamic->filter_count,
+                             sizeof(*dynamic->filters));
+    dynamic->filters[dynamic->filter_count++] = (struct raw_filter){
+        .name = entry->d_un.d_val,
+        .is_auxiliary = entry->d_tag == DT_AUXILIARY,
+        .needed_before = dynamic->needed_count,
+    };
+}
+
 static void dynamic_take(struct dynamic *dynamic, const GElf_Dyn *entry)
 {
     uint64_t value = entry->d_un.d_val;
@@ -292,6 +314,10 @@ static void dynamic_take(struct dynamic *dynamic, const GElf_Dyn *entry)
         dynamic->needed = xgrow(dynamic->needed, &dynamic->needed_capacity, dynamic->needed_count,
                                 sizeof(*dynamic->needed));
         dynamic->needed[dynamic->needed_count++] = value;
+        break;
+    case DT_AUXILIARY:
+    case DT_FILTER:
+        take_filter(dynamic, entry);
         break;
     case DT_STRTAB:
         dynamic->strtab = value;
@@ -401,13 +427,30 @@ static bool copy_string(char **ret, const struct elf *elf, const struct string_t
     return true;
 }
 
+static bool copy_filters(struct elf *elf, const struct dynamic *dynamic,
+                         const struct string_table *table, struct err *err)
+{
+    elf->filters = xcalloc(dynamic->filter_count, sizeof(*elf->filters));
+    for (size_t i = 0; i < dynamic->filter_count; i++) {
+        const struct raw_filter *raw = &dynamic->filters[i];
+
+        if (!copy_string(&elf->filters[i].name, elf, table, raw->name,
+                         raw->is_auxiliary ? "DT_AUXILIARY" : "DT_FILTER", err))
+            return false;
+        elf->filters[i].is_auxiliary = raw->is_auxiliary;
+        elf->filters[i].needed_before = raw->needed_before;
+        elf->filter_count++;
+    }
+    return true;
+}
+
 static bool copy_strings(struct elf *elf, const struct dynamic *dynamic, struct err *err)
 {
     struct string_table table = {0};
 
     elf->flags_1 = dynamic->flags_1;
-    if (dynamic->needed_count == 0 && !dynamic->has_soname && !dynamic->has_rpath &&
-        !dynamic->has_runpath)
+    if (dynamic->needed_count == 0 && dynamic->filter_count == 0 && !dynamic->has_soname &&
+        !dynamic->has_rpath && !dynamic->has_runpath)
         return true;
     if (!string_table(&table, elf, dynamic, err))
         return false;
@@ -417,6 +460,8 @@ static bool copy_strings(struct elf *elf, const struct dynamic *dynamic, struct 
             return false;
         elf->needed_count++;
     }
+    if (!copy_filters(elf, dynamic, &table, err))
+        return false;
     if (dynamic->has_soname &&
         !copy_string(&elf->soname, elf, &table, dynamic->soname, "DT_SONAME", err))
         return false;
@@ -472,6 +517,9 @@ void elf_release(struct elf *elf)
     for (size_t i = 0; i < elf->needed_count; i++)
         free(elf->needed[i]);
     free(elf->needed);
+    for (size_t i = 0; i < elf->filter_count; i++)
+        free(elf->filters[i].name);
+    free(elf->filters);
     free(elf->path);
     free(elf->interp);
     free(elf->soname);

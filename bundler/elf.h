@@ -31,6 +31,13 @@ struct elf_entry {
     uint64_t value;
 };
 
+/* DT_AUXILIARY or DT_FILTER: an object whose symbols come before those of this one. */
+struct elf_filter {
+    char *name;           /* $TOKENS untouched */
+    bool is_auxiliary;    /* may be missing */
+    size_t needed_before; /* so many DT_NEEDED stand before it in PT_DYNAMIC */
+};
+
 struct elf {
     char *path;
     int elf_class; /* ELFCLASS32, ELFCLASS64 */
@@ -43,6 +50,8 @@ struct elf {
 
     char **needed; /* DT_NEEDED in file order, $TOKENS untouched */
     size_t needed_count;
+    struct elf_filter *filters; /* in file order */
+    size_t filter_count;
     char *soname;     /* or NULL */
     char *rpath;      /* or NULL; also NULL where there is a RUNPATH, which disables it */
     char *runpath;    /* or NULL; "" is a RUNPATH too */

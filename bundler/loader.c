@@ -45,11 +45,16 @@ static void clear_parameters(struct loader *loader)
     for (size_t i = 0; i < loader->default_dir_count; i++)
         free(loader->default_dirs[i]);
     free(loader->default_dirs);
+    for (size_t i = 0; i < loader->variant_count; i++)
+        free(loader->variants[i]);
+    free(loader->variants);
     free(loader->lib);
     free(loader->platform);
     free(loader->cache_path);
     loader->default_dirs = NULL;
     loader->default_dir_count = 0;
+    loader->variants = NULL;
+    loader->variant_count = 0;
     loader->lib = NULL;
     loader->platform = NULL;
     loader->cache_path = NULL;
@@ -78,6 +83,81 @@ static void replace_text(char **text, char *value)
 {
     free(*text);
     *text = value;
+}
+
+static void add_variant(struct loader *loader, char *dir)
+{
+    loader->variants =
+        xrealloc_array(loader->variants, loader->variant_count + 1, sizeof(*loader->variants));
+    loader->variants[loader->variant_count++] = dir;
+}
+
+/* What --list-diagnostics says about this machine's processor. */
+struct processor {
+    char *subdirs;   /* "x86-64-v4:x86-64-v3:x86-64-v2" */
+    uint64_t active; /* which of them, the first one in bit 0 (dl-hwcaps_split_masked) */
+};
+
+static void processor_release(struct processor *processor)
+{
+    free(processor->subdirs);
+}
+
+/*
+ * Before 2.37: every subset of these names, as a path, the longest first (_dl_important_hwcaps).
+ * x86_64 is a capability there, and the platform, too.
+ */
+static void add_legacy_variants(struct loader *loader, bool is_x86_64)
+{
+    const char *parts[] = {"tls", loader->platform, "x86_64"};
+    size_t count = loader->platform == NULL ? 1 : is_x86_64 ? 3 : 2;
+
+    if (loader->glibc_major != 2 || loader->glibc_minor >= 37)
+        return;
+    for (size_t subset = (1u << count) - 1; subset > 0; subset--) {
+        char *dir = xstrdup("");
+
+        for (size_t i = 0; i < count; i++) {
+            cleanup_free char *shorter = dir;
+
+            if ((subset & 1u << (count - 1 - i)) == 0)
+                dir = steal_ptr(&shorter);
+            else
+                dir = xasprintf("%s%s%s", shorter, shorter[0] == '\0' ? "" : "/", parts[i]);
+        }
+        add_variant(loader, dir);
+    }
+}
+
+static void add_variants(struct loader *loader, const struct processor *processor)
+{
+    const char *at = processor->subdirs == NULL ? "" : processor->subdirs;
+
+    for (uint64_t active = processor->active; *at != '\0'; active >>= 1) {
+        size_t len = strcspn(at, ":");
+
+        if ((active & 1) != 0)
+            add_variant(loader, xasprintf("glibc-hwcaps/%.*s", (int)len, at));
+        at += len + (at[len] == ':');
+    }
+    add_legacy_variants(loader, processor->subdirs != NULL &&
+                                    strncmp(processor->subdirs, "x86-64-", 7) == 0);
+}
+
+static bool take_processor(struct processor *processor, const char *line, size_t len)
+{
+    static const char subdirs[] = "dl_hwcaps_subdirs=\"";
+    static const char active[] = "dl_hwcaps_subdirs_active=0x";
+
+    if (len > strlen(subdirs) && strncmp(line, subdirs, strlen(subdirs)) == 0) {
+        free(processor->subdirs);
+        processor->subdirs = xstrndup(line + strlen(subdirs), len - strlen(subdirs) - 1);
+        return true;
+    }
+    if (len <= strlen(active) || strncmp(line, active, strlen(active)) != 0)
+        return false;
+    processor->active = strtoull(line + strlen(active), NULL, 16);
+    return true;
 }
 
 /* One line of --list-diagnostics: name="value". Strings that need escapes hold a backslash. */
@@ -118,6 +198,7 @@ static bool ask(struct loader *loader)
     const char *const argv[] = {loader->path, "--list-diagnostics", NULL};
     const char *const envp[] = {NULL};
     cleanup_with(proc_output_release) struct proc_output output = {0};
+    cleanup_with(processor_release) struct processor processor = {0};
     struct err ignored = {0};
 
     if (!proc_capture(
@@ -128,12 +209,15 @@ static bool ask(struct loader *loader)
     for (const char *line = output.out; *line != '\0';) {
         size_t len = strcspn(line, "\n");
 
-        if (!take_diagnostic(loader, line, len))
+        if (!take_processor(&processor, line, len) && !take_diagnostic(loader, line, len))
             return false;
         line += len + (line[len] == '\n');
     }
-    return loader->default_dir_count > 0 && loader->lib != NULL && loader->cache_path != NULL &&
-           loader->glibc_major > 0;
+    if (loader->default_dir_count == 0 || loader->lib == NULL || loader->cache_path == NULL ||
+        loader->glibc_major == 0)
+        return false;
+    add_variants(loader, &processor);
+    return true;
 }
 
 /* Length of the directory string at text, "/usr/lib/" without its NUL, or 0. */
@@ -390,11 +474,79 @@ static const char *cache_string(const char *bytes, size_t size, uint32_t offset)
     return bytes + offset;
 }
 
+/* The strings of the section with tag 1: names of directories below glibc-hwcaps. */
+struct cache_hwcaps {
+    const char *bytes; /* of the whole cache */
+    size_t size;
+    size_t offset; /* of the array */
+    size_t count;
+};
+
+static void find_cache_hwcaps(struct cache_hwcaps *ret, const char *bytes, size_t size)
+{
+    enum { MAGIC = 0xeaa42174, SECTION = 16, TAG_HWCAPS = 1 };
+    size_t start = word(bytes + 32);
+    size_t count;
+
+    *ret = (struct cache_hwcaps){.bytes = bytes, .size = size};
+    if (start == 0 || start > size || size - start < 8 || word(bytes + start) != (uint32_t)MAGIC)
+        return;
+    count = word(bytes + start + 4);
+    if (count > (size - start - 8) / SECTION)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const char *section = bytes + start + 8 + i * SECTION;
+        size_t offset = word(section + 8);
+        size_t length = word(section + 12);
+
+        if (word(section) != TAG_HWCAPS || offset > size || length > size - offset)
+            continue;
+        ret->offset = offset;
+        ret->count = length / 4;
+    }
+}
+
+/* 0: the base file; 1 + index in loader->variants; -1: nothing for this machine. */
+static long cache_variant(const struct loader *loader, const struct cache_hwcaps *hwcaps,
+                          const char *entry)
+{
+    static const char prefix[] = "glibc-hwcaps/";
+    uint32_t index = word(entry + 16);
+    uint32_t high = word(entry + 20);
+    const char *name;
+
+    if (index == 0 && high == 0)
+        return 0;
+    /* bit 62 says that the lower half is an index; ten bits above it are the least ISA level */
+    if (high >> 10 != 1u << 20 || index >= hwcaps->count)
+        return -1;
+    name = cache_string(hwcaps->bytes, hwcaps->size,
+                        word(hwcaps->bytes + hwcaps->offset + 4 * (size_t)index));
+    for (size_t i = 0; name != NULL && i < loader->variant_count; i++)
+        if (strncmp(loader->variants[i], prefix, strlen(prefix)) == 0 &&
+            strcmp(loader->variants[i] + strlen(prefix), name) == 0)
+            return (long)i + 1;
+    return -1;
+}
+
+/* Of equal names the one that came first in the file stays first. */
+static int compare_entries(const void *left, const void *right)
+{
+    const struct loader_cache_entry *a = left;
+    const struct loader_cache_entry *b = right;
+    int order = strcmp(a->name, b->name);
+
+    if (order != 0)
+        return order;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
 static void take_cache_entries(struct loader *loader, const char *bytes, size_t size, uint32_t abi)
 {
     enum { HEADER = 48, ENTRY = 24 };
     static const char magic[] = "glibc-ld.so.cache1.1";
     const unsigned native = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 2 : 3;
+    struct cache_hwcaps hwcaps;
     size_t count;
 
     if (size < HEADER || memcmp(bytes, magic, strlen(magic)) != 0)
@@ -404,17 +556,20 @@ static void take_cache_entries(struct loader *loader, const char *bytes, size_t 
     count = word(bytes + 20);
     if (count > (size - HEADER) / ENTRY)
         return;
+    find_cache_hwcaps(&hwcaps, bytes, size);
     loader->cache_entries = xcalloc(count, sizeof(*loader->cache_entries));
     for (size_t i = 0; i < count; i++) {
         const char *entry = bytes + HEADER + i * ENTRY;
         const char *name = cache_string(bytes, size, word(entry + 4));
         const char *path = cache_string(bytes, size, word(entry + 8));
-        bool is_base = word(entry + 16) == 0 && word(entry + 20) == 0;
+        long variant = cache_variant(loader, &hwcaps, entry);
 
-        if (word(entry) == abi && is_base && name != NULL && path != NULL && path[0] == '/')
-            loader->cache_entries[loader->cache_count++] =
-                (struct loader_cache_entry){.name = name, .path = path};
+        if (word(entry) == abi && variant >= 0 && name != NULL && path != NULL && path[0] == '/')
+            loader->cache_entries[loader->cache_count++] = (struct loader_cache_entry){
+                .name = name, .path = path, .order = i, .variant = (size_t)variant};
     }
+    qsort(loader->cache_entries, loader->cache_count, sizeof(*loader->cache_entries),
+          compare_entries);
 }
 
 void loader_read_cache(struct loader *loader, const struct elf *program, const char *path)
@@ -434,12 +589,45 @@ void loader_read_cache(struct loader *loader, const struct elf *program, const c
                        cache_abi(program));
 }
 
+/* The first entry of a name. */
+static size_t first_entry(const struct loader *loader, const char *soname)
+{
+    size_t low = 0;
+    size_t high = loader->cache_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(loader->cache_entries[middle].name, soname) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 const char *loader_cache_find(const struct loader *loader, const char *soname)
 {
-    for (size_t i = 0; i < loader->cache_count; i++)
-        if (strcmp(loader->cache_entries[i].name, soname) == 0)
+    for (size_t i = first_entry(loader, soname);
+         i < loader->cache_count && strcmp(loader->cache_entries[i].name, soname) == 0; i++)
+        if (loader->cache_entries[i].variant == 0)
             return loader->cache_entries[i].path;
     return NULL;
+}
+
+const char *loader_cache_find_here(const struct loader *loader, const char *soname)
+{
+    const struct loader_cache_entry *best = NULL;
+
+    for (size_t i = first_entry(loader, soname);
+         i < loader->cache_count && strcmp(loader->cache_entries[i].name, soname) == 0; i++) {
+        const struct loader_cache_entry *entry = &loader->cache_entries[i];
+
+        if (best == NULL ||
+            (entry->variant > 0 && (best->variant == 0 || entry->variant < best->variant)))
+            best = entry;
+    }
+    return best == NULL ? NULL : best->path;
 }
 
 /* Same length: "/.no", slashes, and the last component where there is one. */

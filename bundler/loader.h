@@ -18,9 +18,12 @@ struct err;
 struct loader_cache_entry {
     const char *name; /* the soname that is looked up */
     const char *path;
+    size_t order;   /* in the file */
+    size_t variant; /* 0: the base file; else 1 + its index in struct loader */
 };
 
 struct loader {
+    bool is_musl; /* see musl.h; what only glibc has is empty then */
     char *path;   /* as in PT_INTERP: "/lib64/ld-linux-x86-64.so.2" */
     char *soname; /* or NULL */
     int glibc_major;
@@ -30,9 +33,13 @@ struct loader {
     char *lib;        /* $LIB, or NULL */
     char *platform;   /* $PLATFORM, or NULL */
     char *cache_path; /* "/etc/ld.so.cache" */
+    /* What the loader of this machine tries below each directory before the directory itself, best
+     * first: "glibc-hwcaps/x86-64-v3"; before glibc 2.37 also "tls" and its like. */
+    char **variants;
+    size_t variant_count;
 
     char *cache_bytes;                        /* of the cache file */
-    struct loader_cache_entry *cache_entries; /* of the program's ABI, base variants only */
+    struct loader_cache_entry *cache_entries; /* of the program's ABI, sorted by name */
     size_t cache_count;
 };
 
@@ -50,13 +57,18 @@ void loader_release(struct loader *loader);
 
 /*
  * Replaces the cache by the one in a file. As for the loader, a cache that is missing or damaged is
- * an empty one. Entries for the instruction sets of some processors only (glibc-hwcaps) are left
- * out: a bundle must run on older processors than the one it is built on.
+ * an empty one. Entries for instruction sets that this machine does not have are left out, and
+ * those of the directories that loaders before glibc 2.37 searched (ldconfig has stopped to make
+ * them).
  */
 void loader_read_cache(struct loader *loader, const struct elf *program, const char *path);
 
-/* The path that the cache has for a soname, or NULL. */
+/* The path that the cache has for a soname, or NULL. Never a variant for the instruction set of
+ * some processors (glibc-hwcaps): a bundle must run on older ones than the one it is built on. */
 const char *loader_cache_find(const struct loader *loader, const char *soname);
+
+/* The same, as the loader chooses on this machine. */
+const char *loader_cache_find_here(const struct loader *loader, const char *soname);
 
 /*
  * Changes the bytes of a *copy* of this loader so that it never finds anything of the host: its

@@ -14,10 +14,16 @@
  * Left out on purpose: variants for some processors (glibc-hwcaps; the base file is taken, a bundle
  * must run elsewhere), directories relative to the working directory, and the environment
  * (LD_LIBRARY_PATH, LD_PRELOAD). ELF files are hostile input: every error names file and field.
+ *
+ * load.h loads the objects of one process, search.h searches one name; here processes become one
+ * graph.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bundler/search.h" /* enum walk_found */
+
+struct elf;
 struct err;
 struct loader;
 struct walk_state;
@@ -25,17 +31,6 @@ struct walk_state;
 struct walk_root {
     const char *path;  /* absolute path of an extension, helper program or dlopen()ed library */
     const char *owner; /* for reasons and errors: "gem 'sqlite3'" */
-};
-
-/* How the loader found an object. */
-enum walk_found {
-    WALK_FOUND_ROOT,
-    WALK_FOUND_RPATH,
-    WALK_FOUND_RUNPATH,
-    WALK_FOUND_CACHE,
-    WALK_FOUND_DEFAULT,
-    WALK_FOUND_PATH, /* the name had a slash */
-    WALK_FOUND_INTERP,
 };
 
 struct walk_object {
@@ -47,10 +42,22 @@ struct walk_object {
     bool is_root; /* one of the roots, or the main program */
 };
 
+/* A name in the dynamic section of one object (DT_NEEDED, DT_AUXILIARY, DT_FILTER), and the object
+ * that it led to. */
+struct walk_edge {
+    size_t from; /* indexes of objects */
+    size_t to;
+    char *name;            /* $TOKENS expanded */
+    enum walk_found found; /* WALK_FOUND_LOADED: no search, a process had it already */
+    const char *via;       /* path of the object whose RPATH or RUNPATH found it, or NULL */
+};
+
 struct walk {
     struct walk_object *objects; /* main program first, then in load order; no path twice */
     size_t count;
     size_t capacity;
+    struct walk_edge *edges; /* in the order in which the loader meets them; none twice */
+    size_t edge_count;
     char *interp; /* PT_INTERP of the main program, e.g. "/lib64/ld-linux-x86-64.so.2" */
     int machine;  /* e_machine of the main program */
     const struct loader *loader; /* of interp; lives as long as the walk */
@@ -69,6 +76,9 @@ struct walk {
 [[nodiscard]] bool walk_closure(struct walk *ret, const char *main_path,
                                 const struct walk_root *roots, size_t root_count, struct err *err);
 void walk_release(struct walk *walk);
+
+/* The object as it was read, valid until walk_release(). NULL: the file is gone or damaged now. */
+const struct elf *walk_elf(const struct walk *walk, size_t object);
 
 /*
  * Finds a library by soname as a dlopen() in the main program would, e.g. "libgcc_s.so.1", and adds

@@ -377,6 +377,52 @@ static void extensions_see_the_main_programs_objects(void **state)
     assert_error(at("main"), roots, "E-LIB", "'libdep.so'");
 }
 
+static const struct walk_edge *edge_between(const struct walk *walk, const char *from,
+                                            const char *to)
+{
+    for (size_t i = 0; i < walk->edge_count; i++)
+        if (strcmp(walk->objects[walk->edges[i].from].path, from) == 0 &&
+            strcmp(walk->objects[walk->edges[i].to].path, to) == 0)
+            return &walk->edges[i];
+    fail_msg("no edge from %s to %s", from, to);
+    return NULL;
+}
+
+static void edges_say_who_asked_and_what_found_it(void **state)
+{
+    struct walk_root root = {.owner = "gem 'x'"};
+    struct walk walk = {0};
+    struct err err = {0};
+    const struct walk_edge *edge;
+
+    (void)state;
+    make_main();
+    MUST("$LIB -Wl,-soname,liba.so -o sub/liba.so -xc /dev/null");
+    MUST("$LIB -Wl,-soname,libb.so -o sub/libb.so -xc /dev/null -xnone sub/liba.so -lc");
+    MUST("$LIB -o ext.so -xc /dev/null -xnone sub/libb.so sub/liba.so "
+         "-Wl,--disable-new-dtags -Wl,-rpath,\\$ORIGIN/sub");
+    MUST("sh exe main");
+    root.path = at("ext.so");
+    if (!walk_closure(&walk, at("main"), &root, 1, &err))
+        fail_msg("%s", err.msg);
+    edge = edge_between(&walk, at("ext.so"), at("sub/libb.so"));
+    assert_string_equal(edge->name, "libb.so");
+    assert_int_equal(edge->found, WALK_FOUND_RPATH);
+    assert_string_equal(edge->via, at("ext.so"));
+    /* asked for by ext.so, too, which comes first; so libb.so finds it loaded */
+    assert_int_equal(edge_between(&walk, at("ext.so"), at("sub/liba.so"))->found, WALK_FOUND_RPATH);
+    edge = edge_between(&walk, at("sub/libb.so"), at("sub/liba.so"));
+    assert_int_equal(edge->found, WALK_FOUND_LOADED);
+    assert_null(edge->via);
+    for (size_t i = 0; i < walk.count; i++) {
+        const struct elf *elf = walk_elf(&walk, i);
+
+        assert_non_null(elf);
+        assert_string_equal(elf->path, walk.objects[i].path);
+    }
+    walk_release(&walk);
+}
+
 /* Case 51: whichever extension is required first, its own file is there. */
 static void both_files_of_one_soname_are_kept(void **state)
 {
@@ -693,6 +739,7 @@ int main(void)
         CASE(the_working_directory_plays_no_part),
         CASE(the_error_names_every_path_tried),
         CASE(extensions_see_the_main_programs_objects),
+        CASE(edges_say_who_asked_and_what_found_it),
         CASE(both_files_of_one_soname_are_kept),
         CASE(programs_are_processes_of_their_own),
         CASE(roots_of_other_machines_are_refused),
