@@ -17,6 +17,7 @@
 #include "bundler/gems.h"
 #include "bundler/launch.h"
 #include "bundler/libs.h"
+#include "bundler/linkage.h"
 #include "bundler/manifest.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
@@ -118,6 +119,19 @@ static bool detect(struct build *build, struct err *err)
     return true;
 }
 
+/* The closure as it is on this machine: what would fail here, too, is no reason to refuse. */
+static bool check_linkage(const struct build *build, struct err *err)
+{
+    struct linkage linkage;
+
+    if (!linkage_check(&linkage, &build->libs.walk, err))
+        return false;
+    for (size_t i = 0; i < linkage.count; i++)
+        report_phase(&build->report, "warning", linkage.warnings[i], NULL);
+    linkage_release(&linkage);
+    return true;
+}
+
 static bool collect(struct build *build, struct err *err)
 {
     size_t native = 0;
@@ -136,7 +150,7 @@ static bool collect(struct build *build, struct err *err)
         return false;
     say(build, "libs", PLAN_PART_LIBS,
         xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));
-    return app_plan(&build->app, &build->plan, err);
+    return check_linkage(build, err) && app_plan(&build->app, &build->plan, err);
 }
 
 static void launch_loadpath(struct launch *launch, const struct ruby_loadpath *loadpath)

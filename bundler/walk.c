@@ -779,6 +779,16 @@ bool walk_add_soname(struct walk *walk, const char *soname, const char *reason, 
     return ok;
 }
 
+const struct elf *walk_elf(const struct walk *walk, size_t object)
+{
+    const struct walk_state *state = walk->state;
+
+    for (size_t i = 0; i < state->file_count; i++)
+        if (strcmp(state->files[i]->path, walk->objects[object].path) == 0)
+            return state->files[i];
+    return NULL;
+}
+
 static void state_free(struct walk_state *state)
 {
     process_release(&state->main);

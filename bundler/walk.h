@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct elf;
 struct err;
 struct loader;
 struct walk_state;
@@ -69,6 +70,10 @@ struct walk {
 [[nodiscard]] bool walk_closure(struct walk *ret, const char *main_path,
                                 const struct walk_root *roots, size_t root_count, struct err *err);
 void walk_release(struct walk *walk);
+
+/* The parsed file of objects[object]; lives as long as the walk. NULL for a loader that nothing
+ * needs by name. */
+const struct elf *walk_elf(const struct walk *walk, size_t object);
 
 /*
  * Finds a library by soname as a dlopen() in the main program would, e.g. "libgcc_s.so.1", and adds
