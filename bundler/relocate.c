@@ -113,6 +113,16 @@ bool relocate_is_clean(const struct elf *elf, const char *image_path)
     return kept.dropped == 0;
 }
 
+char *relocate_search_path(const struct elf *elf, const char *image_path)
+{
+    cleanup_with(kept_release) struct kept kept = {0};
+
+    if (search_path(elf) == NULL)
+        return xstrdup("");
+    sift(&kept, search_path(elf), image_path);
+    return steal_ptr(&kept.text);
+}
+
 static bool damaged(const struct elf *elf, const char *what, struct err *err)
 {
     (void)err_set(err, ERR_INPUT, "'%s': %s", elf->path, what);
@@ -198,20 +208,23 @@ static bool edit_needed(const struct copy *copy, const char *needed, Elf64_Dyn *
 }
 
 /* With both tags the loader reads DT_RUNPATH only. If that goes, DT_RPATH must not come back. */
-static void edit_path(const struct elf *elf, const struct kept *kept, Elf64_Dyn *entry)
+static void edit_path(const struct elf *elf, const struct kept *kept, bool own_path_first,
+                      Elf64_Dyn *entry)
 {
     bool is_used = entry->d_tag == DT_RUNPATH || elf->runpath == NULL;
 
-    if (kept->dropped == 0)
+    if (kept->dropped == 0 && !own_path_first)
         return;
-    if (is_used && kept->count > 0)
+    if (is_used && kept->count > 0) {
+        entry->d_tag = own_path_first ? DT_RPATH : entry->d_tag;
         entry->d_un.d_val += kept->start;
-    else
+    } else {
         entry->d_tag = TAG_UNKNOWN;
+    }
 }
 
-static bool edit_tags(const struct copy *copy, const struct kept *kept, const char *image_path,
-                      struct err *err)
+static bool edit_tags(const struct copy *copy, const struct kept *kept, bool own_path_first,
+                      const char *image_path, struct err *err)
 {
     const struct elf *elf = copy->elf;
     char *dynamic = dynamic_of(copy, err);
@@ -229,7 +242,7 @@ static bool edit_tags(const struct copy *copy, const struct kept *kept, const ch
             !edit_needed(copy, elf->needed[needed++], &entry, image_path, err))
             return false;
         if (entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH)
-            edit_path(elf, kept, &entry);
+            edit_path(elf, kept, own_path_first, &entry);
         memcpy(dynamic + i * sizeof(entry), &entry, sizeof(entry));
     }
     return true;
@@ -387,8 +400,8 @@ static bool check_copy(const struct copy *copy, const char *image_path, struct e
     return err_id(err, "E-EDIT");
 }
 
-bool relocate_object(const struct elf *elf, const char *image_path, struct plan *plan,
-                     bool *ret_changed, struct err *err)
+bool relocate_object(const struct elf *elf, const char *image_path, bool own_path_first,
+                     struct plan *plan, bool *ret_changed, struct err *err)
 {
     const struct plan_entry *entry = plan_find(plan, image_path);
     cleanup_with(copy_release) struct copy copy = {.elf = elf};
@@ -399,7 +412,7 @@ bool relocate_object(const struct elf *elf, const char *image_path, struct plan 
 
     *ret_changed = false;
     if (entry == NULL || (entry->type != PLAN_FILE && entry->type != PLAN_DATA) ||
-        elf->elf_class != ELFCLASS64 || relocate_is_clean(elf, image_path))
+        elf->elf_class != ELFCLASS64 || (relocate_is_clean(elf, image_path) && !own_path_first))
         return true;
     sift(&kept, search_path(elf) == NULL ? "" : search_path(elf), image_path);
     part = entry->part;
@@ -408,7 +421,7 @@ bool relocate_object(const struct elf *elf, const char *image_path, struct plan 
     if (!read_entry(&copy, entry, err))
         return false;
     if (kept.count > 0 && !kept.is_tail ? !patch_path(&copy, kept.text, err)
-                                        : !edit_tags(&copy, &kept, image_path, err))
+                                        : !edit_tags(&copy, &kept, own_path_first, image_path, err))
         return false;
     if (!check_copy(&copy, image_path, err))
         return false;

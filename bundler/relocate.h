@@ -25,11 +25,17 @@ struct plan;
 /* Whether the object can stay as it is at this image path. */
 bool relocate_is_clean(const struct elf *elf, const char *image_path);
 
+/* What of its DT_RUNPATH or DT_RPATH the copy keeps, owned by the caller; "" for nothing. */
+char *relocate_search_path(const struct elf *elf, const char *image_path);
+
 /*
  * Puts such a copy in the place of the plan's entry, where one is needed; else *ret_changed is
- * false. elf is the original file. Errors:
+ * false. elf is the original file. With own_path_first, DT_RUNPATH becomes DT_RPATH, which comes
+ * before the library path: for an object with a library of its own whose name another one has, too.
+ * Errors:
  *   E-EDIT  patchelf is needed and not installed, or spoils the object
  *   E-ELF   the object's tables are damaged
  */
-[[nodiscard]] bool relocate_object(const struct elf *elf, const char *image_path, struct plan *plan,
-                                   bool *ret_changed, struct err *err);
+[[nodiscard]] bool relocate_object(const struct elf *elf, const char *image_path,
+                                   bool own_path_first, struct plan *plan, bool *ret_changed,
+                                   struct err *err);

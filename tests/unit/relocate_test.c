@@ -32,7 +32,7 @@ static void make_library(void)
 }
 
 /* Edits `file` for the image path; the copy's bytes take the place of gem/copy. */
-static bool edit(const char *file, const char *image_path, struct err *err)
+static bool edit_as(const char *file, const char *image_path, bool own_path_first, struct err *err)
 {
     struct plan plan;
     struct elf elf;
@@ -43,8 +43,8 @@ static bool edit(const char *file, const char *image_path, struct err *err)
     assert_true(plan_add_file(&plan, image_path, file,
                               (struct plan_origin){PLAN_PART_GEMS, "gem 'x'"}, err));
     assert_true(elf_open(&elf, file, err));
-    ok = relocate_object(&elf, image_path, &plan, &changed, err);
-    assert_true(!ok || changed != relocate_is_clean(&elf, image_path));
+    ok = relocate_object(&elf, image_path, own_path_first, &plan, &changed, err);
+    assert_true(!ok || own_path_first || changed != relocate_is_clean(&elf, image_path));
     if (ok && changed) {
         const struct plan_entry *entry = plan_find(&plan, image_path);
 
@@ -60,6 +60,11 @@ static bool edit(const char *file, const char *image_path, struct err *err)
     elf_release(&elf);
     plan_release(&plan);
     return ok;
+}
+
+static bool edit(const char *file, const char *image_path, struct err *err)
+{
+    return edit_as(file, image_path, false, err);
 }
 
 static void must_edit(const char *file, const char *image_path)
@@ -123,6 +128,20 @@ static void test_what_follows_is_kept(void **state)
     /* nothing but numbers changed */
     MUST("test $(stat -c %%s gem/m) = $(stat -c %%s gem/copy) && "
          "test $(cmp -l gem/m gem/copy | wc -l) -le 8");
+}
+
+/* A library of its own, where the library path has another one of that name. */
+static void test_own_path_first(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    make_library();
+    MUST("cp out/libf.so gem/in && cc " RUNPATH " -Wl,-rpath,\"$PWD/out:\\$ORIGIN/in\" -o gem/m "
+         "m.c out/libf.so");
+    assert_true(edit_as(at("gem/m"), "gem/m", true, &err));
+    MUST("LD_LIBRARY_PATH=\"$PWD/lib\" LD_DEBUG=libs LD_DEBUG_OUTPUT=log ./gem/copy && "
+         "grep -q gem/in/libf.so log.* && ! grep \"$PWD/lib/libf.so\\|$PWD/out\" log.*");
 }
 
 static void test_climbing_out(void **state)
@@ -220,6 +239,7 @@ int main(void)
         TEST(test_absolute_rpath_and_runpath),
         TEST(test_elements_of_the_working_directory),
         TEST(test_what_follows_is_kept),
+        TEST(test_own_path_first),
         TEST(test_climbing_out),
         TEST(test_both_tags),
         TEST(test_needed_with_a_path),
