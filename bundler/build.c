@@ -15,9 +15,11 @@
 #include "bundler/assemble.h"
 #include "bundler/asset.h"
 #include "bundler/boot.h"
+#include "bundler/closure.h"
 #include "bundler/gems.h"
 #include "bundler/launch.h"
 #include "bundler/libs.h"
+#include "bundler/linkage.h"
 #include "bundler/manifest.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
@@ -40,12 +42,14 @@ struct build {
     struct ruby ruby;
     struct gems gems;
     struct libs libs;
+    struct closure closure;
     char *output;
     double image_began; /* seconds of a clock */
 };
 
 static void build_release(struct build *build)
 {
+    closure_release(&build->closure);
     libs_release(&build->libs);
     gems_release(&build->gems);
     ruby_release(&build->ruby);
@@ -120,6 +124,30 @@ static bool detect(struct build *build, struct err *err)
     return true;
 }
 
+/* The closure as it is on this machine: what would fail here, too, is no reason to refuse. */
+static bool check_closure(struct build *build, struct err *err)
+{
+    const struct closure_input input = {
+        .walk = &build->libs.walk,
+        .gems = &build->gems,
+        .ruby = &build->ruby,
+        .dirs = (const char *const *)build->libs.dirs,
+        .dir_count = build->libs.dir_count,
+    };
+    struct linkage linkage;
+
+    if (!linkage_check(&linkage, &build->libs.walk, err))
+        return false;
+    for (size_t i = 0; i < linkage.count; i++)
+        report_phase(&build->report, "warning", linkage.warnings[i], NULL);
+    linkage_release(&linkage);
+    if (!closure_settle(&build->closure, &input, &build->plan, err))
+        return false;
+    for (size_t i = 0; i < build->closure.warning_count; i++)
+        report_phase(&build->report, "warning", build->closure.warnings[i], NULL);
+    return true;
+}
+
 static bool collect(struct build *build, struct err *err)
 {
     size_t native = 0;
@@ -138,7 +166,7 @@ static bool collect(struct build *build, struct err *err)
         return false;
     say(build, "libs", PLAN_PART_LIBS,
         xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));
-    return app_plan(&build->app, &build->plan, err);
+    return check_closure(build, err) && app_plan(&build->app, &build->plan, err);
 }
 
 static void launch_loadpath(struct launch *launch, const struct ruby_loadpath *loadpath)
@@ -177,6 +205,8 @@ static bool plan_launch(struct build *build, struct err *err)
     launch_add(&launch, "name", build->app.name, NULL);
     for (size_t i = 0; i < build->libs.dir_count; i++)
         launch_add(&launch, "lib", build->libs.dirs[i], NULL);
+    for (size_t i = 0; i < build->closure.dir_count; i++)
+        launch_add(&launch, "lib", build->closure.dirs[i], NULL);
     launch_programs(&launch, build);
     for (size_t i = 0; i < build->app.process_count; i++)
         launch_add(&launch, "process", build->app.processes[i].name,

@@ -179,7 +179,7 @@ static void record(struct recorder *recorder, pid_t pid, struct trace_file file)
 /* A string of the process, or NULL: it ends with its page at the latest, or the next one. */
 static char *read_string(pid_t pid, uint64_t address)
 {
-    char text[PATH_SIZE];
+    char text[PATH_SIZE] = "";
     size_t used = 0;
 
     while (used < sizeof(text)) {

@@ -1,0 +1,188 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What the loader maps in a bundle: files of the image and nothing else, whatever the host offers
+# under the same names, and whatever directories a gem was built with.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+    make_guestbook
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    make_enter
+    root=$BATS_TEST_TMPDIR/root
+    app=$BATS_TEST_TMPDIR/app
+    opt=$BATS_TEST_TMPDIR/opt/lib # a directory that only the build machine should use
+    bundle=$BATS_TEST_TMPDIR/app.AppImage
+    libdir=$(dirname "$(realpath "$(cc -print-file-name=libc.so.6)")")
+    way=
+    chmod 755 "$BATS_TEST_TMPDIR"
+    cp -a "$guestbook_app" "$app"
+    rm -rf "$app"/data/*.sqlite3* "$app"/*.AppImage
+    extension=$(find "$app/vendor" -path '*/sqlite3-*/*' -name sqlite3_native.so | head -1)
+}
+
+teardown() {
+    stop KILL
+    drop_roots
+}
+
+# Every copy of the gem's extension: in lib/ and in the extension directory.
+each_extension() {
+    local file
+    find "$app/vendor" -name sqlite3_native.so | while read -r file; do
+        "$@" "$file"
+    done
+}
+
+build_app() {
+    "$rucksack" build --fast --quiet -o "$bundle" "$app"
+}
+
+# A library that tells when it is loaded. It needs no other one.
+make_evil() {
+    cat >evil.c <<'C'
+#include <fcntl.h>
+#include <sys/syscall.h>
+__attribute__((constructor)) static void tell(void)
+{
+    long number = SYS_open, flags = O_CREAT | O_WRONLY, mode = 0666, result;
+    register long r10 __asm__("r10") = 0;
+    __asm__ volatile("syscall" : "=a"(result)
+                     : "a"(number), "D"("/tmp/evil"), "S"(flags), "d"(mode), "r"(r10)
+                     : "rcx", "r11", "memory");
+}
+C
+    cc -shared -fPIC -nostdlib -o evil.so evil.c
+    rm -f /tmp/evil
+    LD_PRELOAD=$PWD/evil.so /bin/true
+    [ -e /tmp/evil ]
+    rm -f /tmp/evil
+}
+
+# The root has it under the name of every library that the bundle could look for.
+make_hostile_root() {
+    make_evil
+    guestbook=$bundle make_busybox_root "$root"
+    local dir name
+    for dir in /evil "$opt" "$libdir" /lib /usr/lib /lib64 /usr/lib64 "/lib/${libdir##*/}"; do
+        mkdir -p "$root$dir"
+        for name in libsqlite3.so.0 libc.so.6 libm.so.6 libz.so.1 libgcc_s.so.1 libcrypto.so.3 \
+            libssl.so.3 libyaml-0.so.2 libffi.so.8 libidn2.so.0 libnss_evil.so.2 \
+            libnss_files.so.2 libnss_dns.so.2 $(cd "$libdir" && ls libruby*.so.*); do
+            cp evil.so "$root$dir/$name"
+        done
+    done
+    cp evil.so "$root/evil/evil.so"
+    mkdir -p "$root/etc"
+    echo /evil/evil.so >"$root/etc/ld.so.preload"
+    printf '%s\n' 'passwd: evil files' 'group: evil files' 'hosts: evil files dns' \
+        >"$root/etc/nsswitch.conf"
+    echo 'root:x:0:0::/:/bin/sh' >"$root/etc/passwd"
+    echo '127.0.0.1 localhost' >"$root/etc/hosts"
+}
+
+# Loads everything, looks up a user and a host, and prints what is mapped.
+look() {
+    cat >"$root/srv/look.rb" <<'RUBY'
+require "bundler/setup"
+Bundler.require(:default)
+%w[openssl json socket zlib fiddle psych readline etc nkf].each { |name| require name }
+abort "no user" unless Etc.getpwuid(0).name == "root"
+begin
+  Etc.getpwnam("nosuch")
+rescue ArgumentError
+end
+abort "no host" unless Addrinfo.getaddrinfo("localhost", 80).any?
+SQLite3::Database.new(":memory:").execute("select 1")
+puts File.readlines("/proc/self/maps").filter_map { |line| line.split(" ", 6)[5]&.chomp }.uniq
+RUBY
+    run --separate-stderr run_in --loop "$root" /bin/env LD_PRELOAD=/evil/evil.so \
+        LD_LIBRARY_PATH=/evil LD_AUDIT=/evil/evil.so GCONV_PATH=/evil \
+        /srv/guestbook.AppImage exec ruby /srv/look.rb
+    printf '%s\n' "$output" "$stderr"
+    [ "$status" -eq 0 ]
+}
+
+# Everything that is mapped, and is a file, is in the image.
+only_ours() {
+    [ ! -e "$root/tmp/evil" ]
+    grep -q '/m/.*/libsqlite3' <<<"$output"
+    grep -q '/m/.*sqlite3_native.so$' <<<"$output"
+    [ -z "$(grep '^/' <<<"$output" | grep -vE '^(/[a-z0-9-]+)+/[0-9a-f]{12}/m/')" ]
+}
+
+@test "a hostile host: its libraries, preloads and name services are never mapped" {
+    build_app
+    make_hostile_root
+    look
+    only_ours
+}
+
+@test "an extension with an absolute RPATH or RUNPATH: the copy leads nowhere, the host's is not used" {
+    mkdir -p "$opt"
+    cp -L "$libdir/libsqlite3.so.0" "$opt"
+    local force
+    for force in --force-rpath ''; do
+        # shellcheck disable=SC2086 # nothing, or one option
+        each_extension patchelf $force --set-rpath "$opt"
+        build_app
+        "$rucksack" extract -o out "$bundle" >/dev/null
+        [ -z "$(find out -name sqlite3_native.so -exec readelf -d {} + | grep -E 'R(UN)?PATH')" ]
+        rm -r out
+        make_hostile_root
+        look
+        only_ours
+        drop_roots
+        cd "$BATS_TEST_TMPDIR"
+    done
+}
+
+@test "an extension whose DT_NEEDED is a path: the copy needs the name" {
+    mkdir -p "$opt"
+    cp -L "$libdir/libsqlite3.so.0" "$opt"
+    each_extension patchelf --replace-needed libsqlite3.so.0 "$opt/libsqlite3.so.0"
+    build_app
+    make_hostile_root
+    look
+    only_ours
+}
+
+@test "an extension that keeps a part of its path: patchelf, and an error without it" {
+    mkdir -p "$opt"
+    cp -L "$libdir/libsqlite3.so.0" "$opt"
+    each_extension patchelf --set-rpath "\$ORIGIN/private:$opt"
+    build_app
+    make_hostile_root
+    look
+    only_ours
+    mkdir bin
+    local program
+    for program in ruby bundle cc sh env; do
+        ln -s "$(command -v $program)" "bin/$program"
+    done
+    run --separate-stderr env "PATH=$PWD/bin" "$rucksack" build --quiet -o "$bundle" "$app"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-EDIT: "*"sqlite3_native.so"*"patchelf"* ]]
+    [[ $stderr == *"hint: install the program 'patchelf'"* ]]
+}
+
+@test "a library of the gem's own beats the system's of the same name" {
+    # one that says so: the version is another one
+    local file
+    find "$app/vendor" -name sqlite3_native.so | while read -r file; do
+        mkdir -p "$(dirname "$file")/private"
+        cp -L "$libdir/libsqlite3.so.0" "$(dirname "$file")/private/libsqlite3.so.0"
+    done
+    each_extension patchelf --set-rpath '$ORIGIN/private'
+    # a second root asks for the system's copy
+    patchelf --add-needed libsqlite3.so.0 "$(find "$app/vendor" -name puma_http11.so | head -1)"
+    build_app
+    make_hostile_root
+    look
+    only_ours
+    grep -q '/private/libsqlite3.so.0' <<<"$output"
+}
