@@ -779,6 +779,16 @@ bool walk_add_soname(struct walk *walk, const char *soname, const char *reason, 
     return ok;
 }
 
+const struct elf *walk_elf(const struct walk *walk, size_t object)
+{
+    const char *path = object < walk->count ? walk->objects[object].path : "";
+
+    for (size_t i = 0; i < walk->state->file_count; i++)
+        if (strcmp(walk->state->files[i]->path, path) == 0)
+            return walk->state->files[i];
+    return NULL;
+}
+
 static void state_free(struct walk_state *state)
 {
     process_release(&state->main);

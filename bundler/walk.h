@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct elf;
 struct err;
 struct loader;
 struct walk_state;
@@ -77,3 +78,6 @@ void walk_release(struct walk *walk);
  */
 [[nodiscard]] bool walk_add_soname(struct walk *walk, const char *soname, const char *reason,
                                    bool *ret_found, struct err *err);
+
+/* The object at this index of walk->objects, open as long as the walk; NULL for none. */
+const struct elf *walk_elf(const struct walk *walk, size_t object);
