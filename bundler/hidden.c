@@ -244,6 +244,10 @@ static bool is_known(const struct cookbook *cookbook, const char *libdir, const 
         for (size_t j = 0; j < recipe->required_file_count; j++)
             if (is_pattern_of(recipe->required_files[j], libdir, path))
                 return true;
+        for (size_t j = 0; j < recipe->fallback_count; j++)
+            for (size_t k = 0; k < recipe->fallbacks[j].file_count; k++)
+                if (is_pattern_of(recipe->fallbacks[j].files[k], libdir, path))
+                    return true;
     }
     return false;
 }
@@ -263,7 +267,7 @@ static bool has_modules(const struct plan *plan, const char *dir, int depth)
             continue;
         if (entry->d_type == DT_DIR && depth > 1 && has_modules(plan, path, depth - 1))
             return true;
-        if (entry->d_type == DT_REG && len > 3 && strcmp(entry->d_name + len - 3, ".so") == 0 &&
+        if (entry->d_type != DT_DIR && len > 3 && strcmp(entry->d_name + len - 3, ".so") == 0 &&
             plan_find(plan, path + 1) == NULL && elf_is_elf(path))
             return true;
     }
@@ -293,6 +297,31 @@ static bool holds_libraries(const struct loader *loader, const char *dir)
     return false;
 }
 
+/* Data of the system, as far as it is not documentation, translations or the host's to configure.
+ */
+static bool is_data(const char *path, const struct stat *st)
+{
+    static const char *const tops[] = {"/usr/share/", "/usr/lib/"};
+    static const char *const others[] = {"/usr/share/doc/*", "/usr/share/locale*",
+                                         "/usr/lib/locale*", "*/os-release"};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (fnmatch(others[i], path, 0) == 0)
+            return false;
+    if (S_ISREG(st->st_mode) && (st->st_mode & S_IXUSR) != 0)
+        return false;
+    return strncmp(path, tops[0], strlen(tops[0])) == 0 ||
+           (S_ISREG(st->st_mode) && strncmp(path, tops[1], strlen(tops[1])) == 0);
+}
+
+/* "/usr/lib/gdk-pixbuf-2.0/2.10.0/loaders.cache" is the index of a directory beside it. */
+static bool is_index(const char *path)
+{
+    size_t len = strlen(path);
+
+    return len > 6 && strcmp(path + len - 6, ".cache") == 0;
+}
+
 static void take_path(const char *path, void *context)
 {
     const struct look *look = context;
@@ -301,15 +330,27 @@ static void take_path(const char *path, void *context)
     cleanup_free char *object = realpath(look->elf->path, NULL);
     struct stat st;
 
-    if (real == NULL || object == NULL || stat(real, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (real == NULL || object == NULL || stat(real, &st) != 0)
         return;
     *strrchr(object, '/') = '\0';
-    if (holds_libraries(hidden->walk->loader, real) || is_known(hidden->cookbook, object, real) ||
-        !has_modules(hidden->plan, real, MODULE_DEPTH))
+    if (S_ISREG(st.st_mode) && is_index(real))
+        *strrchr(real, '/') = '\0';
+    if (holds_libraries(hidden->walk->loader, real) || plan_find(hidden->plan, real + 1) != NULL ||
+        is_known(hidden->cookbook, object, path) || is_known(hidden->cookbook, object, real))
         return;
-    extras_warn(hidden->extras,
-                "%s looks for modules in '%s', which no recipe packs: see rucksack recipes",
-                look->who, real);
+    if (!S_ISREG(st.st_mode) || is_index(path)) {
+        if (has_modules(hidden->plan, real, MODULE_DEPTH)) {
+            extras_warn(hidden->extras,
+                        "%s looks for modules in '%s', which no recipe packs: see rucksack recipes",
+                        look->who, real);
+            return;
+        }
+    }
+    if (is_data(path, &st) && plan_find(hidden->plan, real + 1) == NULL) {
+        cleanup_free char *text = xasprintf("%s reads '%s', which is not packed", look->who, path);
+
+        extras_add(&hidden->extras->notes, "note", text);
+    }
 }
 
 void hidden_directories(struct hidden *hidden)

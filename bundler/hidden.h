@@ -6,7 +6,8 @@
  * is not is told to the user.
  *
  * And what nobody has told us how to pack: a directory of modules that an object names and neither
- * recipe nor gem brings is a warning of the build, so that it is not a surprise on the server.
+ * recipe nor gem brings is a warning of the build, so that it is not a surprise on the server; data
+ * below /usr/share is a note.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,5 +35,5 @@ struct hidden {
 /* Reads the Ruby files of gems and application in the plan, once. E-READ. */
 [[nodiscard]] bool hidden_sources(struct hidden *hidden, struct err *err);
 
-/* Warns of directories with modules that nothing packs: after everything else was planned. */
+/* Tells of modules and data that nothing packs: after everything else was planned. */
 void hidden_directories(struct hidden *hidden);
