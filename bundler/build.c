@@ -162,11 +162,16 @@ static bool collect(struct build *build, struct err *err)
         native += build->gems.is_native[i];
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
-    if (!libs_plan(&build->libs, &build->probe, &build->ruby, &build->gems, &build->plan, err))
+    if (!app_plan(&build->app, &build->plan, err) ||
+        !libs_plan(&build->libs, &build->probe, build->app.dir, &build->ruby, &build->gems,
+                   &build->plan, err))
         return false;
     say(build, "libs", PLAN_PART_LIBS,
         xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));
-    return check_closure(build, err) && app_plan(&build->app, &build->plan, err);
+    for (size_t i = 0; i < build->libs.extras.notes.count; i++)
+        report_phase(&build->report, build->libs.extras.notes.items[i].name,
+                     build->libs.extras.notes.items[i].value, NULL);
+    return check_closure(build, err);
 }
 
 static void launch_loadpath(struct launch *launch, const struct ruby_loadpath *loadpath)
@@ -196,6 +201,12 @@ static void launch_programs(struct launch *launch, const struct build *build)
                    NULL);
 }
 
+static void launch_pairs(struct launch *launch, const char *key, const struct extras_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->count; i++)
+        launch_add(launch, key, pairs->items[i].name, pairs->items[i].value, NULL);
+}
+
 static bool plan_launch(struct build *build, struct err *err)
 {
     struct launch launch;
@@ -213,16 +224,15 @@ static bool plan_launch(struct build *build, struct err *err)
                    build->app.processes[i].command, NULL);
     launch_add(&launch, "env", "RACK_ENV", "production", NULL);
     launch_add(&launch, "env", "LANG", "C.UTF-8", NULL);
-    for (size_t i = 0; i < build->libs.env_count; i++)
-        launch_add(&launch, "env", build->libs.env[i].name, build->libs.env[i].value, NULL);
+    launch_pairs(&launch, "env", &build->libs.extras.env);
+    launch_pairs(&launch, "fallback", &build->libs.extras.fallbacks);
+    launch_pairs(&launch, "host", &build->libs.extras.hosts);
     for (size_t i = 0; i < build->app.state_count; i++) {
         const struct app_state *state = &build->app.states[i];
         cleanup_free char *place = xstrdup(state->place);
 
         launch_add(&launch, "state", "data", state->is_file ? dirname(place) : place, NULL);
     }
-    if (build->libs.cafile != NULL)
-        launch_add(&launch, "cafile", build->libs.cafile, NULL);
     launch_add(&launch, "locale", "usr/lib/locale", NULL);
     launch_add(&launch, "gconv", build->libs.gconv_dir, NULL);
     launch_loadpath(&launch, &build->ruby.loadpath);

@@ -53,6 +53,7 @@ extern const struct command cmd_deps;
 extern const struct command cmd_doctor;
 extern const struct command cmd_extract;
 extern const struct command cmd_inspect;
+extern const struct command cmd_recipes;
 extern const struct command cmd_run;
 extern const struct command cmd_verify;
 

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/libs.h"
 
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "bundler/asset.h"
+#include "bundler/apply.h"
+#include "bundler/cookbook.h"
 #include "bundler/gems.h"
+#include "bundler/hidden.h"
 #include "bundler/loader.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
-#include "bundler/recipe.h"
 #include "bundler/ruby.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -38,15 +39,11 @@ static bool walk_everything(struct libs *libs, const struct probe *probe, const 
     return ok || err_hint(err, "install again what the file belongs to");
 }
 
-/* The directory that an object has in the image: symlinks on the way are the image's too, so the
- * real directory is where the loader will find it. */
-static void add_dir(struct libs *libs, const char *path)
+/* Symlinks on the way are the image's too, so the real directory is where the loader will look. */
+static void add_dir(struct libs *libs, const char *dir)
 {
-    cleanup_free char *copy = xstrdup(path);
-    cleanup_free char *real = NULL;
+    cleanup_free char *real = realpath(dir, NULL);
 
-    *strrchr(copy, '/') = '\0';
-    real = realpath(copy, NULL);
     if (real == NULL || real[1] == '\0')
         return;
     for (size_t i = 0; i < libs->dir_count; i++) {
@@ -73,6 +70,7 @@ static bool plan_library(struct libs *libs, const struct walk_object *object,
                          const struct probe *probe, struct plan *plan, struct err *err)
 {
     struct plan_origin origin = {PLAN_PART_LIBS, object->reason};
+    cleanup_free char *copy = xstrdup(object->path);
 
     if (object->is_root) {
         libs->roots++;
@@ -80,8 +78,13 @@ static bool plan_library(struct libs *libs, const struct walk_object *object,
     }
     if (is_in_gem(object->path, probe))
         return true;
-    if (object->found != WALK_FOUND_INTERP)
-        add_dir(libs, object->path);
+    if (extras_leave_out(&libs->extras, object->path, object->name)) {
+        extras_warn(&libs->extras, "left to the host: %s (%s)", object->name, object->reason);
+        libs->roots++;
+        return true;
+    }
+    if (object->found != WALK_FOUND_INTERP && object->found != WALK_FOUND_PATH)
+        add_dir(libs, dirname(copy));
     return plan_add_system(plan, object->path, origin, err);
 }
 
@@ -92,101 +95,42 @@ static bool plan_libraries(struct libs *libs, const struct probe *probe, struct 
         if (!plan_library(libs, &libs->walk.objects[i], probe, plan, err))
             return err_wrap(err, "library '%s'", libs->walk.objects[i].path);
     }
+    for (size_t i = 0; i < libs->extras.search.count; i++)
+        add_dir(libs, libs->extras.search.items[i].name);
     return true;
 }
 
-static bool plan_recipe_file(struct libs *libs, const struct recipe *recipe, const char *path,
-                             struct plan *plan, struct err *err)
+/* Recipes bring objects that others match, and hidden dependencies do: until nothing is new. */
+static bool add_hidden(const struct apply *apply, struct hidden *hidden, struct err *err)
 {
-    cleanup_free char *reason = xasprintf("recipe '%s'", recipe->name);
-    struct plan_origin origin = {PLAN_PART_LIBS, reason};
-    struct stat st;
+    bool more = true;
 
-    if (stat(path, &st) != 0)
-        return true; /* a recipe names what may be there */
-    if (strcmp(recipe->name, "ca-certificates") == 0 && libs->cafile == NULL)
-        libs->cafile = xstrdup(path + 1);
-    return plan_add_system(plan, path, origin, err);
-}
+    if (!hidden_sources(hidden, err))
+        return false;
+    while (more) {
+        bool any;
 
-static void add_env(struct libs *libs, const char *assignment)
-{
-    size_t len = strcspn(assignment, "=");
-
-    libs->env = xrealloc_array(libs->env, libs->env_count + 1, sizeof(*libs->env));
-    libs->env[libs->env_count++] = (struct libs_env){
-        xstrndup(assignment, len), xstrdup(assignment + len + (assignment[len] == '='))};
-}
-
-static bool apply_recipe(struct libs *libs, const struct recipe *recipe, struct plan *plan,
-                         struct err *err)
-{
-    cleanup_free char *reason = xasprintf("recipe '%s': %s", recipe->name, recipe->summary);
-    bool found;
-
-    for (size_t i = 0; i < recipe->lib_count; i++) {
-        if (!walk_add_soname(&libs->walk, recipe->libs[i], reason, &found, err))
+        if (!apply_matching(apply, &more, err) || !hidden_objects(hidden, &any, err))
             return false;
-    }
-    for (size_t i = 0; i < recipe->required_lib_count; i++) {
-        if (!walk_add_soname(&libs->walk, recipe->required_libs[i], reason, &found, err))
-            return false;
-        if (!found) {
-            (void)err_set(err, ERR_INPUT, "'%s' was not found", recipe->required_libs[i]);
-            return err_id(err, "E-LIB");
-        }
-    }
-    for (size_t i = 0; i < recipe->file_count; i++) {
-        if (!plan_recipe_file(libs, recipe, recipe->files[i], plan, err))
-            return false;
-    }
-    for (size_t i = 0; i < recipe->env_count; i++)
-        add_env(libs, recipe->env[i]);
-    return true;
-}
-
-/* What recipes are matched against: one view of walk and gems for all of them. */
-static bool apply_matching(struct libs *libs, const struct recipe_context *context,
-                           struct plan *plan, struct err *err)
-{
-    struct asset asset;
-
-    for (size_t i = 0; (asset = asset_recipe(i)).name != NULL; i++) {
-        struct recipe *recipe = NULL;
-        bool ok;
-
-        if (!recipe_load((const char *)asset.data, asset.size, asset.name, &recipe, err))
-            return false;
-        ok = !recipe_matches(recipe, context) || apply_recipe(libs, recipe, plan, err);
-        recipe_free(recipe);
-        if (!ok)
-            return err_wrap(err, "recipe '%s'", asset.name);
+        more = more || any;
     }
     return true;
 }
 
-static bool apply_recipes(struct libs *libs, const struct probe *probe, struct plan *plan,
-                          struct err *err)
+static bool add_unseen(struct libs *libs, const struct probe *probe, const char *app_dir,
+                       struct plan *plan, struct err *err)
 {
-    const char **sonames = xcalloc(libs->walk.count, sizeof(*sonames));
-    const char **gems = xcalloc(probe->gem_count, sizeof(*gems));
-    struct recipe_context context = {
-        .sonames = sonames,
-        .soname_count = libs->walk.count,
-        .gems = gems,
-        .gem_count = probe->gem_count,
-        .glibc_major = libs->walk.loader->glibc_major,
-        .glibc_minor = libs->walk.loader->glibc_minor,
-    };
-    bool ok;
+    struct cookbook cookbook = {0};
+    struct hidden hidden = {&libs->walk, &cookbook, plan, &libs->extras, 0};
+    struct apply apply = {&libs->walk, probe, app_dir, &cookbook, plan, &libs->extras, NULL};
+    bool ok = cookbook_load(&cookbook, app_dir, err);
 
-    for (size_t i = 0; i < libs->walk.count; i++)
-        sonames[i] = libs->walk.objects[i].name;
-    for (size_t i = 0; i < probe->gem_count; i++)
-        gems[i] = probe->gems[i].name;
-    ok = apply_matching(libs, &context, plan, err);
-    free(sonames);
-    free(gems);
+    apply.is_done = xcalloc(cookbook.count, sizeof(*apply.is_done));
+    ok = ok && add_hidden(&apply, &hidden, err);
+    if (ok)
+        hidden_directories(&hidden);
+    free(apply.is_done);
+    cookbook_release(&cookbook);
     return ok;
 }
 
@@ -250,12 +194,13 @@ static bool find_loadpath(struct libs *libs, const struct probe *probe, struct r
     return ok;
 }
 
-bool libs_plan(struct libs *ret, const struct probe *probe, struct ruby *ruby,
+bool libs_plan(struct libs *ret, const struct probe *probe, const char *app_dir, struct ruby *ruby,
                const struct gems *gems, struct plan *plan, struct err *err)
 {
     *ret = (struct libs){0};
-    if (!walk_everything(ret, probe, ruby, gems, err) || !apply_recipes(ret, probe, plan, err) ||
-        !plan_libraries(ret, probe, plan, err) || !name_locale_twice(plan, err))
+    if (!walk_everything(ret, probe, ruby, gems, err) ||
+        !add_unseen(ret, probe, app_dir, plan, err) || !plan_libraries(ret, probe, plan, err) ||
+        !name_locale_twice(plan, err))
         return false;
     name_gconv(ret);
     return find_loadpath(ret, probe, ruby, plan, err);
@@ -286,13 +231,8 @@ void libs_release(struct libs *libs)
     walk_release(&libs->walk);
     for (size_t i = 0; i < libs->dir_count; i++)
         free(libs->dirs[i]);
-    for (size_t i = 0; i < libs->env_count; i++) {
-        free(libs->env[i].name);
-        free(libs->env[i].value);
-    }
     free(libs->dirs);
-    free(libs->env);
-    free(libs->cafile);
+    extras_release(&libs->extras);
     free(libs->gconv_dir);
     *libs = (struct libs){0};
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bundler/extras.h"
 #include "bundler/walk.h"
 
 struct err;
@@ -15,25 +16,22 @@ struct plan;
 struct probe;
 struct ruby;
 
-struct libs_env {
-    char *name;
-    char *value;
-};
-
 struct libs {
     struct walk walk;
     size_t roots; /* objects of the walk that are no libraries */
     char **dirs;  /* image paths for --library-path, in order */
     size_t dir_count;
-    struct libs_env *env; /* what recipes set for our processes */
-    size_t env_count;
-    char *cafile;    /* image path of the certificates, or NULL */
-    char *gconv_dir; /* image path where the bundled libc's gconv modules are, or would be */
+    struct extras extras; /* what recipes and hidden dependencies add */
+    char *gconv_dir;      /* image path where the bundled libc's gconv modules are, or would be */
 };
 
-/* Walks, applies recipes, adds every library, and finds Ruby's load path block. */
-[[nodiscard]] bool libs_plan(struct libs *ret, const struct probe *probe, struct ruby *ruby,
-                             const struct gems *gems, struct plan *plan, struct err *err);
+/*
+ * Walks, applies recipes (those of app_dir too) and adds what is opened by name, then every
+ * library, and finds Ruby's load path block. After all files of gems and application are planned.
+ */
+[[nodiscard]] bool libs_plan(struct libs *ret, const struct probe *probe, const char *app_dir,
+                             struct ruby *ruby, const struct gems *gems, struct plan *plan,
+                             struct err *err);
 
 /* Adds the loader's hermetic copy under the process name: it becomes the process's comm. */
 [[nodiscard]] bool libs_plan_loader(const struct libs *libs, const char *comm, struct plan *plan,

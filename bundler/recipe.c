@@ -18,27 +18,71 @@ static const cyaml_schema_value_t text_schema = {
     CYAML_FIELD_SEQUENCE_COUNT(label, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, items,       \
                                count, &text_schema, 0, RECIPE_LIST_MAX)
 
+#define TEXT(label, flags, type, member)                                                           \
+    CYAML_FIELD_STRING_PTR(label, CYAML_FLAG_POINTER | (flags), type, member, 1, RECIPE_TEXT_MAX)
+#define OPTIONAL CYAML_FLAG_OPTIONAL
+#define MAPPINGS(label, type, items, count, schema)                                                \
+    CYAML_FIELD_SEQUENCE_COUNT(label, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, items,       \
+                               count, schema, 0, RECIPE_LIST_MAX)
+
 static const cyaml_schema_field_t match_fields[] = {
     TEXTS("soname", struct recipe_match, sonames, soname_count),
+    TEXTS("imports", struct recipe_match, imports, import_count),
     TEXTS("gem", struct recipe_match, gems, gem_count),
-    CYAML_FIELD_STRING_PTR("glibc_below", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-                           struct recipe_match, glibc_below, 1, RECIPE_TEXT_MAX),
+    TEXTS("exists", struct recipe_match, exists, exists_count),
+    TEXT("glibc_below", OPTIONAL, struct recipe_match, glibc_below),
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t directory_fields[] = {
+    TEXT("path", 0, struct recipe_directory, path),
+    TEXT("env", OPTIONAL, struct recipe_directory, env),
+    CYAML_FIELD_BOOL("modules", OPTIONAL, struct recipe_directory, modules),
+    CYAML_FIELD_BOOL("search", OPTIONAL, struct recipe_directory, search),
+    CYAML_FIELD_BOOL("sonames", OPTIONAL, struct recipe_directory, sonames),
+    CYAML_FIELD_BOOL("required", OPTIONAL, struct recipe_directory, required),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t directory_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct recipe_directory, directory_fields)};
+
+static const cyaml_schema_field_t command_fields[] = {
+    TEXTS("run", struct recipe_command, run, run_count),
+    TEXT("output", 0, struct recipe_command, output),
+    TEXTS("remove", struct recipe_command, remove, remove_count),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t command_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct recipe_command, command_fields)};
+
+static const cyaml_schema_field_t fallback_fields[] = {
+    TEXT("env", 0, struct recipe_fallback, env),
+    TEXTS("host", struct recipe_fallback, host, host_count),
+    TEXTS("files", struct recipe_fallback, files, file_count),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t fallback_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct recipe_fallback, fallback_fields)};
+
 static const cyaml_schema_field_t recipe_fields[] = {
-    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct recipe, name, 1, RECIPE_TEXT_MAX),
-    CYAML_FIELD_STRING_PTR("summary", CYAML_FLAG_POINTER, struct recipe, summary, 1,
-                           RECIPE_TEXT_MAX),
-    CYAML_FIELD_BOOL("always", CYAML_FLAG_OPTIONAL, struct recipe, always),
-    CYAML_FIELD_MAPPING_PTR("match", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct recipe, match,
+    TEXT("name", 0, struct recipe, name),
+    TEXT("summary", 0, struct recipe, summary),
+    CYAML_FIELD_BOOL("always", OPTIONAL, struct recipe, always),
+    CYAML_FIELD_BOOL("disabled", OPTIONAL, struct recipe, disabled),
+    CYAML_FIELD_MAPPING_PTR("match", CYAML_FLAG_POINTER | OPTIONAL, struct recipe, match,
                             match_fields),
     TEXTS("libs", struct recipe, libs, lib_count),
     TEXTS("required_libs", struct recipe, required_libs, required_lib_count),
+    TEXTS("host", struct recipe, host, host_count),
     TEXTS("files", struct recipe, files, file_count),
+    TEXTS("required_files", struct recipe, required_files, required_file_count),
+    TEXTS("ignore", struct recipe, ignore, ignore_count),
+    MAPPINGS("directories", struct recipe, directories, directory_count, &directory_schema),
+    MAPPINGS("commands", struct recipe, commands, command_count, &command_schema),
     TEXTS("env", struct recipe, env, env_count),
-    CYAML_FIELD_STRING_PTR("notes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct recipe, notes,
-                           1, RECIPE_TEXT_MAX),
+    MAPPINGS("fallback", struct recipe, fallbacks, fallback_count, &fallback_schema),
+    TEXT("advice", OPTIONAL, struct recipe, advice),
+    TEXT("notes", OPTIONAL, struct recipe, notes),
     CYAML_FIELD_END,
 };
 
@@ -149,71 +193,167 @@ static bool parse_version(const char *text, long *ret_major, long *ret_minor)
     return *end == '\0';
 }
 
-static bool is_file(const char *text)
+static bool has_parent(const char *text)
 {
-    if (text[0] != '/')
-        return false;
     for (const char *part = text; *part != '\0';) {
         size_t len = strcspn(part, "/");
 
         if (len == 2 && part[0] == '.' && part[1] == '.')
-            return false;
+            return true;
         part += len + (part[len] == '/');
+    }
+    return false;
+}
+
+/* The only mark is a ${LIBDIR} in front, which stands for an absolute path. */
+static bool is_path(const char *text)
+{
+    static const char mark[] = "${LIBDIR}";
+
+    if (strncmp(text, mark, sizeof(mark) - 1) == 0)
+        text += sizeof(mark) - 1;
+    return text[0] == '/' && strchr(text, '$') == NULL && !has_parent(text);
+}
+
+static size_t name_length(const char *text)
+{
+    size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
+
+    return isdigit((unsigned char)text[0]) ? 0 : len;
+}
+
+/* NAME=value; the only '$' are those of ${ROOT} and ${LIBDIR} */
+static bool is_assignment(const char *text)
+{
+    size_t len = name_length(text);
+
+    if (len == 0 || text[len] != '=')
+        return false;
+    for (const char *at = strchr(text, '$'); at != NULL; at = strchr(at + 1, '$'))
+        if (strncmp(at, "${ROOT}", strlen("${ROOT}")) != 0 &&
+            strncmp(at, "${LIBDIR}", strlen("${LIBDIR}")) != 0)
+            return false;
+    return true;
+}
+
+/* One list of texts under one key, and what each of them has to be. */
+struct rule {
+    char *const *items;
+    size_t count;
+    const char *key;
+    bool (*holds)(const char *text);
+    const char *want;
+};
+
+static bool is_soname(const char *text)
+{
+    return strchr(text, '/') == NULL;
+}
+
+static bool is_variable(const char *text)
+{
+    size_t len = name_length(text);
+
+    return len > 0 && text[len] == '\0';
+}
+
+static bool is_place(const char *text)
+{
+    return !has_parent(text);
+}
+
+static bool check_rules(const struct rule *rules, size_t count, const char *file, struct err *err)
+{
+    for (size_t r = 0; r < count; r++)
+        for (size_t i = 0; i < rules[r].count; i++)
+            if (rules[r].items[i] != NULL && !rules[r].holds(rules[r].items[i]))
+                return bad_value(err, file, rules[r].key, rules[r].items[i], rules[r].want);
+    return true;
+}
+
+static const char path_wanted[] = "an absolute path without '..'";
+
+static bool check_parts(const struct recipe *recipe, const char *file, struct err *err)
+{
+    for (size_t i = 0; i < recipe->directory_count; i++) {
+        const struct recipe_directory *directory = &recipe->directories[i];
+        const struct rule rules[] = {
+            {&directory->path, 1, "path", is_path, path_wanted},
+            {&directory->env, 1, "env", is_variable, "the name of a variable"},
+        };
+
+        if (!check_rules(rules, 2, file, err))
+            return false;
+    }
+    for (size_t i = 0; i < recipe->command_count; i++) {
+        const struct recipe_command *command = &recipe->commands[i];
+        const struct rule rules[] = {
+            {command->run, command->run_count > 0, "run", is_path, path_wanted},
+            {&command->output, 1, "output", is_path, path_wanted},
+        };
+
+        if (command->run_count == 0)
+            return bad_value(err, file, "run", "", "a command");
+        if (!check_rules(rules, 2, file, err))
+            return false;
+    }
+    for (size_t i = 0; i < recipe->fallback_count; i++) {
+        const struct recipe_fallback *fallback = &recipe->fallbacks[i];
+        const struct rule rules[] = {
+            {&fallback->env, 1, "env", is_variable, "the name of a variable"},
+            {fallback->host, fallback->host_count, "host", is_path, path_wanted},
+            {fallback->files, fallback->file_count, "files", is_path, path_wanted},
+        };
+
+        if (!check_rules(rules, 3, file, err))
+            return false;
     }
     return true;
 }
 
-/* NAME=value; the only '$' is that of ${ROOT} */
-static bool is_assignment(const char *text)
+static bool check_condition(const struct recipe *recipe, const char *file, struct err *err)
 {
-    static const char name_chars[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-    size_t len = strspn(text, name_chars);
+    const struct recipe_match *match = recipe->match;
+    bool is_empty =
+        match != NULL &&
+        match->soname_count + match->gem_count + match->import_count + match->exists_count == 0 &&
+        match->glibc_below == NULL;
+    long major;
+    long minor;
 
-    if (len == 0 || isdigit((unsigned char)text[0]) || text[len] != '=')
-        return false;
-    for (const char *at = strchr(text, '$'); at != NULL; at = strchr(at + 1, '$'))
-        if (strncmp(at, "${ROOT}", strlen("${ROOT}")) != 0)
-            return false;
-    return true;
-}
-
-static bool check_libs(char *const *libs, size_t count, const char *file, const char *key,
-                       struct err *err)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strchr(libs[i], '/') != NULL)
-            return bad_value(err, file, key, libs[i], "a soname");
-    return true;
+    if (recipe->always + recipe->disabled + (match != NULL) != 1 || is_empty) {
+        (void)err_set(err, ERR_INPUT,
+                      "%s: needs either 'always: true' or conditions in 'match' (or 'disabled: "
+                      "true')",
+                      file);
+        return err_id(err, "E-RECIPE");
+    }
+    if (match == NULL)
+        return true;
+    if (match->glibc_below != NULL && !parse_version(match->glibc_below, &major, &minor))
+        return bad_value(err, file, "glibc_below", match->glibc_below, "a version as \"2.34\"");
+    return check_rules(
+        &(struct rule){match->exists, match->exists_count, "exists", is_place, "without '..'"}, 1,
+        file, err);
 }
 
 static bool check_values(const struct recipe *recipe, const char *file, struct err *err)
 {
-    const struct recipe_match *match = recipe->match;
-    long major;
-    long minor;
+    const struct rule rules[] = {
+        {&recipe->name, 1, "name", is_name, "made of a-z, 0-9 and '-'"},
+        {recipe->libs, recipe->lib_count, "libs", is_soname, "a soname"},
+        {recipe->required_libs, recipe->required_lib_count, "required_libs", is_soname, "a soname"},
+        {recipe->host, recipe->host_count, "host", is_soname, "a soname"},
+        {recipe->files, recipe->file_count, "files", is_path, path_wanted},
+        {recipe->required_files, recipe->required_file_count, "required_files", is_path,
+         path_wanted},
+        {recipe->ignore, recipe->ignore_count, "ignore", is_path, path_wanted},
+        {recipe->env, recipe->env_count, "env", is_assignment,
+         "NAME=value with at most ${ROOT} and ${LIBDIR}"},
+    };
 
-    if (!is_name(recipe->name))
-        return bad_value(err, file, "name", recipe->name, "made of a-z, 0-9 and '-'");
-    if (recipe->always == (match != NULL) ||
-        (match != NULL && match->soname_count + match->gem_count == 0 &&
-         match->glibc_below == NULL)) {
-        (void)err_set(err, ERR_INPUT, "%s: needs either 'always: true' or conditions in 'match'",
-                      file);
-        return err_id(err, "E-RECIPE");
-    }
-    if (match != NULL && match->glibc_below != NULL &&
-        !parse_version(match->glibc_below, &major, &minor))
-        return bad_value(err, file, "glibc_below", match->glibc_below, "a version as \"2.34\"");
-    for (size_t i = 0; i < recipe->file_count; i++)
-        if (!is_file(recipe->files[i]))
-            return bad_value(err, file, "files", recipe->files[i], "an absolute path without '..'");
-    for (size_t i = 0; i < recipe->env_count; i++)
-        if (!is_assignment(recipe->env[i]))
-            return bad_value(err, file, "env", recipe->env[i], "NAME=value with at most ${ROOT}");
-    return check_libs(recipe->libs, recipe->lib_count, file, "libs", err) &&
-           check_libs(recipe->required_libs, recipe->required_lib_count, file, "required_libs",
-                      err);
+    return check_rules(rules, sizeof(rules) / sizeof(rules[0]), file, err) &&
+           check_condition(recipe, file, err) && check_parts(recipe, file, err);
 }
 
 bool recipe_load(const char *bytes, size_t len, const char *name, struct recipe **ret,
@@ -265,24 +405,41 @@ static bool any_matches(char *const *patterns, size_t pattern_count, const char 
     return false;
 }
 
+bool recipe_matches_soname(const struct recipe *recipe, const char *soname)
+{
+    return recipe->match != NULL &&
+           any_matches(recipe->match->sonames, recipe->match->soname_count, &soname, 1, true);
+}
+
+static bool any_asked(char *const *items, size_t count, bool (*ask)(const char *, void *),
+                      void *data)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ask != NULL && ask(items[i], data))
+            return true;
+    return false;
+}
+
 bool recipe_matches(const struct recipe *recipe, const struct recipe_context *context)
 {
     const struct recipe_match *match = recipe->match;
     long major = 0;
     long minor = 0;
 
-    if (recipe->always)
-        return true;
+    if (match == NULL)
+        return recipe->always;
     if (match->glibc_below != NULL) {
         if (!parse_version(match->glibc_below, &major, &minor))
             return false;
         if (context->glibc_major > major ||
             (context->glibc_major == major && context->glibc_minor >= minor))
             return false;
-        if (match->soname_count + match->gem_count == 0)
+        if (match->soname_count + match->gem_count + match->import_count + match->exists_count == 0)
             return true;
     }
     return any_matches(match->sonames, match->soname_count, context->sonames, context->soname_count,
                        true) ||
-           any_matches(match->gems, match->gem_count, context->gems, context->gem_count, false);
+           any_matches(match->gems, match->gem_count, context->gems, context->gem_count, false) ||
+           any_asked(match->imports, match->import_count, context->imports, context->data) ||
+           any_asked(match->exists, match->exists_count, context->exists, context->data);
 }

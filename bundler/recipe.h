@@ -1,24 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Recipes: what no walker can see. Libraries that are loaded by name at run time, data files, and
- * the variables that tell a library where they are.
+ * Recipes: what no walker can see. Libraries that are loaded by name at run time, modules, data
+ * files, and the variables that tell a library where they are.
  *
  *     name: openssl                     lower case letters, digits and hyphens
  *     summary: configuration of OpenSSL one line, for people
  *     always: true                      either this ...
- *     match:                            ... or this:
+ *     match:                            ... or one of these:
  *       soname: [libcrypto.so.*]        patterns of fnmatch(3); one that a walked object matches
- *       gem: [ffi]                      or one of these gems
+ *       imports: [iconv_open]           functions; one that a walked object imports
+ *       gem: [ffi]                      one of these gems is locked
+ *       exists: [/etc/x, config/y.yml]  patterns of glob(3); a relative one in the application
  *       glibc_below: "2.34"             and, where given, an older glibc than this
+ *     disabled: true                    instead of both: takes away the tool's recipe of this name
  *     libs: [libidn2.so.0]              sonames to add as a dlopen() would; missing ones are fine
  *     required_libs: [libgcc_s.so.1]    the same, but a missing one is an error
- *     files: [/usr/lib/ssl/openssl.cnf] files and directories that keep their place; missing: fine
+ *     host: ["libGL.so.*"]              libraries that are not packed; the build warns of each
+ *     files: [/etc/fonts]               patterns: files and directories that keep their place
+ *     required_files: [/usr/x.mgc]      the same, but each pattern must find something
+ *     directories:
+ *       - path: ${LIBDIR}/sasl2         pattern; the directories with all they hold
+ *         modules: true                 its shared objects are walked as dlopen()ed ones
+ *         env: SASL_PATH                variable that names them in the image, joined by ':'
+ *         search: true                  a dlopen() finds what is in it by its bare name
+ *         sonames: true                 libraries that its files name are added where they are
+ * there required: true                none is an error, a module that lacks a library too commands:
+ * run on the build machine, without a shell
+ *       - run: [/usr/bin/x, --all]      the program's path may be a pattern
+ *         output: ${LIBDIR}/x.cache     where its standard output stands in the image
+ *         remove: [${LIBDIR}/x/]        texts that are taken out of it
  *     env: ["OPENSSL_CONF=${ROOT}/usr/lib/ssl/openssl.cnf"]
  *                                       for the Ruby process; ${ROOT} is the image's root
+ *     ignore: [${LIBDIR}/krb5/plugins]  directories that are left out on purpose
+ *     fallback:                         the host's, where it has one; else what we packed
+ *       - env: SSL_CERT_FILE            variable that names it, where the user has not set it
+ *         host: [/etc/ssl/cert.pem]     places on the host, the best first
+ *         files: [/etc/ssl/cert.pem]    the first of these that the build machine has is packed
+ *     advice: ...                       what the build tells the user when the recipe applies
  *     notes: ...                        why, and what was measured
  *
- * An unknown key is an error. The only file that reads recipes with libcyaml.
+ * ${LIBDIR} is the real directory of a library that `soname` matched, else that of libc. An unknown
+ * key is an error. The only file that reads recipes with libcyaml.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,25 +57,70 @@ enum {
 struct recipe_match {
     char **sonames;
     size_t soname_count;
+    char **imports;
+    size_t import_count;
     char **gems;
     size_t gem_count;
+    char **exists;
+    size_t exists_count;
     char *glibc_below; /* or NULL */
 };
 
+struct recipe_directory {
+    char *path;
+    char *env; /* or NULL */
+    bool modules;
+    bool search;
+    bool sonames;
+    bool required;
+};
+
+struct recipe_command {
+    char **run;
+    size_t run_count;
+    char *output;
+    char **remove;
+    size_t remove_count;
+};
+
+struct recipe_fallback {
+    char *env;
+    char **host;
+    size_t host_count;
+    char **files;
+    size_t file_count;
+};
+
+/* All paths are absolute and without "..", or begin with ${LIBDIR}; what is optional may be NULL.
+ */
 struct recipe {
     char *name;
     char *summary;
     bool always;
-    struct recipe_match *match; /* NULL exactly where `always` is true */
+    bool disabled;
+    struct recipe_match *match;
     char **libs;
     size_t lib_count;
     char **required_libs;
     size_t required_lib_count;
-    char **files; /* absolute, without ".." */
+    char **host;
+    size_t host_count;
+    char **files;
     size_t file_count;
+    char **required_files;
+    size_t required_file_count;
+    char **ignore;
+    size_t ignore_count;
+    struct recipe_directory *directories;
+    size_t directory_count;
+    struct recipe_command *commands;
+    size_t command_count;
     char **env; /* "NAME=value" */
     size_t env_count;
-    char *notes; /* or NULL */
+    struct recipe_fallback *fallbacks;
+    size_t fallback_count;
+    char *advice;
+    char *notes;
 };
 
 /* name: the file's name, for errors. E-RECIPE names it, and the line where there is one. */
@@ -67,5 +135,10 @@ struct recipe_context {
     size_t gem_count;
     int glibc_major;
     int glibc_minor;
+    /* Asked only by recipes that want to know; both get `data`. */
+    bool (*imports)(const char *symbol, void *data);
+    bool (*exists)(const char *pattern, void *data);
+    void *data;
 };
 bool recipe_matches(const struct recipe *recipe, const struct recipe_context *context);
+bool recipe_matches_soname(const struct recipe *recipe, const char *soname);

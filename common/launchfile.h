@@ -15,13 +15,14 @@
  *     script PATH FILE           repeatable: a start of PATH runs the Ruby script FILE
  *     ruby PATH                  the program that runs scripts
  *     process NAME COMMAND       repeatable: words, split at blanks
- *     env NAME VALUE             repeatable: set where the user has not set it
- *     state CLASS DIR            repeatable: a directory to create below the state directory
- *     cafile PATH                certificates to use where the host has none
- *     locale DIR, gconv DIR      data of the bundled libc
- *     loadpath FILE VADDR SIZE   Ruby's compiled-in load path: object, address (hex), bytes (dec)
- *     loadpath-old DIR           repeatable: its strings, absolute, as they are in the object
- *     loadpath-new DIR           repeatable: what takes their place
+ *     env NAME VALUE             repeatable: set where the user has not set it; ${ROOT} in it is
+ * the image's root state CLASS DIR            repeatable: a directory to create below the state
+ * directory fallback NAME PATH         repeatable: a variable that the user has not set names the
+ * first `host` path that is there, else this one of the image host NAME PATH repeatable: for it, an
+ * absolute path of the host locale DIR, gconv DIR      data of the bundled libc loadpath FILE VADDR
+ * SIZE   Ruby's compiled-in load path: object, address (hex), bytes (dec) loadpath-old DIR
+ * repeatable: its strings, absolute, as they are in the object loadpath-new DIR repeatable: what
+ * takes their place
  *
  * This reader uses no libc: it is also part of the guest object. It changes the text in place.
  */

@@ -17,15 +17,6 @@ static const char *const disturbing_prefixes[] = {"LD_", "RUBY", "GEM_", "BUNDLE
 static const char *const disturbing_names[] = {"GLIBC_TUNABLES", "LOCPATH", "GCONV_PATH", "NLSPATH",
                                                "RUBYGEMS_GEMDEPS"};
 
-/* Where distributions keep the certificates: Debian and Alpine, Red Hat, SUSE, old Alpine. */
-static const char *const host_cafiles[] = {
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/var/lib/ca-certificates/ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-};
-
 static bool is_disturbing(const char *entry)
 {
     size_t len = strcspn(entry, "=");
@@ -135,42 +126,61 @@ static bool prepend_path(const struct bundle *bundle, struct err *err)
     return setenv("PATH", joined, 1) == 0 || err_sys(err, "environment");
 }
 
-/* The host's certificates are kept up to date by the host; ours are better than none. */
-static bool set_cafile(const struct bundle *bundle, struct err *err)
+/* What the host has is kept up to date by the host; ours is better than nothing. */
+static bool set_fallback(const struct bundle *bundle, const struct launchfile_record *fallback,
+                         struct err *err)
 {
-    const struct launchfile_record *record = bundle_find(bundle, "cafile", NULL);
+    const char *name = fallback->fields[1];
     cleanup_free char *ours = NULL;
     const char *chosen = NULL;
 
-    if (record == NULL || getenv("SSL_CERT_FILE") != NULL)
+    if (getenv(name) != NULL)
         return true;
-    for (size_t i = 0; i < sizeof(host_cafiles) / sizeof(host_cafiles[0]) && chosen == NULL; i++) {
-        if (access(host_cafiles[i], R_OK) == 0)
-            chosen = host_cafiles[i];
+    for (size_t i = 0; i < bundle->count && chosen == NULL; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+
+        if (launchfile_is(record, "host", 2) && strcmp(record->fields[1], name) == 0 &&
+            access(record->fields[2], R_OK) == 0)
+            chosen = record->fields[2];
     }
     if (chosen == NULL) {
-        ours = bundle_path(bundle, record->fields[1]);
+        ours = bundle_path(bundle, fallback->fields[2]);
         chosen = ours;
     }
-    if (chosen == NULL || setenv("SSL_CERT_FILE", chosen, 1) != 0)
+    if (chosen == NULL || setenv(name, chosen, 1) != 0)
         return err_sys(err, "environment");
     return true;
 }
 
-/* A value may begin with ${ROOT}: then it is a path in the image. */
+/* The value with the image's root for every ${ROOT}; NULL: out of memory. */
+static char *fill_root(const struct bundle *bundle, const char *value)
+{
+    static const char mark[] = "${ROOT}";
+    size_t root_len = strlen(bundle->root);
+    size_t size = strlen(value) + 1;
+    char *filled;
+    char *end;
+
+    for (const char *at = strstr(value, mark); at != NULL; at = strstr(at + 1, mark))
+        size += root_len;
+    filled = malloc(size);
+    if (filled == NULL)
+        return NULL;
+    end = filled;
+    for (const char *at; (at = strstr(value, mark)) != NULL; value = at + sizeof(mark) - 1) {
+        end = mempcpy(end, value, (size_t)(at - value));
+        end = mempcpy(end, bundle->root, root_len);
+    }
+    memcpy(end, value, strlen(value) + 1);
+    return filled;
+}
+
 static bool set_default(const struct bundle *bundle, const char *name, const char *value,
                         struct err *err)
 {
-    static const char mark[] = "${ROOT}";
-    cleanup_free char *filled = NULL;
-    bool is_path = strncmp(value, mark, sizeof(mark) - 1) == 0;
+    cleanup_free char *filled = fill_root(bundle, value);
 
-    if (asprintf(&filled, "%s%s", is_path ? bundle->root : "",
-                 is_path ? value + sizeof(mark) - 1 : value) < 0) {
-        filled = NULL;
-        return err_sys(err, "environment");
-    }
-    return setenv(name, filled, 0) == 0 || err_sys(err, "environment");
+    return (filled != NULL && setenv(name, filled, 0) == 0) || err_sys(err, "environment");
 }
 
 bool environment_prepare(const struct bundle *bundle, struct err *err)
@@ -185,6 +195,8 @@ bool environment_prepare(const struct bundle *bundle, struct err *err)
         if (launchfile_is(record, "env", 2) &&
             !set_default(bundle, record->fields[1], record->fields[2], err))
             return false;
+        if (launchfile_is(record, "fallback", 2) && !set_fallback(bundle, record, err))
+            return false;
     }
-    return prepend_path(bundle, err) && set_cafile(bundle, err);
+    return prepend_path(bundle, err);
 }

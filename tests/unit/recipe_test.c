@@ -105,8 +105,18 @@ static void conditions_decide(void **state)
 {
     static const char *const sonames[] = {"libcrypto.so.3", "libssl.so.3"};
     static const char *const gems[] = {"puma", "ffi"};
-    const struct recipe_context all = {sonames, 2, gems, 2, 2, 33};
-    const struct recipe_context newer = {sonames, 2, gems, 2, 2, 34};
+    const struct recipe_context all = {.sonames = sonames,
+                                       .soname_count = 2,
+                                       .gems = gems,
+                                       .gem_count = 2,
+                                       .glibc_major = 2,
+                                       .glibc_minor = 33};
+    const struct recipe_context newer = {.sonames = sonames,
+                                         .soname_count = 2,
+                                         .gems = gems,
+                                         .gem_count = 2,
+                                         .glibc_major = 2,
+                                         .glibc_minor = 34};
     const struct recipe_context none = {.glibc_major = 2, .glibc_minor = 31};
     struct recipe *recipe = load(every_key);
 

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `rucksack recipes list|show NAME|check [FILE...]`: the recipes that a build here would use, the
+ * tool's own and those in the directory `recipes`, and whether files are recipes.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundler/asset.h"
+#include "bundler/command.h"
+#include "bundler/cookbook.h"
+#include "bundler/jdoc.h"
+#include "bundler/recipe.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/text.h"
+
+enum { OPERANDS_MAX = COOKBOOK_MAX };
+
+struct recipes_options {
+    bool json;
+};
+
+static const struct option_entry options[] = {
+    {"json", 0, OPTION_FLAG, offsetof(struct recipes_options, json), NULL,
+     "list: one JSON document on stdout"},
+    {.type = OPTION_END},
+};
+
+static void print_list(const struct cookbook *cookbook)
+{
+    for (size_t i = 0; i < cookbook->count; i++) {
+        const struct cookbook_entry *entry = &cookbook->entries[i];
+        cleanup_free char *summary = text_visible(entry->recipe->summary);
+        cleanup_free char *origin = text_visible(entry->origin != NULL ? entry->origin : "");
+
+        printf("%-18s %s%s%s%s\n", entry->recipe->name,
+               entry->recipe->disabled ? "disabled" : summary, origin[0] != '\0' ? " (" : "",
+               origin, origin[0] != '\0' ? ")" : "");
+    }
+}
+
+static void set_texts(struct jdoc *object, const char *key, char *const *items, size_t count)
+{
+    struct jdoc *list = jdoc_array();
+
+    for (size_t i = 0; i < count; i++)
+        jdoc_push_text(list, items[i]);
+    jdoc_set(object, key, list);
+}
+
+static struct jdoc *describe(const struct cookbook_entry *entry)
+{
+    const struct recipe *recipe = entry->recipe;
+    struct jdoc *object = jdoc_object();
+
+    jdoc_set_text(object, "name", recipe->name);
+    jdoc_set_text(object, "summary", recipe->summary);
+    jdoc_set_text(object, "file", entry->origin);
+    jdoc_set_bool(object, "always", recipe->always);
+    jdoc_set_bool(object, "disabled", recipe->disabled);
+    if (recipe->match != NULL) {
+        const struct recipe_match *match = recipe->match;
+        struct jdoc *conditions = jdoc_object();
+
+        set_texts(conditions, "soname", match->sonames, match->soname_count);
+        set_texts(conditions, "imports", match->imports, match->import_count);
+        set_texts(conditions, "gem", match->gems, match->gem_count);
+        set_texts(conditions, "exists", match->exists, match->exists_count);
+        jdoc_set_text(conditions, "glibc_below", match->glibc_below);
+        jdoc_set(object, "match", conditions);
+    }
+    return object;
+}
+
+static void print_json(const struct cookbook *cookbook)
+{
+    struct jdoc *list = jdoc_array();
+    cleanup_free char *text = NULL;
+
+    for (size_t i = 0; i < cookbook->count; i++)
+        jdoc_push(list, describe(&cookbook->entries[i]));
+    text = jdoc_format(list);
+    fputs(text, stdout);
+    jdoc_free(list);
+}
+
+/* The text as its author wrote it: comments and notes are for people. */
+static bool show(const struct cookbook *cookbook, const char *name, struct err *err)
+{
+    const struct cookbook_entry *entry = cookbook_find(cookbook, name);
+    cleanup_free char *bytes = NULL;
+    struct asset asset;
+    size_t size;
+
+    if (entry == NULL) {
+        (void)err_set(err, ERR_INPUT, "there is no recipe '%.100s'", name);
+        (void)err_id(err, "E-RECIPE");
+        return err_hint(err, "see which there are: rucksack recipes list");
+    }
+    if (entry->origin != NULL) {
+        if (!fs_read_file(entry->origin, RECIPE_MAX, &bytes, &size, err))
+            return err_id(err, "E-READ");
+        (void)fwrite(bytes, 1, size, stdout);
+        return true;
+    }
+    for (size_t i = 0; (asset = asset_recipe(i)).name != NULL; i++) {
+        size_t len = strlen(name);
+
+        if (strncmp(asset.name, name, len) == 0 && strcmp(asset.name + len, ".yml") == 0)
+            (void)fwrite(asset.data, 1, asset.size, stdout);
+    }
+    return true;
+}
+
+static bool check(const char *const *files, struct err *err)
+{
+    for (; *files != NULL; files++) {
+        struct recipe *recipe = NULL;
+        cleanup_free char *name = text_visible(*files);
+
+        if (!cookbook_read(*files, &recipe, err))
+            return false;
+        printf("%s: ok\n", name);
+        recipe_free(recipe);
+    }
+    return true;
+}
+
+/* Without files: those of this directory, which cookbook_load() has read. */
+static void print_checked(const struct cookbook *cookbook)
+{
+    for (size_t i = 0; i < cookbook->count; i++) {
+        if (cookbook->entries[i].origin != NULL) {
+            cleanup_free char *name = text_visible(cookbook->entries[i].origin);
+
+            printf("%s: ok\n", name);
+        }
+    }
+}
+
+static bool run_on(const struct cookbook *cookbook, const struct command_args *args,
+                   struct err *err)
+{
+    const struct recipes_options *given = args->options;
+    const char *what = args->operands[0];
+
+    if (strcmp(what, "show") == 0) {
+        if (args->operand_count != 2)
+            return err_set(err, ERR_USAGE, "recipes show: needs one NAME");
+        return show(cookbook, args->operands[1], err);
+    }
+    if (strcmp(what, "check") == 0) {
+        print_checked(cookbook);
+        return true;
+    }
+    if (args->operand_count != 1)
+        return err_set(err, ERR_USAGE, "recipes list: too many operands");
+    if (given->json)
+        print_json(cookbook);
+    else
+        print_list(cookbook);
+    return true;
+}
+
+static bool run(const struct command_args *args, struct err *err)
+{
+    const char *what = args->operands[0];
+    struct cookbook cookbook;
+    bool ok;
+
+    if (strcmp(what, "list") != 0 && strcmp(what, "show") != 0 && strcmp(what, "check") != 0) {
+        (void)err_set(err, ERR_USAGE, "recipes: unknown word '%.100s'", what);
+        return err_hint(err, "there are: list, show NAME, check [FILE...]");
+    }
+    if (strcmp(what, "check") == 0 && args->operand_count > 1)
+        return check(args->operands + 1, err);
+    ok = cookbook_load(&cookbook, ".", err) && run_on(&cookbook, args, err);
+    cookbook_release(&cookbook);
+    return ok;
+}
+
+const struct command cmd_recipes = {
+    .name = "recipes",
+    .summary = "list, show or check what is packed beside the libraries",
+    .operands = "list|show NAME|check [FILE...]",
+    .operands_min = 1,
+    .operands_max = OPERANDS_MAX,
+    .options = options,
+    .options_size = sizeof(struct recipes_options),
+    .examples = "  rucksack recipes list\n"
+                "  rucksack recipes show openssl\n"
+                "  rucksack recipes check recipes/mine.yml\n",
+    .run = run,
+};
