@@ -45,12 +45,11 @@ char *search_expand(const struct loader *loader, const char *origin, const char 
         const char *value;
     } tokens[] = {{"ORIGIN", origin}, {"LIB", loader->lib}, {"PLATFORM", loader->platform}};
     cleanup_free char *source = xstrndup(text, size);
-    cleanup_free char *result = NULL;
+    cleanup_free char *result = xstrdup("");
     size_t len = 0;
 
     if (strchr(source, '$') == NULL)
         return steal_ptr(&source);
-    result = xstrdup("");
     for (const char *at = source; *at != '\0';) {
         size_t skip = 0;
 
