@@ -38,7 +38,8 @@ static void append(char **text, size_t *len, const char *part, size_t part_len)
     (*text)[*len] = '\0';
 }
 
-char *search_expand(const struct loader *loader, const char *origin, const char *text, size_t size)
+static char *expand_tokens(const struct loader *loader, const char *origin, const char *text,
+                           size_t size)
 {
     const struct {
         const char *name;
@@ -48,8 +49,6 @@ char *search_expand(const struct loader *loader, const char *origin, const char 
     cleanup_free char *result = xstrdup("");
     size_t len = 0;
 
-    if (strchr(source, '$') == NULL)
-        return steal_ptr(&source);
     for (const char *at = source; *at != '\0';) {
         size_t skip = 0;
 
@@ -66,6 +65,12 @@ char *search_expand(const struct loader *loader, const char *origin, const char 
         at += skip > 0 ? skip : 1;
     }
     return steal_ptr(&result);
+}
+
+char *search_expand(const struct loader *loader, const char *origin, const char *text, size_t size)
+{
+    return memchr(text, '$', size) == NULL ? xstrndup(text, size)
+                                           : expand_tokens(loader, origin, text, size);
 }
 
 void search_release(struct search *search)
