@@ -78,6 +78,8 @@ static void note_missing(struct job *job, const struct process *process)
         const struct process_missing *missing = &process->missing[i];
         struct err err = {0};
 
+        if (missing->is_optional)
+            continue;
         (void)err_set(&err, ERR_INPUT, "'%s', needed by '%s', was not found (tried %s)",
                       missing->name, process->maps[missing->from].path,
                       missing->tried[0] == '\0' ? "nothing" : missing->tried);
@@ -154,7 +156,8 @@ static void print_below(struct tree *tree, size_t map, int depth)
         cleanup_free char *name = text_visible(process->missing[i].name);
 
         if (process->missing[i].from == map)
-            printf("%*s%s => not found\n", 2 * depth, "", name);
+            printf("%*s%s => not found%s\n", 2 * depth, "", name,
+                   process->missing[i].is_optional ? " (may be missing)" : "");
     }
 }
 
@@ -261,6 +264,7 @@ static struct jdoc *json_missing(const struct job *job, const struct process *pr
         jdoc_set_text(object, "from", from);
         jdoc_set_text(object, "name", missing->name);
         jdoc_set_text(object, "tried", missing->tried);
+        jdoc_set_bool(object, "optional", missing->is_optional);
         jdoc_push(list, object);
     }
     return list;
