@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-unit check-cli check-e2e check-storm check-asan check-layers
-#          check-headers check-format format lint fuzz install clean
+# Targets: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan
+#          check-layers check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -38,8 +38,8 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
 include tests/fuzz/fuzz.mk
 
-.PHONY: all check check-unit check-cli check-e2e check-storm check-asan sanitized check-layers \
-        check-headers check-format format lint install clean
+.PHONY: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan \
+        sanitized check-layers check-headers check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1
 
 $(BUILD)/tool/%.o: %.c Makefile
@@ -75,7 +75,7 @@ $(BUILD)/suite/%: tests/runtime/%.c
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
 STUB_TESTS := $(wildcard tests/stub/*.bats tests/runtime/*.bats)
 CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS)
-E2E_TESTS := $(wildcard tests/e2e/*.bats)
+E2E_TESTS := $(wildcard tests/walker/*.bats tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
@@ -94,6 +94,10 @@ check-e2e: all $(SUITE)
 # Many starts and kills: minutes. STARTS and KILLS say how many.
 check-storm: all $(SUITE)
 	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/runtime/storm
+
+# Every object of this machine and of the roots against their loaders: minutes.
+check-walker-full: all
+	WALKER_FILES=0 $(PROVE) tests/walker/walker.bats
 
 # The stub as an ordinary dynamic program. glibc cannot do without some calls that musl never makes:
 # without the tests that take them away.

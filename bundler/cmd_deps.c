@@ -78,6 +78,8 @@ static void note_missing(struct job *job, const struct process *process)
         const struct process_missing *missing = &process->missing[i];
         struct err err = {0};
 
+        if (missing->is_optional)
+            continue;
         (void)err_set(&err, ERR_INPUT, "'%s', needed by '%s', was not found (tried %s)",
                       missing->name, process->maps[missing->from].path,
                       missing->tried[0] == '\0' ? "nothing" : missing->tried);
@@ -117,7 +119,11 @@ static char *absolute(const struct job *job, const char *path)
 {
     while (strncmp(path, "./", 2) == 0)
         path += 2;
-    return path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", job->cwd, path);
+    if (path[0] == '/')
+        return xstrdup(path);
+    if (path[0] == '\0' || strcmp(path, ".") == 0)
+        return xstrdup(job->cwd);
+    return xasprintf("%s/%s", job->cwd, path);
 }
 
 struct tree {
@@ -150,7 +156,8 @@ static void print_below(struct tree *tree, size_t map, int depth)
         cleanup_free char *name = text_visible(process->missing[i].name);
 
         if (process->missing[i].from == map)
-            printf("%*s%s => not found\n", 2 * depth, "", name);
+            printf("%*s%s => not found%s\n", 2 * depth, "", name,
+                   process->missing[i].is_optional ? " (may be missing)" : "");
     }
 }
 
@@ -257,6 +264,7 @@ static struct jdoc *json_missing(const struct job *job, const struct process *pr
         jdoc_set_text(object, "from", from);
         jdoc_set_text(object, "name", missing->name);
         jdoc_set_text(object, "tried", missing->tried);
+        jdoc_set_bool(object, "optional", missing->is_optional);
         jdoc_push(list, object);
     }
     return list;
@@ -337,8 +345,14 @@ static void check(struct job *job, const struct elf *elf, const struct process *
     note(job, &err);
 }
 
+static void leave_out(struct job *job, const struct err *why)
+{
+    if (job->left_out++ == 0)
+        job->why_left = *why;
+}
+
 /* False: the run cannot go on. What is wrong with the file is noted. */
-static bool visit_elf(struct job *job, const struct elf *elf, struct err *err)
+static bool visit_elf(struct job *job, const struct elf *elf, bool is_named, struct err *err)
 {
     cleanup_with(process_release) struct process process = {0};
     const struct loader *loader = NULL;
@@ -350,11 +364,12 @@ static bool visit_elf(struct job *job, const struct elf *elf, struct err *err)
     ok = deps_load(job->deps, elf, &process, &loader, &why);
     if (job->given->check && loader != NULL)
         check(job, elf, ok ? &process : NULL, loader);
-    if (!ok) {
-        if (!job->given->check || loader == NULL)
-            note(job, &why);
+    if (!ok && loader == NULL && !is_named)
+        leave_out(job, &why);
+    else if (!ok && (!job->given->check || loader == NULL))
+        note(job, &why);
+    if (!ok)
         return true;
-    }
     if (!job->given->check)
         note_missing(job, &process);
     return show(job, elf, &process, loader, err);
@@ -368,14 +383,14 @@ static bool visit_file(struct job *job, const char *path, bool is_named, struct 
     if (!is_named && !elf_is_elf(path))
         return true;
     if (deps_read(job->deps, path, &elf, &why) && (elf->has_dynamic || is_named))
-        return visit_elf(job, elf, err);
+        return visit_elf(job, elf, is_named, err);
     if (is_named) {
         *err = why;
         return false;
     }
     /* Debug files, object files and static programs of a directory load nothing. */
-    if (why.kind != ERR_NONE && job->left_out++ == 0)
-        job->why_left = why;
+    if (why.kind != ERR_NONE)
+        leave_out(job, &why);
     return true;
 }
 
@@ -419,6 +434,7 @@ static void report(const struct job *job)
 {
     const struct report report = {0};
 
+    fflush(stdout);
     if (job->left_out > 0) {
         cleanup_free char *text =
             xasprintf("%zu files; the first: %s", job->left_out, job->why_left.msg);
@@ -441,7 +457,9 @@ static bool finish(struct job *job, struct err *err)
     if (job->first.kind == ERR_NONE)
         return true;
     *err = job->first;
-    return job->more == 0 || err_wrap(err, "%zu findings, the first", job->more + 1);
+    if (job->more > 0)
+        (void)err_wrap(err, "%zu findings, the first", job->more + 1);
+    return false;
 }
 
 static bool run(const struct command_args *args, struct err *err)

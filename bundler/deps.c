@@ -162,9 +162,8 @@ bool deps_load(struct deps *deps, const struct elf *elf, struct process *process
 {
     const struct known *known;
 
-    if (!loader_for(deps, elf, &known, err) ||
-        !load_program(&known->context, process, elf, NULL, err))
+    if (!loader_for(deps, elf, &known, err))
         return false;
     *ret_loader = &known->loader;
-    return true;
+    return load_program(&known->context, process, elf, NULL, err);
 }

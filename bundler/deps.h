@@ -33,7 +33,7 @@ bool deps_is_static(const struct elf *elf);
 /*
  * Loads it into an empty process; what is not found is noted there. A library is taken as the main
  * program of "ld.so FILE", by the usual loader of its machine and C library. E-LIBC when that is
- * not here, E-ELF for damage on the way. *ret_loader lives as long as deps.
+ * not here, E-ELF for damage on the way, when *ret_loader is set, too; it lives as long as deps.
  */
 [[nodiscard]] bool deps_load(struct deps *deps, const struct elf *elf, struct process *process,
                              const struct loader **ret_loader, struct err *err);

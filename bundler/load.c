@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/load.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -207,8 +208,12 @@ static bool find_new(struct load *load, size_t from, const char *name, bool is_o
     if (!search_run(&search, err) ||
         (search.path != NULL && !map_found(load, &search, (long)from, asker->owner, ret, err)))
         ok = false;
-    else if (search.path == NULL && !is_optional)
-        process_add_missing(load->process, from, name, names_join(&search.tried, ", "));
+    else if (search.path == NULL)
+        process_add_missing(load->process,
+                            &(struct process_missing){.from = from,
+                                                      .name = (char *)(uintptr_t)name,
+                                                      .tried = names_join(&search.tried, ", "),
+                                                      .is_optional = is_optional});
     ret_edge->found = search.found;
     ret_edge->via = search.via;
     return ok;

@@ -32,12 +32,12 @@ void process_add_edge(struct process *process, const struct process_edge *edge)
     process->edges[process->edge_count++].name = xstrdup(edge->name);
 }
 
-void process_add_missing(struct process *process, size_t from, const char *name, char *tried)
+void process_add_missing(struct process *process, const struct process_missing *missing)
 {
     process->missing = xgrow(process->missing, &process->missing_capacity, process->missing_count,
                              sizeof(*process->missing));
-    process->missing[process->missing_count++] =
-        (struct process_missing){.from = from, .name = xstrdup(name), .tried = tried};
+    process->missing[process->missing_count] = *missing;
+    process->missing[process->missing_count++].name = xstrdup(missing->name);
 }
 
 long process_find_file(const struct process *process, const struct elf *elf)

@@ -39,7 +39,8 @@ struct process_edge {
 struct process_missing {
     size_t from;
     char *name;
-    char *tried; /* every path, in order */
+    char *tried;      /* every path, in order */
+    bool is_optional; /* DT_AUXILIARY: the process starts without it */
 };
 
 struct process {
@@ -66,8 +67,8 @@ struct process {
 struct map *process_add(struct process *process, const struct elf *elf, const char *path,
                         const char *origin);
 void process_add_edge(struct process *process, const struct process_edge *edge); /* copies name */
-void process_add_missing(struct process *process, size_t from, const char *name,
-                         char *tried); /* takes tried */
+/* Takes tried, copies name. */
+void process_add_missing(struct process *process, const struct process_missing *missing);
 
 /* The map of a file, however it was opened; the main program is never compared. */
 long process_find_file(const struct process *process, const struct elf *elf);

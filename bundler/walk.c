@@ -193,7 +193,8 @@ static void take_load(struct walk *walk, const struct process *process, size_t f
     for (size_t i = first_edge; i < process->edge_count; i++)
         take_edge(walk, process, &process->edges[i]);
     for (size_t i = 0; i < process->missing_count; i++)
-        take_missing(state, process, &process->missing[i]);
+        if (!process->missing[i].is_optional)
+            take_missing(state, process, &process->missing[i]);
 }
 
 static bool start_process(struct walk *walk, struct process *process, const struct elf *elf,

@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The walk against the loader: of this machine, and of newer releases in their own roots. A fixed
+# choice of objects; WALKER_FILES=0 (make check-walker-full) takes all.
+
+bats_require_minimum_version 1.5.0
+
+load ../e2e/lib
+
+setup() {
+    [ "$(uname -m)" = x86_64 ] || skip "reads headers of x86-64 only"
+    files=${WALKER_FILES:-300}
+    compare=$BATS_TEST_DIRNAME/compare
+}
+
+teardown() {
+    drop_roots
+}
+
+# Nothing of ours belongs into the roots but the program itself.
+prepare_root() {
+    cp "$rucksack" "$1/rucksack"
+}
+
+# Something was compared, and all of it is as the loader.
+all_same() {
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ ${lines[-1]} =~ ^[1-9][0-9]*" of "[1-9][0-9]*" objects: "[1-9][0-9]*" as the loader, 0 different, "[0-9]+" without an answer"$ ]]
+}
+
+compare_in_root() {
+    [ "$(id -u)" -eq 0 ] || skip "needs root"
+    make_debian_root "$1" "$BATS_TEST_TMPDIR/root"
+    run "$compare" /rucksack --files "$files" --root "$BATS_TEST_TMPDIR/root"
+    all_same
+}
+
+@test "objects of this machine are walked as its loader loads them" {
+    run "$compare" "$rucksack" --files "$files" /usr/bin /usr/sbin /usr/lib
+    all_same
+}
+
+@test "the same with a library path that hides some libraries" {
+    mkdir "$BATS_TEST_TMPDIR/first"
+    for name in libz.so.1 libm.so.6 libselinux.so.1 libgcc_s.so.1; do
+        path=$("$rucksack" deps --list /usr/bin | grep "/$name\$" | head -1)
+        [ -z "$path" ] || cp -L "$path" "$BATS_TEST_TMPDIR/first/"
+    done
+    [ -n "$(ls "$BATS_TEST_TMPDIR/first")" ]
+    run "$compare" "$rucksack" --files "$files" --library-path "$BATS_TEST_TMPDIR/first" /usr/bin
+    all_same
+}
+
+@test "objects of trixie are walked as trixie's loader loads them" {
+    compare_in_root trixie
+}
+
+@test "objects of sid are walked as sid's loader loads them" {
+    compare_in_root sid
+}
+
+@test "the comparison finds a difference" {
+    # a program that says less than it should
+    cat >"$BATS_TEST_TMPDIR/less" <<'END'
+#!/bin/sh
+"$RUCKSACK_REAL" "$@" | head -n 2
+END
+    sed -i "s|\"\$RUCKSACK_REAL\"|'$rucksack'|" "$BATS_TEST_TMPDIR/less"
+    chmod +x "$BATS_TEST_TMPDIR/less"
+    run "$compare" "$BATS_TEST_TMPDIR/less" --files 20 /usr/bin
+    [ "$status" -eq 1 ]
+    [[ ${lines[-1]} != *" 0 different"* ]]
+}
