@@ -20,6 +20,7 @@
 #include "bundler/libs.h"
 #include "bundler/linkage.h"
 #include "bundler/manifest.h"
+#include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/report.h"
@@ -41,6 +42,7 @@ struct build {
     struct ruby ruby;
     struct gems gems;
     struct libs libs;
+    struct linkage linkage;
     struct closure closure;
     char *output;
 };
@@ -48,6 +50,7 @@ struct build {
 static void build_release(struct build *build)
 {
     closure_release(&build->closure);
+    linkage_release(&build->linkage);
     libs_release(&build->libs);
     gems_release(&build->gems);
     ruby_release(&build->ruby);
@@ -132,15 +135,12 @@ static bool check_closure(struct build *build, struct err *err)
         .dirs = (const char *const *)build->libs.dirs,
         .dir_count = build->libs.dir_count,
     };
-    struct linkage linkage;
 
-    if (!linkage_check(&linkage, &build->libs.walk, err))
+    if (!linkage_check(&build->linkage, &build->libs.walk, err) ||
+        !closure_settle(&build->closure, &input, &build->plan, err))
         return false;
-    for (size_t i = 0; i < linkage.count; i++)
-        report_phase(&build->report, "warning", linkage.warnings[i], NULL);
-    linkage_release(&linkage);
-    if (!closure_settle(&build->closure, &input, &build->plan, err))
-        return false;
+    for (size_t i = 0; i < build->linkage.count; i++)
+        report_phase(&build->report, "warning", build->linkage.warnings[i], NULL);
     for (size_t i = 0; i < build->closure.warning_count; i++)
         report_phase(&build->report, "warning", build->closure.warnings[i], NULL);
     return true;
@@ -270,10 +270,35 @@ static bool plan_runtime(struct build *build, struct err *err)
 
 static bool plan_manifest(struct build *build, struct err *err)
 {
-    struct manifest_input input = {&build->app, &build->probe, &build->gems, &build->libs.walk,
-                                   &build->plan};
-    cleanup_free char *text = manifest_text(&input);
+    const struct walk *walk = &build->libs.walk;
+    size_t count = build->linkage.count + build->closure.warning_count;
+    struct owner *owners = xcalloc(walk->count, sizeof(*owners));
+    const char **paths = xcalloc(walk->count, sizeof(*paths));
+    const char **warnings = xcalloc(count, sizeof(*warnings));
+    struct manifest_input input = {
+        .app = &build->app,
+        .probe = &build->probe,
+        .gems = &build->gems,
+        .walk = walk,
+        .owners = owners,
+        .closure = &build->closure,
+        .warnings = warnings,
+        .warning_count = count,
+        .plan = &build->plan,
+    };
+    cleanup_free char *text = NULL;
 
+    for (size_t i = 0; i < walk->count; i++)
+        paths[i] = walk->objects[i].path;
+    for (size_t i = 0; i < count; i++)
+        warnings[i] = i < build->linkage.count ? build->linkage.warnings[i]
+                                               : build->closure.warnings[i - build->linkage.count];
+    owner_find(owners, paths, walk->count, "");
+    text = manifest_text(&input);
+    owner_release(owners, walk->count);
+    free(owners);
+    free(paths);
+    free(warnings);
     return plan_add_data(&build->plan, FORMAT_MANIFEST, 0644, text, strlen(text), ours("manifest"),
                          err);
 }

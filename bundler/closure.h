@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The closure in the image: where each object of the walk stands there, and whether the loader finds
- * the same ones in the bundle as it did on this machine.
+ * The closure in the image: where each object of the walk stands there, and whether the loader
+ * finds the same ones in the bundle as it did on this machine.
  *
  * On this machine an object's own search path comes before the system's libraries; in the bundle
  * the library path comes in between (ld.so(8): DT_RPATH, --library-path, DT_RUNPATH). So for every

@@ -6,14 +6,28 @@
 #include <sys/stat.h>
 
 #include "bundler/app.h"
+#include "bundler/closure.h"
+#include "bundler/demand.h"
 #include "bundler/gems.h"
 #include "bundler/jdoc.h"
+#include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/walk.h"
+#include "common/cleanup.h"
 #include "common/format.h"
+#include "common/xalloc.h"
 
-static struct jdoc *ruby_of(const struct probe *probe)
+static void set_owner(struct jdoc *object, const struct owner *owner)
+{
+    if (owner->package != NULL)
+        jdoc_set_text(object, "package", owner->package);
+    if (owner->version != NULL)
+        jdoc_set_text(object, "package_version", owner->version);
+}
+
+/* The main program of the walk is Ruby. */
+static struct jdoc *ruby_of(const struct probe *probe, const struct owner *owner)
 {
     struct jdoc *ruby = jdoc_object();
 
@@ -21,6 +35,7 @@ static struct jdoc *ruby_of(const struct probe *probe)
     jdoc_set_text(ruby, "platform", probe->ruby.platform);
     jdoc_set_text(ruby, "source", probe->ruby.program);
     jdoc_set_text(ruby, "bundler", probe->bundler_version);
+    set_owner(ruby, owner);
     return ruby;
 }
 
@@ -41,8 +56,9 @@ static struct jdoc *gems_of(const struct probe *probe, const struct gems *gems)
     return list;
 }
 
-static struct jdoc *libraries_of(const struct walk *walk)
+static struct jdoc *libraries_of(const struct manifest_input *input)
 {
+    const struct walk *walk = input->walk;
     struct jdoc *list = jdoc_array();
 
     for (size_t i = 0; i < walk->count; i++) {
@@ -57,9 +73,68 @@ static struct jdoc *libraries_of(const struct walk *walk)
         jdoc_set_text(library, "path", object->path);
         jdoc_set_text(library, "reason", object->reason);
         jdoc_set_number(library, "bytes", stat(object->path, &st) == 0 ? st.st_size : 0);
+        set_owner(library, &input->owners[i]);
         jdoc_push(list, library);
     }
     return list;
+}
+
+/* Image paths of objects that are not, byte for byte, what their package installed. */
+static struct jdoc *edited_of(const struct closure *closure)
+{
+    struct jdoc *list = jdoc_array();
+
+    for (size_t i = 0; i < closure->object_count; i++)
+        if (closure->is_edited[i])
+            jdoc_push_text(list, closure->images[i]);
+    return list;
+}
+
+static struct jdoc *warnings_of(const struct manifest_input *input)
+{
+    struct jdoc *list = jdoc_array();
+
+    for (size_t i = 0; i < input->warning_count; i++)
+        jdoc_push_text(list, input->warnings[i]);
+    return list;
+}
+
+/* The most that any object asks for, and the first one that does. */
+static struct jdoc *requires_of(const struct walk *walk)
+{
+    struct jdoc *requires = jdoc_object();
+    struct demand most = {0};
+    const char *cpu_of = NULL;
+    const char *linux_of = NULL;
+
+    for (size_t i = 0; i < walk->count; i++) {
+        const struct elf *elf = walk_elf(walk, i);
+        struct demand demand = elf == NULL ? (struct demand){0} : demand_of(elf);
+
+        if (demand.cpu_level > most.cpu_level) {
+            most.cpu_level = demand.cpu_level;
+            cpu_of = walk->objects[i].path;
+        }
+        if (demand.linux_version > most.linux_version) {
+            most.linux_version = demand.linux_version;
+            linux_of = walk->objects[i].path;
+        }
+    }
+    if (most.cpu_level > 1) {
+        cleanup_free char *level = xasprintf("x86-64-v%u", most.cpu_level);
+
+        jdoc_set_text(requires, "cpu", level);
+        jdoc_set_text(requires, "cpu_of", cpu_of);
+    }
+    if (linux_of != NULL) {
+        cleanup_free char *version =
+            xasprintf("%u.%u.%u", most.linux_version >> 16, most.linux_version >> 8 & 0xff,
+                      most.linux_version & 0xff);
+
+        jdoc_set_text(requires, "linux", version);
+        jdoc_set_text(requires, "linux_of", linux_of);
+    }
+    return requires;
 }
 
 static struct jdoc *processes_of(const struct app *app)
@@ -107,9 +182,12 @@ char *manifest_text(const struct manifest_input *input)
     jdoc_set_text(root, "name", input->app->name);
     jdoc_set_text(root, "version", "");
     jdoc_set_text(root, "kind", "app");
-    jdoc_set(root, "ruby", ruby_of(input->probe));
+    jdoc_set(root, "ruby", ruby_of(input->probe, &input->owners[0]));
     jdoc_set(root, "gems", gems_of(input->probe, input->gems));
-    jdoc_set(root, "libraries", libraries_of(input->walk));
+    jdoc_set(root, "libraries", libraries_of(input));
+    jdoc_set(root, "requires", requires_of(input->walk));
+    jdoc_set(root, "edited", edited_of(input->closure));
+    jdoc_set(root, "warnings", warnings_of(input));
     jdoc_set(root, "processes", processes_of(input->app));
     jdoc_set(root, "state", state_of(input->app));
     jdoc_set(root, "parts", parts_of(input->plan));

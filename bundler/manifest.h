@@ -7,7 +7,9 @@
 #include <stddef.h>
 
 struct app;
+struct closure;
 struct gems;
+struct owner;
 struct plan;
 struct probe;
 struct walk;
@@ -17,6 +19,10 @@ struct manifest_input {
     const struct probe *probe;
     const struct gems *gems;
     const struct walk *walk;
+    const struct owner *owners; /* by object of the walk */
+    const struct closure *closure;
+    const char *const *warnings; /* what the build found, one line each */
+    size_t warning_count;
     const struct plan *plan; /* complete but for the manifest */
 };
 

@@ -186,3 +186,58 @@ only_ours() {
     only_ours
     grep -q '/private/libsqlite3.so.0' <<<"$output"
 }
+
+@test "inspect says what was edited, which CPU and kernel the objects ask for, and whose they are" {
+    mkdir -p "$opt"
+    echo 'int fast(void) { return 1; }' >fast.c
+    cc -shared -fPIC -nostdlib -Wl,-z,x86-64-v3 -Wl,-soname,libfast.so -o "$opt/libfast.so" fast.c
+    each_extension patchelf --add-needed libfast.so
+    each_extension patchelf --set-rpath "$opt" # by itself: both at once give a wrong path
+    build_app
+    run "$rucksack" inspect "$bundle"
+    [[ $output == *"requires   a CPU of x86-64-v3 for $opt/libfast.so, Linux "[2-9]* ]]
+    [[ $output == *"edited     gems/"*"/sqlite3_native.so"* ]]
+    "$rucksack" inspect --json "$bundle" >document
+    ruby -rjson -e '
+        it = JSON.parse(File.read("document"))
+        abort "cpu" unless it["requires"]["cpu"] == "x86-64-v3"
+        abort "linux" unless it["requires"]["linux"] =~ /\A\d+\.\d+\.\d+\z/
+        abort "edited" unless it["edited"].all? { |path| path.end_with?("/sqlite3_native.so") }
+        abort "warnings" unless it["warnings"] == []
+        fast = it["libraries"].find { |library| library["name"] == "libfast.so" }
+        abort "owner of nothing" if fast.key?("package")
+        exit unless File.directory?("/var/lib/dpkg/info")
+        libc = it["libraries"].find { |library| library["name"] == "libc.so.6" }
+        abort "owner" unless libc["package"].start_with?("libc6")
+        version = IO.popen(["dpkg-query", "-W", "-f", "${Version}", libc["package"]], &:read)
+        abort "version" unless libc["package_version"] == version'
+    [[ $output == *"libc.so.6 "*" (libc"* ]]
+}
+
+@test "an extension for a library version that is not here: E-VERSION names both sides" {
+    mkdir -p "$opt"
+    echo 'V1 { global: f; }; V2 { } V1;' >v.map
+    echo 'int f(void) { return 1; }' >f.c
+    cc -shared -fPIC -nostdlib -Wl,--version-script=v.map -Wl,-soname,libf.so -o "$opt/libf.so" f.c
+    echo 'int f(void); void Init_sqlite3_native(void) { f(); }' >x.c
+    cc -shared -fPIC -nostdlib -Wl,-rpath,"$opt" -o x.so x.c "$opt/libf.so"
+    each_extension cp x.so
+    build_app
+    echo 'V2 { global: f; };' >v.map
+    cc -shared -fPIC -nostdlib -Wl,--version-script=v.map -Wl,-soname,libf.so -o "$opt/libf.so" f.c
+    run --separate-stderr "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-VERSION: "*"sqlite3_native.so' (gem 'sqlite3')"*"'V1' of 'libf.so'"*"'$opt/libf.so'"* ]]
+    [[ $stderr == *"hint: "*"bundle pristine"* ]]
+}
+
+@test "a symbol that nothing defines: a warning names gem, file and symbol, and the build goes on" {
+    echo 'int nowhere(void); void Init_sqlite3_native(void) { nowhere(); }' >x.c
+    cc -shared -fPIC -nostdlib -o x.so x.c
+    each_extension cp x.so
+    run --separate-stderr "$rucksack" build --fast -o "$bundle" "$app"
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"warning"*"sqlite3_native.so' (gem 'sqlite3'): nothing defines 'nowhere'"* ]]
+    run "$rucksack" inspect "$bundle"
+    [[ $output == *"warnings   '"*"nothing defines 'nowhere'"* ]]
+}
