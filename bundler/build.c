@@ -23,6 +23,7 @@
 #include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/program.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
 #include "common/cleanup.h"
@@ -41,6 +42,7 @@ struct build {
     struct plan plan;
     struct ruby ruby;
     struct gems gems;
+    struct programs programs;
     struct libs libs;
     struct linkage linkage;
     struct closure closure;
@@ -52,6 +54,7 @@ static void build_release(struct build *build)
     closure_release(&build->closure);
     linkage_release(&build->linkage);
     libs_release(&build->libs);
+    programs_release(&build->programs);
     gems_release(&build->gems);
     ruby_release(&build->ruby);
     plan_release(&build->plan);
@@ -139,6 +142,8 @@ static bool check_closure(struct build *build, struct err *err)
     if (!linkage_check(&build->linkage, &build->libs.walk, err) ||
         !closure_settle(&build->closure, &input, &build->plan, err))
         return false;
+    for (size_t i = 0; i < build->programs.warning_count; i++)
+        report_phase(&build->report, "warning", build->programs.warnings[i], NULL);
     for (size_t i = 0; i < build->linkage.count; i++)
         report_phase(&build->report, "warning", build->linkage.warnings[i], NULL);
     for (size_t i = 0; i < build->closure.warning_count; i++)
@@ -160,11 +165,15 @@ static bool collect(struct build *build, struct err *err)
         native += build->gems.is_native[i];
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
+    if (!app_plan(&build->app, &build->plan, err) ||
+        !programs_plan(&build->programs, build->probe.ruby.program, &build->gems, &build->plan,
+                       err))
+        return false;
     if (!libs_plan(&build->libs, &build->probe, &build->ruby, &build->gems, &build->plan, err))
         return false;
     say(build, "libs", PLAN_PART_LIBS,
         xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));
-    return check_closure(build, err) && app_plan(&build->app, &build->plan, err);
+    return check_closure(build, err);
 }
 
 static void launch_loadpath(struct launch *launch, const struct ruby_loadpath *loadpath)
@@ -189,6 +198,9 @@ static void launch_programs(struct launch *launch, const struct build *build)
     launch_add(launch, "program", FORMAT_DIR "/bin/ruby", ruby->elf, ruby->comm, NULL);
     if (strcmp(ruby->comm, "ruby") != 0)
         launch_add(launch, "program", named, ruby->elf, ruby->comm, NULL);
+    for (size_t i = 0; i < build->programs.count; i++)
+        launch_add(launch, "program", build->programs.items[i].path, build->programs.items[i].elf,
+                   build->programs.items[i].comm, NULL);
     for (size_t i = 0; i < build->gems.script_count; i++)
         launch_add(launch, "script", build->gems.scripts[i].path, build->gems.scripts[i].file,
                    NULL);
@@ -264,17 +276,23 @@ static bool plan_runtime(struct build *build, struct err *err)
                        ours("trampoline"), err) ||
         !plan_add_data(plan, named, 0755, launch.data, launch.size, ours("trampoline"), err))
         return false;
-    return libs_plan_loader(&build->libs, comm, plan, err) && plan_appimage(build, err) &&
-           plan_launch(build, err);
+    if (!libs_plan_loader(&build->libs, comm, plan, err))
+        return false;
+    for (size_t i = 0; i < build->programs.count; i++)
+        if (!libs_plan_loader(&build->libs, build->programs.items[i].comm, plan, err))
+            return false;
+    return plan_appimage(build, err) && plan_launch(build, err);
 }
 
 static bool plan_manifest(struct build *build, struct err *err)
 {
     const struct walk *walk = &build->libs.walk;
-    size_t count = build->linkage.count + build->closure.warning_count;
+    size_t count = 0;
     struct owner *owners = xcalloc(walk->count, sizeof(*owners));
     const char **paths = xcalloc(walk->count, sizeof(*paths));
-    const char **warnings = xcalloc(count, sizeof(*warnings));
+    const char **warnings =
+        xcalloc(build->programs.warning_count + build->linkage.count + build->closure.warning_count,
+                sizeof(*warnings));
     struct manifest_input input = {
         .app = &build->app,
         .probe = &build->probe,
@@ -283,16 +301,19 @@ static bool plan_manifest(struct build *build, struct err *err)
         .owners = owners,
         .closure = &build->closure,
         .warnings = warnings,
-        .warning_count = count,
         .plan = &build->plan,
     };
     cleanup_free char *text = NULL;
 
     for (size_t i = 0; i < walk->count; i++)
         paths[i] = walk->objects[i].path;
-    for (size_t i = 0; i < count; i++)
-        warnings[i] = i < build->linkage.count ? build->linkage.warnings[i]
-                                               : build->closure.warnings[i - build->linkage.count];
+    for (size_t i = 0; i < build->programs.warning_count; i++)
+        warnings[count++] = build->programs.warnings[i];
+    for (size_t i = 0; i < build->linkage.count; i++)
+        warnings[count++] = build->linkage.warnings[i];
+    for (size_t i = 0; i < build->closure.warning_count; i++)
+        warnings[count++] = build->closure.warnings[i];
+    input.warning_count = count;
     owner_find(owners, paths, walk->count, "");
     text = manifest_text(&input);
     owner_release(owners, walk->count);

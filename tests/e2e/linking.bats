@@ -241,3 +241,90 @@ only_ours() {
     run "$rucksack" inspect "$bundle"
     [[ $output == *"warnings   '"*"nothing defines 'nowhere'"* ]]
 }
+
+# A program that wants a library from a directory of this machine, and says what it maps.
+make_helper() {
+    mkdir -p "$opt" "${1%/*}"
+    echo 'int answer(void) { return 42; }' >answer.c
+    cc -shared -fPIC -Wl,-soname,libanswer.so -o "$opt/libanswer.so" answer.c
+    cat >helper.c <<'C'
+#include <stdio.h>
+int answer(void);
+int main(int argc, char **argv)
+{
+    char line[4096];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    printf("helper %d %s %s\n", answer(), argc > 1 ? argv[1] : "", getenv("SET") ? getenv("SET") : "");
+    while (fgets(line, sizeof line, maps))
+        fputs(line, stdout);
+    return 7;
+}
+C
+    cc -include stdlib.h -Wl,-rpath,"$opt" -o "$1" helper.c "$opt/libanswer.so"
+}
+
+# ask COMMAND...: in a Ruby of the bundle
+ask() {
+    run --separate-stderr run_in --loop "$root" /bin/env LD_LIBRARY_PATH=/evil SET=kept \
+        /srv/guestbook.AppImage exec "$@"
+    printf '%s\n' "$output" "$stderr"
+}
+
+@test "programs of gems and of the app start by the bundle's loader, as children of Ruby, too" {
+    make_helper "$app/libexec/helper"
+    cp "$app/libexec/helper" "$(echo "$app"/vendor/bundle/ruby/*/gems/sqlite3-[0-9]*)/helper"
+    ln -s helper "$app/libexec/link"
+    cp "$(command -v busybox)" "$app/libexec/busybox"
+    build_app
+    rm -r "$opt"
+    make_hostile_root
+    cp evil.so "$root$opt/libanswer.so"
+    local program
+    for program in 'File.join(ENV["APPDIR"], "app/libexec/helper")' \
+        'File.join(ENV["APPDIR"], "app/libexec/link")' \
+        'Dir[File.join(Gem.default_dir, "gems/*/helper")].fetch(0)'; do
+        ask ruby -e "system($program, \"a b\"); exit \$?.exitstatus"
+        [ "$status" -eq 7 ]
+        [ "${lines[0]}" = "helper 42 a b kept" ]
+        grep -q '/m/.*/libanswer.so' <<<"$output"
+        [ -z "$(grep -o ' /.*' <<<"$output" | grep -vE '^ (/[a-z0-9-]+)+/[0-9a-f]{12}/m/')" ]
+    done
+    [ ! -e "$root/tmp/evil" ]
+    ask ruby -e 'exec File.join(ENV["APPDIR"], "app/libexec/helper")'
+    [ "${lines[0]}" = "helper 42  kept" ]
+    ask ruby -e 'exec File.join(ENV["APPDIR"], "app/libexec/busybox"), "echo", "static"'
+    [ "$output" = static ]
+}
+
+@test "a program that does not start here, or is for another machine, is packed as it is" {
+    make_helper "$app/libexec/helper"
+    cp "$app/libexec/helper" "$app/libexec/foreign"
+    printf '\xb7' | dd of="$app/libexec/foreign" bs=1 seek=18 conv=notrunc status=none
+    rm "$opt/libanswer.so"
+    run --separate-stderr "$rucksack" build --fast -o "$bundle" "$app"
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"warning"*"libexec/helper' (the application) does not start here"*"libanswer.so"* ]]
+    [[ $stderr != *foreign* ]]
+    "$rucksack" extract -o out "$bundle" >/dev/null
+    cmp "$app/libexec/helper" out/app/libexec/helper
+    cmp "$app/libexec/foreign" out/app/libexec/foreign
+}
+
+@test "an extension for another machine, unreadable, or setuid" {
+    local file
+    each_extension chmod u+s
+    build_app
+    [ -z "$("$rucksack" extract -o out "$bundle" >/dev/null; find out -perm /6000)" ]
+    find "$app/vendor" -name sqlite3_native.so | while read -r file; do
+        printf '\xb7' | dd of="$file" bs=1 seek=18 conv=notrunc status=none
+    done
+    run --separate-stderr "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-ELF: gem 'sqlite3': "*"is for aarch64"*"is for x86-64"* ]]
+    [[ $stderr == *"hint: "* ]]
+    each_extension chmod 000
+    run --separate-stderr setpriv --bounding-set=-dac_override,-dac_read_search \
+        "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-"*"sqlite3_native.so"*"Permission denied"* ]]
+}
