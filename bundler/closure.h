@@ -41,7 +41,7 @@ struct closure {
 /*
  * Places, checks, and edits copies (bundler/relocate.h). After everything is planned but the
  * loader's copies. Errors:
- *   E-LIB   an object is in the image, but nothing there would find it
+ *   E-LIB   an object that is needed does not get into the image, or nothing finds it there
  *   E-EDIT, E-ELF as in relocate.h
  */
 [[nodiscard]] bool closure_settle(struct closure *ret, const struct closure_input *input,

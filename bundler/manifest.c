@@ -109,8 +109,11 @@ static struct jdoc *requires_of(const struct walk *walk)
 
     for (size_t i = 0; i < walk->count; i++) {
         const struct elf *elf = walk_elf(walk, i);
-        struct demand demand = elf == NULL ? (struct demand){0} : demand_of(elf);
+        struct demand demand;
 
+        if (elf == NULL)
+            continue;
+        demand = demand_of(elf);
         if (demand.cpu_level > most.cpu_level) {
             most.cpu_level = demand.cpu_level;
             cpu_of = walk->objects[i].path;
