@@ -317,6 +317,13 @@ static void warn_conflict(struct state *state, size_t asker, const char *name, l
                        other == NULL ? "in the image" : other->reason));
 }
 
+static void add_edge(struct closure *closure, size_t from, size_t to)
+{
+    closure->edges = xgrow(closure->edges, &closure->edge_capacity, closure->edge_count,
+                           sizeof(*closure->edges));
+    closure->edges[closure->edge_count++] = (struct closure_edge){from, to};
+}
+
 static bool check_name(struct state *state, size_t asker, const char *needed, struct err *err)
 {
     const char *name = base_name(needed);
@@ -324,6 +331,8 @@ static bool check_name(struct state *state, size_t asker, const char *needed, st
     const char *image = wanted == NONE ? NULL : state->closure->images[wanted];
     const struct plan_entry *entry;
 
+    if (wanted != NONE)
+        add_edge(state->closure, asker, (size_t)wanted);
     /* The loader is loaded already; a name that begins with $ORIGIN is a path inside. */
     if (wanted == NONE || needed[0] == '$' ||
         state->input->walk->objects[wanted].found == WALK_FOUND_INTERP)
@@ -445,6 +454,7 @@ void closure_release(struct closure *closure)
         free(closure->dirs[i]);
     for (size_t i = 0; i < closure->warning_count; i++)
         free(closure->warnings[i]);
+    free(closure->edges);
     free(closure->images);
     free(closure->is_edited);
     free(closure->dirs);

@@ -28,10 +28,19 @@ struct closure_input {
     size_t dir_count;
 };
 
+/* A name in DT_NEEDED of one object, and the object that it stands for: indexes of the walk. */
+struct closure_edge {
+    size_t from;
+    size_t to;
+};
+
 struct closure {
     char **images;   /* by object of the walk: its image path; NULL where it is not in the plan */
     bool *is_edited; /* by object of the walk: the image holds an edited copy */
     size_t object_count;
+    struct closure_edge *edges;
+    size_t edge_count;
+    size_t edge_capacity;
     char **dirs; /* image paths to add at the end of the library path */
     size_t dir_count;
     char **warnings; /* one line each, for people */

@@ -11,8 +11,8 @@
 #include "bundler/bundle.h"
 #include "bundler/command.h"
 #include "bundler/elf.h"
-#include "bundler/image.h"
 #include "bundler/jdoc.h"
+#include "bundler/manifest.h"
 #include "bundler/report.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -264,44 +264,6 @@ static void print_json(const struct bundle *bundle, struct jdoc *manifest)
     fputs(text, stdout);
 }
 
-/* NULL with err filled. */
-static struct jdoc *parse_manifest(struct image *image, struct err *err)
-{
-    cleanup_free char *text = NULL;
-    struct jdoc *manifest;
-    size_t size;
-
-    if (!image_read(image, FORMAT_MANIFEST, FORMAT_MANIFEST_MAX, &text, &size, err))
-        return NULL;
-    manifest = jdoc_parse(text, size, err);
-    if (manifest == NULL) {
-        (void)err_wrap(err, "'" FORMAT_MANIFEST "'");
-        (void)err_id(err, "E-IMAGE");
-        return NULL;
-    }
-    /* Also false for anything that is not an object. */
-    if (jdoc_number(manifest, "format") == FORMAT_VERSION)
-        return manifest;
-    jdoc_free(manifest);
-    (void)err_set(err, ERR_INPUT, "'" FORMAT_MANIFEST "' is no manifest of format %d",
-                  FORMAT_VERSION);
-    (void)err_id(err, "E-IMAGE");
-    return NULL;
-}
-
-static struct jdoc *read_manifest(const struct bundle *bundle, struct err *err)
-{
-    struct image *image = NULL;
-    struct jdoc *manifest = NULL;
-
-    if (image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err))
-        manifest = parse_manifest(image, err);
-    image_free(image);
-    if (manifest == NULL)
-        (void)err_wrap(err, "'%s'", bundle->path);
-    return manifest;
-}
-
 static bool run(const struct command_args *args, struct err *err)
 {
     const struct inspect_options *given = args->options;
@@ -310,7 +272,7 @@ static bool run(const struct command_args *args, struct err *err)
 
     if (!bundle_open(&bundle, args->operands[0], err))
         return false;
-    manifest = read_manifest(&bundle, err);
+    manifest = manifest_read(&bundle, err);
     if (manifest != NULL) {
         if (given->json)
             print_json(&bundle, manifest);

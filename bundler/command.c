@@ -11,7 +11,7 @@
 #include "common/err.h"
 
 const struct command *const commands[] = {
-    &cmd_build, &cmd_run, &cmd_inspect, &cmd_verify, &cmd_extract, &cmd_doctor, NULL,
+    &cmd_build, &cmd_run, &cmd_inspect, &cmd_why, &cmd_verify, &cmd_extract, &cmd_doctor, NULL,
 };
 
 enum { SUGGEST_LEN_MAX = 32, SUGGEST_DISTANCE_MAX = 2 };

@@ -52,6 +52,7 @@ extern const struct command cmd_build;
 extern const struct command cmd_doctor;
 extern const struct command cmd_extract;
 extern const struct command cmd_inspect;
+extern const struct command cmd_why;
 extern const struct command cmd_run;
 extern const struct command cmd_verify;
 

@@ -2,13 +2,16 @@
 #pragma once
 /*
  * The manifest: what is in the image and why, as JSON (schema in docs/format.md). Read by
- * `rucksack inspect`; no program of the bundle depends on it.
+ * `rucksack inspect` and `why`; no program of the bundle depends on it.
  */
 #include <stddef.h>
 
 struct app;
+struct bundle;
 struct closure;
+struct err;
 struct gems;
+struct jdoc;
 struct owner;
 struct plan;
 struct probe;
@@ -28,3 +31,6 @@ struct manifest_input {
 
 /* Owned by the caller. The same input gives the same bytes. */
 [[nodiscard]] char *manifest_text(const struct manifest_input *input);
+
+/* The manifest of a bundle, to be freed with jdoc_free(); NULL and E-IMAGE when it has none. */
+[[nodiscard]] struct jdoc *manifest_read(const struct bundle *bundle, struct err *err);

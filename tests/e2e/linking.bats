@@ -328,3 +328,39 @@ ask() {
     [ "$status" -eq 1 ]
     [[ $stderr == *"E-"*"sqlite3_native.so"*"Permission denied"* ]]
 }
+
+# why NAME: the answer's lines in $lines
+why() {
+    run --separate-stderr "$rucksack" why "$guestbook" "$1"
+    printf '%s\n' "$output" "$stderr"
+}
+
+@test "why: the shortest chain to a library, by name and by path" {
+    why libsqlite3.so.0
+    [ "$status" -eq 0 ]
+    [ "$output" = "gem 'sqlite3' -> sqlite3_native.so -> libsqlite3.so.0" ]
+    local chain=$output
+    why "$(readlink -f "$libdir/libsqlite3.so.0")"
+    [ "$output" = "$chain" ]
+    why libz.so.1
+    [[ ${lines[0]} == "the main program -> ruby"*" -> libz.so.1" ]] ||
+        [[ ${lines[0]} == "the standard library -> zlib.so -> libz.so.1" ]]
+    grep -qx "the standard library -> zlib.so -> libz.so.1" <<<"$output"
+    why libc.so.6
+    [[ ${lines[-1]} == "and "+([0-9])" more" ]]
+    why libgcc_s.so.1
+    [[ $output == "recipe 'libgcc'"*" -> libgcc_s.so.1" ]]
+}
+
+@test "why: a gem, a file, nothing" {
+    why puma
+    [ "$output" = "gem 'puma' $(cd "$app"/vendor/bundle/ruby/*/gems && echo puma-* | sed s/puma-//) is in the application's Gemfile.lock" ]
+    why /app/config.ru
+    [ "$output" = "the application -> app/config.ru" ]
+    why gems/gems/tilt-*/lib/tilt.rb
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-UNKNOWN: "*"tilt-*"* ]]
+    [[ $stderr == *"hint: "*"rucksack inspect"* ]]
+    why "gems/$(cd "$app"/vendor/bundle/ruby/* && echo gems/tilt-*/lib/tilt.rb)"
+    [[ $output == "gem 'tilt' -> gems/gems/tilt-"* ]]
+}
