@@ -127,7 +127,7 @@ static bool is_spoken_for(const struct graph *graph, size_t object)
         if (i != object && graph->distance[i] != SIZE_MAX && is_start(graph, i) &&
             strcmp(text_of(graph, i, "reason"), text_of(graph, object, "reason")) == 0 &&
             (graph->distance[i] < graph->distance[object] ||
-             (graph->distance[i] == graph->distance[object] && i < object)))
+             (i < object && graph->distance[i] == graph->distance[object])))
             return true;
     return false;
 }

@@ -43,7 +43,7 @@ static void skip_padded(struct cursor *cursor, size_t size, size_t align)
 
 static void read_abi_tag(struct demand *demand, struct cursor text)
 {
-    uint32_t words[4];
+    uint32_t words[4] = {0};
 
     for (size_t i = 0; i < 4; i++)
         if (!take_word(&text, &words[i]))
