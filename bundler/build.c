@@ -21,8 +21,10 @@
 #include "bundler/libs.h"
 #include "bundler/linkage.h"
 #include "bundler/manifest.h"
+#include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/program.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
 #include "common/cleanup.h"
@@ -41,7 +43,9 @@ struct build {
     struct plan plan;
     struct ruby ruby;
     struct gems gems;
+    struct programs programs;
     struct libs libs;
+    struct linkage linkage;
     struct closure closure;
     char *output;
     double image_began; /* seconds of a clock */
@@ -50,7 +54,9 @@ struct build {
 static void build_release(struct build *build)
 {
     closure_release(&build->closure);
+    linkage_release(&build->linkage);
     libs_release(&build->libs);
+    programs_release(&build->programs);
     gems_release(&build->gems);
     ruby_release(&build->ruby);
     plan_release(&build->plan);
@@ -134,15 +140,14 @@ static bool check_closure(struct build *build, struct err *err)
         .dirs = (const char *const *)build->libs.dirs,
         .dir_count = build->libs.dir_count,
     };
-    struct linkage linkage;
 
-    if (!linkage_check(&linkage, &build->libs.walk, err))
+    if (!linkage_check(&build->linkage, &build->libs.walk, err) ||
+        !closure_settle(&build->closure, &input, &build->plan, err))
         return false;
-    for (size_t i = 0; i < linkage.count; i++)
-        report_phase(&build->report, "warning", linkage.warnings[i], NULL);
-    linkage_release(&linkage);
-    if (!closure_settle(&build->closure, &input, &build->plan, err))
-        return false;
+    for (size_t i = 0; i < build->programs.warning_count; i++)
+        report_phase(&build->report, "warning", build->programs.warnings[i], NULL);
+    for (size_t i = 0; i < build->linkage.count; i++)
+        report_phase(&build->report, "warning", build->linkage.warnings[i], NULL);
     for (size_t i = 0; i < build->closure.warning_count; i++)
         report_phase(&build->report, "warning", build->closure.warnings[i], NULL);
     return true;
@@ -163,6 +168,8 @@ static bool collect(struct build *build, struct err *err)
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     if (!app_plan(&build->app, &build->plan, err) ||
+        !programs_plan(&build->programs, build->probe.ruby.program, &build->gems, &build->plan,
+                       err) ||
         !libs_plan(&build->libs, &build->probe, build->app.dir, &build->ruby, &build->gems,
                    &build->plan, err))
         return false;
@@ -196,6 +203,9 @@ static void launch_programs(struct launch *launch, const struct build *build)
     launch_add(launch, "program", FORMAT_DIR "/bin/ruby", ruby->elf, ruby->comm, NULL);
     if (strcmp(ruby->comm, "ruby") != 0)
         launch_add(launch, "program", named, ruby->elf, ruby->comm, NULL);
+    for (size_t i = 0; i < build->programs.count; i++)
+        launch_add(launch, "program", build->programs.items[i].path, build->programs.items[i].elf,
+                   build->programs.items[i].comm, NULL);
     for (size_t i = 0; i < build->gems.script_count; i++)
         launch_add(launch, "script", build->gems.scripts[i].path, build->gems.scripts[i].file,
                    NULL);
@@ -276,16 +286,50 @@ static bool plan_runtime(struct build *build, struct err *err)
                        ours("trampoline"), err) ||
         !plan_add_data(plan, named, 0755, launch.data, launch.size, ours("trampoline"), err))
         return false;
-    return libs_plan_loader(&build->libs, comm, plan, err) && plan_appimage(build, err) &&
-           plan_launch(build, err);
+    if (!libs_plan_loader(&build->libs, comm, plan, err))
+        return false;
+    for (size_t i = 0; i < build->programs.count; i++)
+        if (!libs_plan_loader(&build->libs, build->programs.items[i].comm, plan, err))
+            return false;
+    return plan_appimage(build, err) && plan_launch(build, err);
 }
 
 static bool plan_manifest(struct build *build, struct err *err)
 {
-    struct manifest_input input = {&build->app, &build->probe, &build->gems, &build->libs.walk,
-                                   &build->plan};
-    cleanup_free char *text = manifest_text(&input);
+    const struct walk *walk = &build->libs.walk;
+    size_t count = 0;
+    struct owner *owners = xcalloc(walk->count, sizeof(*owners));
+    const char **paths = xcalloc(walk->count, sizeof(*paths));
+    const char **warnings =
+        xcalloc(build->programs.warning_count + build->linkage.count + build->closure.warning_count,
+                sizeof(*warnings));
+    struct manifest_input input = {
+        .app = &build->app,
+        .probe = &build->probe,
+        .gems = &build->gems,
+        .walk = walk,
+        .owners = owners,
+        .closure = &build->closure,
+        .warnings = warnings,
+        .plan = &build->plan,
+    };
+    cleanup_free char *text = NULL;
 
+    for (size_t i = 0; i < walk->count; i++)
+        paths[i] = walk->objects[i].path;
+    for (size_t i = 0; i < build->programs.warning_count; i++)
+        warnings[count++] = build->programs.warnings[i];
+    for (size_t i = 0; i < build->linkage.count; i++)
+        warnings[count++] = build->linkage.warnings[i];
+    for (size_t i = 0; i < build->closure.warning_count; i++)
+        warnings[count++] = build->closure.warnings[i];
+    input.warning_count = count;
+    owner_find(owners, paths, walk->count, "");
+    text = manifest_text(&input);
+    owner_release(owners, walk->count);
+    free(owners);
+    free(paths);
+    free(warnings);
     return plan_add_data(&build->plan, FORMAT_MANIFEST, 0644, text, strlen(text), ours("manifest"),
                          err);
 }

@@ -131,6 +131,10 @@ static char *place(const struct state *state, size_t object)
         if (strcmp(input->gems->objects[i].path, real) == 0)
             return xstrdup(input->gems->objects[i].image);
     entry = real == NULL ? NULL : resolve(state->plan, real + 1);
+    for (size_t i = 0; real != NULL && entry == NULL && i < state->plan->count; i++)
+        if (state->plan->entries[i]->type == PLAN_FILE &&
+            strcmp(state->plan->entries[i]->source, real) == 0)
+            entry = state->plan->entries[i];
     return entry == NULL ? NULL : xstrdup(entry->path);
 }
 
@@ -267,6 +271,16 @@ static bool not_found(const struct walk_object *asker, const char *name, const c
     return err_id(err, "E-LIB");
 }
 
+static bool not_packed(const struct walk_object *asker, const struct walk_object *wanted,
+                       struct err *err)
+{
+    (void)err_set(err, ERR_INPUT, "'%s', needed by '%s' (%s), does not get into the image",
+                  wanted->path, asker->path, asker->reason);
+    (void)err_hint(err, "it lies in a directory of a gem that only its build needs: install the "
+                        "library's package and build the gem with that (--use-system-libraries)");
+    return err_id(err, "E-LIB");
+}
+
 /* Found through a directory of the build machine: the library path takes its place. */
 static bool add_dir(struct state *state, size_t asker, const char *name, const char *image,
                     struct err *err)
@@ -303,6 +317,13 @@ static void warn_conflict(struct state *state, size_t asker, const char *name, l
                        other == NULL ? "in the image" : other->reason));
 }
 
+static void add_edge(struct closure *closure, size_t from, size_t to)
+{
+    closure->edges = xgrow(closure->edges, &closure->edge_capacity, closure->edge_count,
+                           sizeof(*closure->edges));
+    closure->edges[closure->edge_count++] = (struct closure_edge){from, to};
+}
+
 static bool check_name(struct state *state, size_t asker, const char *needed, struct err *err)
 {
     const char *name = base_name(needed);
@@ -310,10 +331,15 @@ static bool check_name(struct state *state, size_t asker, const char *needed, st
     const char *image = wanted == NONE ? NULL : state->closure->images[wanted];
     const struct plan_entry *entry;
 
+    if (wanted != NONE)
+        add_edge(state->closure, asker, (size_t)wanted);
     /* The loader is loaded already; a name that begins with $ORIGIN is a path inside. */
-    if (image == NULL || needed[0] == '$' ||
+    if (wanted == NONE || needed[0] == '$' ||
         state->input->walk->objects[wanted].found == WALK_FOUND_INTERP)
         return true;
+    if (image == NULL)
+        return not_packed(&state->input->walk->objects[asker], &state->input->walk->objects[wanted],
+                          err);
     entry = search(state, asker, name);
     if (entry != NULL && strcmp(entry->path, image) == 0)
         return true;
@@ -428,6 +454,7 @@ void closure_release(struct closure *closure)
         free(closure->dirs[i]);
     for (size_t i = 0; i < closure->warning_count; i++)
         free(closure->warnings[i]);
+    free(closure->edges);
     free(closure->images);
     free(closure->is_edited);
     free(closure->dirs);

@@ -28,10 +28,19 @@ struct closure_input {
     size_t dir_count;
 };
 
+/* A name in DT_NEEDED of one object, and the object that it stands for: indexes of the walk. */
+struct closure_edge {
+    size_t from;
+    size_t to;
+};
+
 struct closure {
     char **images;   /* by object of the walk: its image path; NULL where it is not in the plan */
     bool *is_edited; /* by object of the walk: the image holds an edited copy */
     size_t object_count;
+    struct closure_edge *edges;
+    size_t edge_count;
+    size_t edge_capacity;
     char **dirs; /* image paths to add at the end of the library path */
     size_t dir_count;
     char **warnings; /* one line each, for people */
@@ -41,7 +50,7 @@ struct closure {
 /*
  * Places, checks, and edits copies (bundler/relocate.h). After everything is planned but the
  * loader's copies. Errors:
- *   E-LIB   an object is in the image, but nothing there would find it
+ *   E-LIB   an object that is needed does not get into the image, or nothing finds it there
  *   E-EDIT, E-ELF as in relocate.h
  */
 [[nodiscard]] bool closure_settle(struct closure *ret, const struct closure_input *input,

@@ -11,8 +11,8 @@
 #include "bundler/bundle.h"
 #include "bundler/command.h"
 #include "bundler/elf.h"
-#include "bundler/image.h"
 #include "bundler/jdoc.h"
+#include "bundler/manifest.h"
 #include "bundler/report.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -82,6 +82,16 @@ static void print_file(const struct bundle *bundle, const struct jdoc *manifest)
     printf("%s: stub %s, image %s\n", size, stub, image);
 }
 
+/* " (zlib1g 1:1.2.13)", or nothing */
+static void print_package(const struct jdoc *object)
+{
+    cleanup_free char *package = text_visible(jdoc_text_or(object, "package", ""));
+    cleanup_free char *version = text_visible(jdoc_text_or(object, "package_version", ""));
+
+    if (package[0] != '\0')
+        printf(" (%s%s%s)", package, version[0] != '\0' ? " " : "", version);
+}
+
 static void print_ruby(const struct jdoc *ruby)
 {
     cleanup_free char *version = text_visible(jdoc_text_or(ruby, "version", "?"));
@@ -91,6 +101,7 @@ static void print_ruby(const struct jdoc *ruby)
 
     print_label("ruby");
     printf("%s for %s, from %s", version, platform, source);
+    print_package(ruby);
     printf(bundler[0] != '\0' ? ", Bundler %s\n" : "%s\n", bundler);
 }
 
@@ -122,17 +133,6 @@ static void print_process(const char *key, const struct jdoc *value, void *conte
     print_padded(name, LABEL_WIDTH);
     printf(" %s\n", command);
     listing->is_first = false;
-}
-
-static void print_state(const struct jdoc *data)
-{
-    for (size_t i = 0; i < jdoc_count(data); i++) {
-        const char *given = jdoc_text_at(data, i);
-        cleanup_free char *path = text_visible(given != NULL ? given : "?");
-
-        print_label_once("state", i == 0);
-        printf("%s\n", path);
-    }
 }
 
 /* "pg 1.5.4*": the mark of a native gem is explained in the heading. */
@@ -199,7 +199,33 @@ static void print_libraries(const struct jdoc *libraries)
 
         print_label("");
         print_padded(name, width);
-        printf("%10s  %s\n", size, reason);
+        printf("%10s  %s", size, reason);
+        print_package(library);
+        putchar('\n');
+    }
+}
+
+/* "x86-64-v3, asked for by libfast.so": what the loader will refuse to do without. */
+static void print_requires(const struct jdoc *requires)
+{
+    cleanup_free char *cpu = text_visible(jdoc_text_or(requires, "cpu", ""));
+    cleanup_free char *cpu_of = text_visible(jdoc_text_or(requires, "cpu_of", "?"));
+    cleanup_free char *version = text_visible(jdoc_text_or(requires, "linux", "?"));
+
+    print_label("requires");
+    if (cpu[0] != '\0')
+        printf("a CPU of %s for %s, ", cpu, cpu_of);
+    printf("Linux %s\n", version);
+}
+
+static void print_lines(const char *label, const struct jdoc *lines)
+{
+    for (size_t i = 0; i < jdoc_count(lines); i++) {
+        const char *given = jdoc_text_at(lines, i);
+        cleanup_free char *line = text_visible(given != NULL ? given : "?");
+
+        print_label_once(label, i == 0);
+        printf("%s\n", line);
     }
 }
 
@@ -209,12 +235,15 @@ static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
     struct listing processes = {.label = "processes", .is_first = true};
 
     print_file(bundle, manifest);
+    print_requires(jdoc_member(manifest, "requires"));
     print_ruby(jdoc_member(manifest, "ruby"));
     jdoc_each(jdoc_member(manifest, "parts"), print_part, &parts);
     jdoc_each(jdoc_member(manifest, "processes"), print_process, &processes);
-    print_state(jdoc_member(jdoc_member(manifest, "state"), "data"));
+    print_lines("state", jdoc_member(jdoc_member(manifest, "state"), "data"));
     print_gems(jdoc_member(manifest, "gems"));
     print_libraries(jdoc_member(manifest, "libraries"));
+    print_lines("edited", jdoc_member(manifest, "edited"));
+    print_lines("warnings", jdoc_member(manifest, "warnings"));
 }
 
 static void print_json(const struct bundle *bundle, struct jdoc *manifest)
@@ -235,44 +264,6 @@ static void print_json(const struct bundle *bundle, struct jdoc *manifest)
     fputs(text, stdout);
 }
 
-/* NULL with err filled. */
-static struct jdoc *parse_manifest(struct image *image, struct err *err)
-{
-    cleanup_free char *text = NULL;
-    struct jdoc *manifest;
-    size_t size;
-
-    if (!image_read(image, FORMAT_MANIFEST, FORMAT_MANIFEST_MAX, &text, &size, err))
-        return NULL;
-    manifest = jdoc_parse(text, size, err);
-    if (manifest == NULL) {
-        (void)err_wrap(err, "'" FORMAT_MANIFEST "'");
-        (void)err_id(err, "E-IMAGE");
-        return NULL;
-    }
-    /* Also false for anything that is not an object. */
-    if (jdoc_number(manifest, "format") == FORMAT_VERSION)
-        return manifest;
-    jdoc_free(manifest);
-    (void)err_set(err, ERR_INPUT, "'" FORMAT_MANIFEST "' is no manifest of format %d",
-                  FORMAT_VERSION);
-    (void)err_id(err, "E-IMAGE");
-    return NULL;
-}
-
-static struct jdoc *read_manifest(const struct bundle *bundle, struct err *err)
-{
-    struct image *image = NULL;
-    struct jdoc *manifest = NULL;
-
-    if (image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err))
-        manifest = parse_manifest(image, err);
-    image_free(image);
-    if (manifest == NULL)
-        (void)err_wrap(err, "'%s'", bundle->path);
-    return manifest;
-}
-
 static bool run(const struct command_args *args, struct err *err)
 {
     const struct inspect_options *given = args->options;
@@ -281,7 +272,7 @@ static bool run(const struct command_args *args, struct err *err)
 
     if (!bundle_open(&bundle, args->operands[0], err))
         return false;
-    manifest = read_manifest(&bundle, err);
+    manifest = manifest_read(&bundle, err);
     if (manifest != NULL) {
         if (given->json)
             print_json(&bundle, manifest);

@@ -11,8 +11,8 @@
 #include "common/err.h"
 
 const struct command *const commands[] = {
-    &cmd_build, &cmd_run,    &cmd_inspect, &cmd_verify, &cmd_extract,
-    &cmd_deps,  &cmd_doctor, &cmd_recipes, NULL,
+    &cmd_build,   &cmd_run,  &cmd_inspect, &cmd_why,     &cmd_verify,
+    &cmd_extract, &cmd_deps, &cmd_doctor,  &cmd_recipes, NULL,
 };
 
 enum { SUGGEST_LEN_MAX = 32, SUGGEST_DISTANCE_MAX = 2 };

@@ -78,6 +78,13 @@ static bool is_object(const char *relative, const char *path)
            (strstr(relative, ".so.") != NULL && elf_is_elf(path));
 }
 
+void gems_add_object(struct gems *gems, const char *path, const char *image, const char *owner)
+{
+    gems->objects = xrealloc_array(gems->objects, gems->object_count + 1, sizeof(*gems->objects));
+    gems->objects[gems->object_count++] =
+        (struct gems_object){xstrdup(path), xstrdup(image), xstrdup(owner)};
+}
+
 static bool is_packed(const char *relative, bool is_dir, void *context)
 {
     struct filter *filter = context;
@@ -88,10 +95,9 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {
-        gems->objects =
-            xrealloc_array(gems->objects, gems->object_count + 1, sizeof(*gems->objects));
-        gems->objects[gems->object_count++] = (struct gems_object){
-            steal_ptr(&path), xasprintf("%s/%s", filter->image, relative), xstrdup(filter->owner)};
+        cleanup_free char *image = xasprintf("%s/%s", filter->image, relative);
+
+        gems_add_object(gems, path, image, filter->owner);
     }
     return true;
 }

@@ -36,4 +36,7 @@ struct gems {
 /* E-ELF for a file in a load path of a gem that is named .so and is no ELF object. */
 [[nodiscard]] bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan,
                              struct err *err);
+
+/* One more for the walker: path on this machine, image path, owner. All are copied. */
+void gems_add_object(struct gems *gems, const char *path, const char *image, const char *owner);
 void gems_release(struct gems *gems);

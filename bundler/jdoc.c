@@ -170,6 +170,11 @@ void jdoc_push_text(struct jdoc *array, const char *text)
     jdoc_push(array, made(lossy_string(text)));
 }
 
+void jdoc_push_number(struct jdoc *array, int64_t number)
+{
+    jdoc_push(array, made(json_integer(number)));
+}
+
 char *jdoc_format(const struct jdoc *value)
 {
     char *text = json_dumps(inner(value), JSON_INDENT(2));

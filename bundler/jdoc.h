@@ -47,6 +47,7 @@ void jdoc_set_bool(struct jdoc *object, const char *key, bool value);
 void jdoc_set(struct jdoc *object, const char *key, struct jdoc *value); /* takes value */
 void jdoc_push(struct jdoc *array, struct jdoc *value);                  /* takes value */
 void jdoc_push_text(struct jdoc *array, const char *text);
+void jdoc_push_number(struct jdoc *array, int64_t number);
 
 /* Indented by two, members in the order of insertion, newline at the end. Owned by the caller. */
 [[nodiscard]] char *jdoc_format(const struct jdoc *value);

@@ -6,14 +6,31 @@
 #include <sys/stat.h>
 
 #include "bundler/app.h"
+#include "bundler/bundle.h"
+#include "bundler/closure.h"
+#include "bundler/demand.h"
 #include "bundler/gems.h"
+#include "bundler/image.h"
 #include "bundler/jdoc.h"
+#include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/walk.h"
+#include "common/cleanup.h"
+#include "common/err.h"
 #include "common/format.h"
+#include "common/xalloc.h"
 
-static struct jdoc *ruby_of(const struct probe *probe)
+static void set_owner(struct jdoc *object, const struct owner *owner)
+{
+    if (owner->package != NULL)
+        jdoc_set_text(object, "package", owner->package);
+    if (owner->version != NULL)
+        jdoc_set_text(object, "package_version", owner->version);
+}
+
+/* The main program of the walk is Ruby. */
+static struct jdoc *ruby_of(const struct probe *probe, const struct owner *owner)
 {
     struct jdoc *ruby = jdoc_object();
 
@@ -21,6 +38,7 @@ static struct jdoc *ruby_of(const struct probe *probe)
     jdoc_set_text(ruby, "platform", probe->ruby.platform);
     jdoc_set_text(ruby, "source", probe->ruby.program);
     jdoc_set_text(ruby, "bundler", probe->bundler_version);
+    set_owner(ruby, owner);
     return ruby;
 }
 
@@ -41,8 +59,9 @@ static struct jdoc *gems_of(const struct probe *probe, const struct gems *gems)
     return list;
 }
 
-static struct jdoc *libraries_of(const struct walk *walk)
+static struct jdoc *libraries_of(const struct manifest_input *input)
 {
+    const struct walk *walk = input->walk;
     struct jdoc *list = jdoc_array();
 
     for (size_t i = 0; i < walk->count; i++) {
@@ -57,9 +76,120 @@ static struct jdoc *libraries_of(const struct walk *walk)
         jdoc_set_text(library, "path", object->path);
         jdoc_set_text(library, "reason", object->reason);
         jdoc_set_number(library, "bytes", stat(object->path, &st) == 0 ? st.st_size : 0);
+        set_owner(library, &input->owners[i]);
         jdoc_push(list, library);
     }
     return list;
+}
+
+/* Whether an entry's reason is that of the directory that holds it. */
+static bool has_reason_of_parent(const struct plan *plan, const struct plan_entry *entry)
+{
+    const char *slash = strrchr(entry->path, '/');
+    cleanup_free char *parent =
+        xstrndup(entry->path, slash == NULL ? 0 : (size_t)(slash - entry->path));
+    const struct plan_entry *above = plan_find(plan, parent);
+
+    return above != NULL && above != entry && above->reason != NULL &&
+           strcmp(above->reason, entry->reason) == 0;
+}
+
+/* Why each file is there: those whose reason is not their directory's, path: reason. */
+static struct jdoc *reasons_of(const struct plan *plan)
+{
+    struct jdoc *reasons = jdoc_object();
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct plan_entry *entry = plan->entries[i];
+
+        if (entry->reason != NULL && entry->path[0] != '\0' && !has_reason_of_parent(plan, entry))
+            jdoc_set_text(reasons, entry->path, entry->reason);
+    }
+    return reasons;
+}
+
+/* Every object with those that it needs, by their numbers in this list. */
+static struct jdoc *objects_of(const struct walk *walk, const struct closure *closure)
+{
+    struct jdoc *list = jdoc_array();
+
+    for (size_t i = 0; i < walk->count; i++) {
+        struct jdoc *object = jdoc_object();
+        struct jdoc *needs = jdoc_array();
+
+        jdoc_set_text(object, "name", walk->objects[i].name);
+        if (closure->images[i] != NULL)
+            jdoc_set_text(object, "image", closure->images[i]);
+        jdoc_set_text(object, "reason", walk->objects[i].reason);
+        jdoc_set_bool(object, "root", walk->objects[i].is_root);
+        for (size_t edge = 0; edge < closure->edge_count; edge++)
+            if (closure->edges[edge].from == i)
+                jdoc_push_number(needs, (int64_t)closure->edges[edge].to);
+        jdoc_set(object, "needs", needs);
+        jdoc_push(list, object);
+    }
+    return list;
+}
+
+/* Image paths of objects that are not, byte for byte, what their package installed. */
+static struct jdoc *edited_of(const struct closure *closure)
+{
+    struct jdoc *list = jdoc_array();
+
+    for (size_t i = 0; i < closure->object_count; i++)
+        if (closure->is_edited[i])
+            jdoc_push_text(list, closure->images[i]);
+    return list;
+}
+
+static struct jdoc *warnings_of(const struct manifest_input *input)
+{
+    struct jdoc *list = jdoc_array();
+
+    for (size_t i = 0; i < input->warning_count; i++)
+        jdoc_push_text(list, input->warnings[i]);
+    return list;
+}
+
+/* The most that any object asks for, and the first one that does. */
+static struct jdoc *requires_of(const struct walk *walk)
+{
+    struct jdoc *requires = jdoc_object();
+    struct demand most = {0};
+    const char *cpu_of = NULL;
+    const char *linux_of = NULL;
+
+    for (size_t i = 0; i < walk->count; i++) {
+        const struct elf *elf = walk_elf(walk, i);
+        struct demand demand;
+
+        if (elf == NULL)
+            continue;
+        demand = demand_of(elf);
+        if (demand.cpu_level > most.cpu_level) {
+            most.cpu_level = demand.cpu_level;
+            cpu_of = walk->objects[i].path;
+        }
+        if (demand.linux_version > most.linux_version) {
+            most.linux_version = demand.linux_version;
+            linux_of = walk->objects[i].path;
+        }
+    }
+    if (most.cpu_level > 1) {
+        cleanup_free char *level = xasprintf("x86-64-v%u", most.cpu_level);
+
+        jdoc_set_text(requires, "cpu", level);
+        jdoc_set_text(requires, "cpu_of", cpu_of);
+    }
+    if (linux_of != NULL) {
+        cleanup_free char *version =
+            xasprintf("%u.%u.%u", most.linux_version >> 16, most.linux_version >> 8 & 0xff,
+                      most.linux_version & 0xff);
+
+        jdoc_set_text(requires, "linux", version);
+        jdoc_set_text(requires, "linux_of", linux_of);
+    }
+    return requires;
 }
 
 static struct jdoc *processes_of(const struct app *app)
@@ -107,13 +237,56 @@ char *manifest_text(const struct manifest_input *input)
     jdoc_set_text(root, "name", input->app->name);
     jdoc_set_text(root, "version", "");
     jdoc_set_text(root, "kind", "app");
-    jdoc_set(root, "ruby", ruby_of(input->probe));
+    jdoc_set(root, "ruby", ruby_of(input->probe, &input->owners[0]));
     jdoc_set(root, "gems", gems_of(input->probe, input->gems));
-    jdoc_set(root, "libraries", libraries_of(input->walk));
+    jdoc_set(root, "libraries", libraries_of(input));
+    jdoc_set(root, "objects", objects_of(input->walk, input->closure));
+    jdoc_set(root, "reasons", reasons_of(input->plan));
+    jdoc_set(root, "requires", requires_of(input->walk));
+    jdoc_set(root, "edited", edited_of(input->closure));
+    jdoc_set(root, "warnings", warnings_of(input));
     jdoc_set(root, "processes", processes_of(input->app));
     jdoc_set(root, "state", state_of(input->app));
     jdoc_set(root, "parts", parts_of(input->plan));
     text = jdoc_format(root);
     jdoc_free(root);
     return text;
+}
+
+/* NULL with err filled. */
+static struct jdoc *parse_manifest(struct image *image, struct err *err)
+{
+    cleanup_free char *text = NULL;
+    struct jdoc *manifest;
+    size_t size;
+
+    if (!image_read(image, FORMAT_MANIFEST, FORMAT_MANIFEST_MAX, &text, &size, err))
+        return NULL;
+    manifest = jdoc_parse(text, size, err);
+    if (manifest == NULL) {
+        (void)err_wrap(err, "'" FORMAT_MANIFEST "'");
+        (void)err_id(err, "E-IMAGE");
+        return NULL;
+    }
+    /* Also false for anything that is not an object. */
+    if (jdoc_number(manifest, "format") == FORMAT_VERSION)
+        return manifest;
+    jdoc_free(manifest);
+    (void)err_set(err, ERR_INPUT, "'" FORMAT_MANIFEST "' is no manifest of format %d",
+                  FORMAT_VERSION);
+    (void)err_id(err, "E-IMAGE");
+    return NULL;
+}
+
+struct jdoc *manifest_read(const struct bundle *bundle, struct err *err)
+{
+    struct image *image = NULL;
+    struct jdoc *manifest = NULL;
+
+    if (image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err))
+        manifest = parse_manifest(image, err);
+    image_free(image);
+    if (manifest == NULL)
+        (void)err_wrap(err, "'%s'", bundle->path);
+    return manifest;
 }

@@ -2,12 +2,17 @@
 #pragma once
 /*
  * The manifest: what is in the image and why, as JSON (schema in docs/format.md). Read by
- * `rucksack inspect`; no program of the bundle depends on it.
+ * `rucksack inspect` and `why`; no program of the bundle depends on it.
  */
 #include <stddef.h>
 
 struct app;
+struct bundle;
+struct closure;
+struct err;
 struct gems;
+struct jdoc;
+struct owner;
 struct plan;
 struct probe;
 struct walk;
@@ -17,8 +22,15 @@ struct manifest_input {
     const struct probe *probe;
     const struct gems *gems;
     const struct walk *walk;
+    const struct owner *owners; /* by object of the walk */
+    const struct closure *closure;
+    const char *const *warnings; /* what the build found, one line each */
+    size_t warning_count;
     const struct plan *plan; /* complete but for the manifest */
 };
 
 /* Owned by the caller. The same input gives the same bytes. */
 [[nodiscard]] char *manifest_text(const struct manifest_input *input);
+
+/* The manifest of a bundle, to be freed with jdoc_free(); NULL and E-IMAGE when it has none. */
+[[nodiscard]] struct jdoc *manifest_read(const struct bundle *bundle, struct err *err);

@@ -186,3 +186,181 @@ only_ours() {
     only_ours
     grep -q '/private/libsqlite3.so.0' <<<"$output"
 }
+
+@test "inspect says what was edited, which CPU and kernel the objects ask for, and whose they are" {
+    mkdir -p "$opt"
+    echo 'int fast(void) { return 1; }' >fast.c
+    cc -shared -fPIC -nostdlib -Wl,-z,x86-64-v3 -Wl,-soname,libfast.so -o "$opt/libfast.so" fast.c
+    each_extension patchelf --add-needed libfast.so
+    each_extension patchelf --set-rpath "$opt" # by itself: both at once give a wrong path
+    build_app
+    run "$rucksack" inspect "$bundle"
+    [[ $output == *"requires   a CPU of x86-64-v3 for $opt/libfast.so, Linux "[2-9]* ]]
+    [[ $output == *"edited     gems/"*"/sqlite3_native.so"* ]]
+    "$rucksack" inspect --json "$bundle" >document
+    ruby -rjson -e '
+        it = JSON.parse(File.read("document"))
+        abort "cpu" unless it["requires"]["cpu"] == "x86-64-v3"
+        abort "linux" unless it["requires"]["linux"] =~ /\A\d+\.\d+\.\d+\z/
+        abort "edited" unless it["edited"].all? { |path| path.end_with?("/sqlite3_native.so") }
+        abort "warnings" unless it["warnings"] == []
+        fast = it["libraries"].find { |library| library["name"] == "libfast.so" }
+        abort "owner of nothing" if fast.key?("package")
+        exit unless File.directory?("/var/lib/dpkg/info")
+        libc = it["libraries"].find { |library| library["name"] == "libc.so.6" }
+        abort "owner" unless libc["package"].start_with?("libc6")
+        version = IO.popen(["dpkg-query", "-W", "-f", "${Version}", libc["package"]], &:read)
+        abort "version" unless libc["package_version"] == version'
+    [[ $output == *"libc.so.6 "*" (libc"* ]]
+}
+
+@test "an extension for a library version that is not here: E-VERSION names both sides" {
+    mkdir -p "$opt"
+    echo 'V1 { global: f; }; V2 { } V1;' >v.map
+    echo 'int f(void) { return 1; }' >f.c
+    cc -shared -fPIC -nostdlib -Wl,--version-script=v.map -Wl,-soname,libf.so -o "$opt/libf.so" f.c
+    echo 'int f(void); void Init_sqlite3_native(void) { f(); }' >x.c
+    cc -shared -fPIC -nostdlib -Wl,-rpath,"$opt" -o x.so x.c "$opt/libf.so"
+    each_extension cp x.so
+    build_app
+    echo 'V2 { global: f; };' >v.map
+    cc -shared -fPIC -nostdlib -Wl,--version-script=v.map -Wl,-soname,libf.so -o "$opt/libf.so" f.c
+    run --separate-stderr "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-VERSION: "*"sqlite3_native.so' (gem 'sqlite3')"*"'V1' of 'libf.so'"*"'$opt/libf.so'"* ]]
+    [[ $stderr == *"hint: "*"bundle pristine"* ]]
+}
+
+@test "a symbol that nothing defines: a warning names gem, file and symbol, and the build goes on" {
+    echo 'int nowhere(void); void Init_sqlite3_native(void) { nowhere(); }' >x.c
+    cc -shared -fPIC -nostdlib -o x.so x.c
+    each_extension cp x.so
+    run --separate-stderr "$rucksack" build --fast -o "$bundle" "$app"
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"warning"*"sqlite3_native.so' (gem 'sqlite3'): nothing defines 'nowhere'"* ]]
+    run "$rucksack" inspect "$bundle"
+    [[ $output == *"warnings   '"*"nothing defines 'nowhere'"* ]]
+}
+
+# A program that wants a library from a directory of this machine, and says what it maps.
+make_helper() {
+    mkdir -p "$opt" "${1%/*}"
+    echo 'int answer(void) { return 42; }' >answer.c
+    cc -shared -fPIC -Wl,-soname,libanswer.so -o "$opt/libanswer.so" answer.c
+    cat >helper.c <<'C'
+#include <stdio.h>
+int answer(void);
+int main(int argc, char **argv)
+{
+    char line[4096];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    printf("helper %d %s %s\n", answer(), argc > 1 ? argv[1] : "", getenv("SET") ? getenv("SET") : "");
+    while (fgets(line, sizeof line, maps))
+        fputs(line, stdout);
+    return 7;
+}
+C
+    cc -include stdlib.h -Wl,-rpath,"$opt" -o "$1" helper.c "$opt/libanswer.so"
+}
+
+# ask COMMAND...: in a Ruby of the bundle
+ask() {
+    run --separate-stderr run_in --loop "$root" /bin/env LD_LIBRARY_PATH=/evil SET=kept \
+        /srv/guestbook.AppImage exec "$@"
+    printf '%s\n' "$output" "$stderr"
+}
+
+@test "programs of gems and of the app start by the bundle's loader, as children of Ruby, too" {
+    make_helper "$app/libexec/helper"
+    cp "$app/libexec/helper" "$(echo "$app"/vendor/bundle/ruby/*/gems/sqlite3-[0-9]*)/helper"
+    ln -s helper "$app/libexec/link"
+    cp "$(command -v busybox)" "$app/libexec/busybox"
+    build_app
+    rm -r "$opt"
+    make_hostile_root
+    cp evil.so "$root$opt/libanswer.so"
+    local program
+    for program in 'File.join(ENV["APPDIR"], "app/libexec/helper")' \
+        'File.join(ENV["APPDIR"], "app/libexec/link")' \
+        'Dir[File.join(Gem.default_dir, "gems/*/helper")].fetch(0)'; do
+        ask ruby -e "system($program, \"a b\"); exit \$?.exitstatus"
+        [ "$status" -eq 7 ]
+        [ "${lines[0]}" = "helper 42 a b kept" ]
+        grep -q '/m/.*/libanswer.so' <<<"$output"
+        [ -z "$(grep -o ' /.*' <<<"$output" | grep -vE '^ (/[a-z0-9-]+)+/[0-9a-f]{12}/m/')" ]
+    done
+    [ ! -e "$root/tmp/evil" ]
+    ask ruby -e 'exec File.join(ENV["APPDIR"], "app/libexec/helper")'
+    [ "${lines[0]}" = "helper 42  kept" ]
+    ask ruby -e 'exec File.join(ENV["APPDIR"], "app/libexec/busybox"), "echo", "static"'
+    [ "$output" = static ]
+}
+
+@test "a program that does not start here, or is for another machine, is packed as it is" {
+    make_helper "$app/libexec/helper"
+    cp "$app/libexec/helper" "$app/libexec/foreign"
+    printf '\xb7' | dd of="$app/libexec/foreign" bs=1 seek=18 conv=notrunc status=none
+    rm "$opt/libanswer.so"
+    run --separate-stderr "$rucksack" build --fast -o "$bundle" "$app"
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"warning"*"libexec/helper' (the application) does not start here"*"libanswer.so"* ]]
+    [[ $stderr != *foreign* ]]
+    "$rucksack" extract -o out "$bundle" >/dev/null
+    cmp "$app/libexec/helper" out/app/libexec/helper
+    cmp "$app/libexec/foreign" out/app/libexec/foreign
+}
+
+@test "an extension for another machine, unreadable, or setuid" {
+    local file
+    each_extension chmod u+s
+    build_app
+    [ -z "$("$rucksack" extract -o out "$bundle" >/dev/null; find out -perm /6000)" ]
+    find "$app/vendor" -name sqlite3_native.so | while read -r file; do
+        printf '\xb7' | dd of="$file" bs=1 seek=18 conv=notrunc status=none
+    done
+    run --separate-stderr "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-ELF: gem 'sqlite3': "*"is for aarch64"*"is for x86-64"* ]]
+    [[ $stderr == *"hint: "* ]]
+    each_extension chmod 000
+    run --separate-stderr setpriv --bounding-set=-dac_override,-dac_read_search \
+        "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-"*"sqlite3_native.so"*"Permission denied"* ]]
+}
+
+# why NAME: the answer's lines in $lines
+why() {
+    run --separate-stderr "$rucksack" why "$guestbook" "$1"
+    printf '%s\n' "$output" "$stderr"
+}
+
+@test "why: the shortest chain to a library, by name and by path" {
+    why libsqlite3.so.0
+    [ "$status" -eq 0 ]
+    [ "$output" = "gem 'sqlite3' -> sqlite3_native.so -> libsqlite3.so.0" ]
+    local chain=$output
+    why "$(readlink -f "$libdir/libsqlite3.so.0")"
+    [ "$output" = "$chain" ]
+    why libz.so.1
+    [[ ${lines[0]} == "the main program -> ruby"*" -> libz.so.1" ]] ||
+        [[ ${lines[0]} == "the standard library -> zlib.so -> libz.so.1" ]]
+    grep -qx "the standard library -> zlib.so -> libz.so.1" <<<"$output"
+    why libc.so.6
+    [[ ${lines[-1]} == "and "+([0-9])" more" ]]
+    why libgcc_s.so.1
+    [[ $output == "recipe 'libgcc'"*" -> libgcc_s.so.1" ]]
+}
+
+@test "why: a gem, a file, nothing" {
+    why puma
+    [ "$output" = "gem 'puma' $(cd "$app"/vendor/bundle/ruby/*/gems && echo puma-* | sed s/puma-//) is in the application's Gemfile.lock" ]
+    why /app/config.ru
+    [ "$output" = "the application -> app/config.ru" ]
+    why gems/gems/tilt-*/lib/tilt.rb
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-UNKNOWN: "*"tilt-*"* ]]
+    [[ $stderr == *"hint: "*"rucksack inspect"* ]]
+    why "gems/$(cd "$app"/vendor/bundle/ruby/* && echo gems/tilt-*/lib/tilt.rb)"
+    [[ $output == "gem 'tilt' -> gems/gems/tilt-"* ]]
+}

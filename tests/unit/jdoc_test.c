@@ -97,11 +97,13 @@ static void documents_are_built_in_order(void **state)
     jdoc_set_bool(doc, "b", false);
     jdoc_set_text(doc, "none", NULL);
     jdoc_push_text(list, "x");
+    jdoc_push_number(list, 7);
     jdoc_push(list, jdoc_object());
     jdoc_set(doc, "l", list);
     text = jdoc_format(doc);
-    assert_string_equal(text, "{\n  \"z\": \"1\\n\",\n  \"a\": -5,\n  \"b\": false,\n"
-                              "  \"none\": null,\n  \"l\": [\n    \"x\",\n    {}\n  ]\n}\n");
+    assert_string_equal(text,
+                        "{\n  \"z\": \"1\\n\",\n  \"a\": -5,\n  \"b\": false,\n"
+                        "  \"none\": null,\n  \"l\": [\n    \"x\",\n    7,\n    {}\n  ]\n}\n");
     jdoc_free(doc);
 }
 
