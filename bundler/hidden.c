@@ -206,6 +206,16 @@ static void take_call(const struct rubyscan_call *call, void *context)
                 look->where, call->line, call->names[0]);
 }
 
+static bool is_ruby(const char *path)
+{
+    static const char *const patterns[] = {"*.rb", "*.ru", "*.rake"};
+
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+        if (fnmatch(patterns[i], path, 0) == 0)
+            return true;
+    return false;
+}
+
 bool hidden_sources(struct hidden *hidden, struct err *err)
 {
     /* Links to libraries join the plan meanwhile: no pointer to an entry is kept. */
@@ -213,12 +223,11 @@ bool hidden_sources(struct hidden *hidden, struct err *err)
 
     for (size_t i = 0; i < count; i++) {
         const struct plan_entry *entry = hidden->plan->entries[i];
-        size_t len = strlen(entry->path);
         struct look look = {.hidden = hidden, .where = entry->path};
         cleanup_free char *text = NULL;
         size_t size;
 
-        if (entry->type != PLAN_FILE || len < 3 || strcmp(entry->path + len - 3, ".rb") != 0 ||
+        if (entry->type != PLAN_FILE || !is_ruby(entry->path) ||
             (entry->part != PLAN_PART_GEMS && entry->part != PLAN_PART_APP) ||
             entry->size_bytes > RUBYSCAN_FILE_MAX)
             continue;
