@@ -32,6 +32,7 @@ build() {
 setup_file() {
     export all=$BATS_FILE_TMPDIR/all.AppImage
     make_guestbook
+    # shellcheck disable=SC2046 # names of recipes have no blank
     make_app "$BATS_FILE_TMPDIR/all" $(ls "$BATS_TEST_DIRNAME/recipes" | sed 's/\.rb$//')
     build "$BATS_FILE_TMPDIR/all" "$all"
 }
