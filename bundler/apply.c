@@ -353,7 +353,9 @@ static bool apply_fallback(const struct apply *apply, const struct recipe *recip
         extras_add(&apply->extras->fallbacks, fallback->env, paths[0] + 1);
         for (size_t j = 0; j < fallback->host_count; j++)
             extras_add(&apply->extras->hosts, fallback->env, fallback->host[j]);
-        return add_system(apply, recipe, paths[0], err);
+        /* `files` has chosen what of a directory is packed. */
+        return plan_find(apply->plan, paths[0] + 1) != NULL ||
+               add_system(apply, recipe, paths[0], err);
     }
     return true;
 }

@@ -141,6 +141,17 @@ static const struct loader_cache_entry *find_version(const struct loader *loader
     return NULL;
 }
 
+/* Whether the image has the name: a file that is loaded already under another one is not asked for
+ * again by the walk. */
+static bool has_name(const struct walk *walk, const char *name)
+{
+    for (size_t i = 0; i < walk->count; i++)
+        if (strcmp(walk->objects[i].name, name) == 0 ||
+            (walk->objects[i].soname != NULL && strcmp(walk->objects[i].soname, name) == 0))
+            return true;
+    return false;
+}
+
 /*
  * The name without a version belongs to a development package: there it is a link, or a text for
  * the linker, which no loader takes. In the image it becomes a link to the version that is here.
@@ -167,17 +178,20 @@ static bool add_version(const struct look *look, const char *name, const char *r
 /* As FFI does: the name as it is, then "libNAME.so" (ffi, lib/ffi/dynamic_library.rb). */
 static bool add_name(const struct look *look, const char *name, const char *reason)
 {
+    const struct walk *walk = look->hidden->walk;
     cleanup_free char *full = NULL;
 
     if (name[0] != '/' && strchr(name, '/') != NULL)
         return true; /* a file of the gem or the application: packed as such */
-    if (add_soname(look, name, reason))
-        return true;
+    if (strstr(name, ".so") != NULL && add_soname(look, name, reason))
+        return has_name(walk, name) || add_version(look, name, reason);
     if (name[0] == '/')
         return false;
     full = xasprintf("%s%s%s", strncmp(name, "lib", 3) == 0 ? "" : "lib", name,
                      strstr(name, ".so") == NULL ? ".so" : "");
-    return add_soname(look, full, reason) || add_version(look, full, reason);
+    if (add_soname(look, full, reason) && has_name(walk, full))
+        return true;
+    return add_version(look, full, reason);
 }
 
 static void take_call(const struct rubyscan_call *call, void *context)
@@ -192,6 +206,16 @@ static void take_call(const struct rubyscan_call *call, void *context)
                 look->where, call->line, call->names[0]);
 }
 
+static bool is_ruby(const char *path)
+{
+    static const char *const patterns[] = {"*.rb", "*.ru", "*.rake"};
+
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+        if (fnmatch(patterns[i], path, 0) == 0)
+            return true;
+    return false;
+}
+
 bool hidden_sources(struct hidden *hidden, struct err *err)
 {
     /* Links to libraries join the plan meanwhile: no pointer to an entry is kept. */
@@ -199,12 +223,11 @@ bool hidden_sources(struct hidden *hidden, struct err *err)
 
     for (size_t i = 0; i < count; i++) {
         const struct plan_entry *entry = hidden->plan->entries[i];
-        size_t len = strlen(entry->path);
         struct look look = {.hidden = hidden, .where = entry->path};
         cleanup_free char *text = NULL;
         size_t size;
 
-        if (entry->type != PLAN_FILE || len < 3 || strcmp(entry->path + len - 3, ".rb") != 0 ||
+        if (entry->type != PLAN_FILE || !is_ruby(entry->path) ||
             (entry->part != PLAN_PART_GEMS && entry->part != PLAN_PART_APP) ||
             entry->size_bytes > RUBYSCAN_FILE_MAX)
             continue;

@@ -54,30 +54,51 @@ static void add_dir(struct libs *libs, const char *dir)
     libs->dirs[libs->dir_count++] = xstrdup(real + 1);
 }
 
-/* A library inside a gem or extension directory is packed with it and found by its own RUNPATH. */
-static bool is_in_gem(const char *path, const struct probe *probe)
+/* NULL when the path is in none. */
+static const struct probe_gem *find_gem(const char *path, const struct probe *probe)
 {
     for (size_t i = 0; i < probe->gem_count; i++) {
         const char *dir = probe->gems[i].dir;
 
         if (strncmp(path, dir, strlen(dir)) == 0 && path[strlen(dir)] == '/')
-            return true;
+            return &probe->gems[i];
     }
-    return false;
+    return NULL;
+}
+
+/*
+ * A library inside a gem is packed with it and found by its own RUNPATH, which may lead through
+ * "..". But it may stand where mostly no use is: pg keeps its libpq below ports/.
+ */
+static bool plan_gem_library(const struct walk_object *object, const struct probe_gem *gem,
+                             struct plan *plan, struct err *err)
+{
+    cleanup_free char *copy = xstrdup(object->path);
+    cleanup_free char *dir = realpath(dirname(copy), NULL);
+    cleanup_free char *image = NULL;
+
+    if (dir == NULL || strncmp(dir, gem->dir, strlen(gem->dir)) != 0)
+        return true;
+    image = xasprintf(FORMAT_GEM_DIR "/gems/%s%s/%s", gem->full_name, dir + strlen(gem->dir),
+                      strrchr(object->path, '/') + 1);
+    return plan_find(plan, image) != NULL ||
+           plan_add_file(plan, image, object->path,
+                         (struct plan_origin){PLAN_PART_GEMS, object->reason}, err);
 }
 
 static bool plan_library(struct libs *libs, const struct walk_object *object,
                          const struct probe *probe, struct plan *plan, struct err *err)
 {
     struct plan_origin origin = {PLAN_PART_LIBS, object->reason};
+    const struct probe_gem *gem = find_gem(object->path, probe);
     cleanup_free char *copy = xstrdup(object->path);
 
     if (object->is_root) {
         libs->roots++;
         return true;
     }
-    if (is_in_gem(object->path, probe))
-        return true;
+    if (gem != NULL && !gem->is_default)
+        return plan_gem_library(object, gem, plan, err);
     if (extras_leave_out(&libs->extras, object->path, object->name)) {
         extras_warn(&libs->extras, "left to the host: %s (%s)", object->name, object->reason);
         libs->roots++;

@@ -36,7 +36,8 @@
  *     fallback:                         the host's, where it has one; else what we packed
  *       - env: SSL_CERT_FILE            variable that names it, where the user has not set it
  *         host: [/etc/ssl/cert.pem]     places on the host, the best first
- *         files: [/etc/ssl/cert.pem]    the first of these that the build machine has is packed
+ *         files: [/etc/ssl/cert.pem]    the first of these that the build machine has is packed,
+ *                                       a directory only where the other `files` name none of it
  *     advice: ...                       what the build tells the user when the recipe applies
  *     notes: ...                        why, and what was measured
  *

@@ -19,11 +19,33 @@ static const char every_key[] = "name: all\n"
                                 "match:\n"
                                 "  soname: ['libssl.so.*', libz.so.1]\n"
                                 "  gem: [ffi]\n"
+                                "  imports: [iconv_open]\n"
+                                "  exists: [/etc/x*, config/y]\n"
                                 "  glibc_below: \"2.34\"\n"
                                 "libs: [liba.so.1, libb.so.2]\n"
                                 "required_libs: [libc.so.6]\n"
+                                "host: ['libGL.so.*']\n"
                                 "files: [/etc/x, /usr/share/y]\n"
-                                "env: ['A=${ROOT}/usr/lib', 'B=']\n"
+                                "required_files: ['${LIBDIR}/z*']\n"
+                                "ignore: ['${LIBDIR}/w']\n"
+                                "directories:\n"
+                                "  - path: ${LIBDIR}/modules-*\n"
+                                "    env: MODULES\n"
+                                "    modules: true\n"
+                                "    search: true\n"
+                                "    sonames: true\n"
+                                "    required: true\n"
+                                "  - path: /usr/share/data\n"
+                                "commands:\n"
+                                "  - run: [/usr/bin/list, --all]\n"
+                                "    output: ${LIBDIR}/list\n"
+                                "    remove: [/usr, '${LIBDIR}/']\n"
+                                "fallback:\n"
+                                "  - env: TZDIR\n"
+                                "    host: [/usr/share/zoneinfo]\n"
+                                "    files: [/usr/share/zoneinfo]\n"
+                                "advice: beware\n"
+                                "env: ['A=${ROOT}${LIBDIR}:${ROOT}', 'B=']\n"
                                 "notes: none\n";
 
 static struct recipe *load(const char *text)
@@ -61,7 +83,24 @@ static void every_key_is_read(void **state)
     assert_string_equal(recipe->libs[1], "libb.so.2");
     assert_string_equal(recipe->required_libs[0], "libc.so.6");
     assert_string_equal(recipe->files[1], "/usr/share/y");
-    assert_string_equal(recipe->env[0], "A=${ROOT}/usr/lib");
+    assert_string_equal(recipe->env[0], "A=${ROOT}${LIBDIR}:${ROOT}");
+    assert_string_equal(recipe->match->imports[0], "iconv_open");
+    assert_string_equal(recipe->match->exists[1], "config/y");
+    assert_string_equal(recipe->host[0], "libGL.so.*");
+    assert_string_equal(recipe->required_files[0], "${LIBDIR}/z*");
+    assert_string_equal(recipe->ignore[0], "${LIBDIR}/w");
+    assert_int_equal(recipe->directory_count, 2);
+    assert_string_equal(recipe->directories[0].env, "MODULES");
+    assert_true(recipe->directories[0].modules && recipe->directories[0].search &&
+                recipe->directories[0].sonames && recipe->directories[0].required);
+    assert_null(recipe->directories[1].env);
+    assert_false(recipe->directories[1].modules || recipe->directories[1].search ||
+                 recipe->directories[1].sonames || recipe->directories[1].required);
+    assert_string_equal(recipe->commands[0].run[1], "--all");
+    assert_string_equal(recipe->commands[0].remove[1], "${LIBDIR}/");
+    assert_string_equal(recipe->fallbacks[0].env, "TZDIR");
+    assert_string_equal(recipe->fallbacks[0].host[0], "/usr/share/zoneinfo");
+    assert_string_equal(recipe->advice, "beware");
     assert_string_equal(recipe->notes, "none");
     recipe_free(recipe);
 }
@@ -98,6 +137,18 @@ static void wrong_values_are_refused(void **state)
     assert_refused(HEAD "always: true\nenv: [A]\n", "NAME=value");
     assert_refused(HEAD "always: true\nenv: ['1A=b']\n", "NAME=value");
     assert_refused(HEAD "always: true\nenv: ['A=$HOME']\n", "NAME=value");
+    assert_refused(HEAD "always: true\ndisabled: true\n", "either");
+    assert_refused(HEAD "match: {exists: [../x]}\n", "without '..'");
+    assert_refused(HEAD "always: true\nfiles: ['/usr/${LIBDIR}/x']\n", "absolute");
+    assert_refused(HEAD "always: true\nhost: [/usr/lib/x]\n", "is not a soname");
+    assert_refused(HEAD "always: true\nignore: [x]\n", "ignore: 'x'");
+    assert_refused(HEAD "always: true\ndirectories: [{path: x}]\n", "path: 'x'");
+    assert_refused(HEAD "always: true\ndirectories: [{path: /x, env: A-B}]\n", "env: 'A-B'");
+    assert_refused(HEAD "always: true\ndirectories: [{env: A}]\n", "field: path");
+    assert_refused(HEAD "always: true\ncommands: [{run: [ls], output: /x}]\n", "run: 'ls'");
+    assert_refused(HEAD "always: true\ncommands: [{run: [], output: /x}]\n", "a command");
+    assert_refused(HEAD "always: true\ncommands: [{run: [/x], output: y}]\n", "output: 'y'");
+    assert_refused(HEAD "always: true\nfallback: [{env: A, host: [x]}]\n", "host: 'x'");
 #undef HEAD
 }
 
@@ -138,6 +189,34 @@ static void conditions_decide(void **state)
     recipe_free(recipe);
 }
 
+static bool is_asked(const char *text, void *data)
+{
+    return strcmp(text, data) == 0;
+}
+
+static void conditions_ask(void **state)
+{
+    char symbol[] = "iconv_open";
+    char place[] = "/etc/x";
+    struct recipe_context context = {.imports = is_asked, .data = symbol};
+    struct recipe *recipe = load("name: x\nsummary: y\nmatch: {imports: [dlopen, iconv_open]}\n");
+
+    (void)state;
+    assert_true(recipe_matches(recipe, &context));
+    context.data = place;
+    assert_false(recipe_matches(recipe, &context));
+    recipe_free(recipe);
+    recipe = load("name: x\nsummary: y\nmatch: {exists: [/etc/x]}\n");
+    assert_false(recipe_matches(recipe, &context));
+    context.exists = is_asked;
+    assert_true(recipe_matches(recipe, &context));
+    recipe_free(recipe);
+    recipe = load("name: x\nsummary: y\ndisabled: true\n");
+    assert_false(recipe_matches(recipe, &context));
+    assert_false(recipe_matches_soname(recipe, "libx.so"));
+    recipe_free(recipe);
+}
+
 static void the_recipes_of_the_tree_load(void **state)
 {
     glob_t found;
@@ -169,6 +248,7 @@ int main(void)
         cmocka_unit_test(wrong_recipes_name_file_and_line),
         cmocka_unit_test(wrong_values_are_refused),
         cmocka_unit_test(conditions_decide),
+        cmocka_unit_test(conditions_ask),
         cmocka_unit_test(the_recipes_of_the_tree_load),
     };
 
