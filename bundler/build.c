@@ -21,12 +21,14 @@
 #include "bundler/libs.h"
 #include "bundler/linkage.h"
 #include "bundler/manifest.h"
+#include "bundler/outside.h"
 #include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/program.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
+#include "bundler/trace.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -40,6 +42,7 @@ struct build {
     struct report report;
     struct app app;
     struct probe probe;
+    struct trace trace; /* empty without --trace */
     struct plan plan;
     struct ruby ruby;
     struct gems gems;
@@ -60,6 +63,7 @@ static void build_release(struct build *build)
     gems_release(&build->gems);
     ruby_release(&build->ruby);
     plan_release(&build->plan);
+    trace_release(&build->trace);
     probe_release(&build->probe);
     app_release(&build->app);
     free(build->output);
@@ -153,8 +157,28 @@ static bool check_closure(struct build *build, struct err *err)
     return true;
 }
 
+/* build --trace: before anything is planned, so that what it writes is packed as it is then. */
+static bool record_run(struct build *build, struct err *err)
+{
+    cleanup_free char *what = NULL;
+
+    if (build->request->trace == NULL)
+        return true;
+    if (!trace_command(&build->trace, build->request->trace, build->app.dir, err))
+        return false;
+    what = xasprintf("%zu files, exit code %d", build->trace.count, build->trace.exit_code);
+    report_phase(&build->report, "trace", what, NULL);
+    return true;
+}
+
 static bool collect(struct build *build, struct err *err)
 {
+    const struct libs_input input = {
+        .probe = &build->probe,
+        .app_dir = build->app.dir,
+        .gems = &build->gems,
+        .trace = build->request->trace == NULL ? NULL : &build->trace,
+    };
     size_t native = 0;
 
     if (!ruby_plan(&build->ruby, &build->probe, &build->plan, err))
@@ -170,15 +194,19 @@ static bool collect(struct build *build, struct err *err)
     if (!app_plan(&build->app, &build->plan, err) ||
         !programs_plan(&build->programs, build->probe.ruby.program, &build->gems, &build->plan,
                        err) ||
-        !libs_plan(&build->libs, &build->probe, build->app.dir, &build->ruby, &build->gems,
-                   &build->plan, err))
+        !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err))
         return false;
     say(build, "libs", PLAN_PART_LIBS,
         xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));
     for (size_t i = 0; i < build->libs.extras.notes.count; i++)
         report_phase(&build->report, build->libs.extras.notes.items[i].name,
                      build->libs.extras.notes.items[i].value, NULL);
-    return check_closure(build, err);
+    if (!check_closure(build, err))
+        return false;
+    if (build->request->trace != NULL)
+        outside_say(&build->trace, build->probe.ruby.program, build->app.dir, &build->plan,
+                    &build->report);
+    return true;
 }
 
 static void launch_loadpath(struct launch *launch, const struct ruby_loadpath *loadpath)
@@ -406,8 +434,8 @@ bool build_run(const struct build_request *request, char **ret_output, struct er
     bool ok;
 
     plan_init(&build.plan);
-    ok = detect(&build, err) && collect(&build, err) && plan_runtime(&build, err) &&
-         plan_manifest(&build, err);
+    ok = detect(&build, err) && record_run(&build, err) && collect(&build, err) &&
+         plan_runtime(&build, err) && plan_manifest(&build, err);
     if (ok) {
         plan_sort(&build.plan);
         ok = write_file(&build, err);

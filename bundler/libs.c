@@ -11,6 +11,7 @@
 #include "bundler/gems.h"
 #include "bundler/hidden.h"
 #include "bundler/loader.h"
+#include "bundler/outside.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/ruby.h"
@@ -215,13 +216,17 @@ static bool find_loadpath(struct libs *libs, const struct probe *probe, struct r
     return ok;
 }
 
-bool libs_plan(struct libs *ret, const struct probe *probe, const char *app_dir, struct ruby *ruby,
-               const struct gems *gems, struct plan *plan, struct err *err)
+bool libs_plan(struct libs *ret, const struct libs_input *input, struct ruby *ruby,
+               struct plan *plan, struct err *err)
 {
+    const struct probe *probe = input->probe;
+
     *ret = (struct libs){0};
-    if (!walk_everything(ret, probe, ruby, gems, err) ||
-        !add_unseen(ret, probe, app_dir, plan, err) || !plan_libraries(ret, probe, plan, err) ||
-        !name_locale_twice(plan, err))
+    if (!walk_everything(ret, probe, ruby, input->gems, err) ||
+        (input->trace != NULL &&
+         !outside_add(input->trace, probe->ruby.program, plan, &ret->walk, err)) ||
+        !add_unseen(ret, probe, input->app_dir, plan, err) ||
+        !plan_libraries(ret, probe, plan, err) || !name_locale_twice(plan, err))
         return false;
     name_gconv(ret);
     return find_loadpath(ret, probe, ruby, plan, err);

@@ -15,6 +15,7 @@ struct gems;
 struct plan;
 struct probe;
 struct ruby;
+struct trace;
 
 struct libs {
     struct walk walk;
@@ -25,13 +26,19 @@ struct libs {
     char *gconv_dir;      /* image path where the bundled libc's gconv modules are, or would be */
 };
 
+struct libs_input {
+    const struct probe *probe;
+    const char *app_dir;
+    const struct gems *gems;
+    const struct trace *trace; /* of a recorded run, or NULL */
+};
+
 /*
  * Walks, applies recipes (those of app_dir too) and adds what is opened by name, then every
  * library, and finds Ruby's load path block. After all files of gems and application are planned.
  */
-[[nodiscard]] bool libs_plan(struct libs *ret, const struct probe *probe, const char *app_dir,
-                             struct ruby *ruby, const struct gems *gems, struct plan *plan,
-                             struct err *err);
+[[nodiscard]] bool libs_plan(struct libs *ret, const struct libs_input *input, struct ruby *ruby,
+                             struct plan *plan, struct err *err);
 
 /* Adds the loader's hermetic copy under the process name: it becomes the process's comm. */
 [[nodiscard]] bool libs_plan_loader(const struct libs *libs, const char *comm, struct plan *plan,

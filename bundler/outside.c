@@ -8,10 +8,14 @@
 #include "bundler/plan.h"
 #include "bundler/report.h"
 #include "bundler/trace.h"
+#include "bundler/walk.h"
 #include "common/cleanup.h"
+#include "common/err.h"
 #include "common/xalloc.h"
 
 enum { LINES_MAX = 50 };
+
+#define REASON "opened by the recorded run"
 
 /* What every host has of its own, or what Bundler reads natively and a bundle does without. */
 static const char *const host_prefixes[] = {
@@ -85,18 +89,43 @@ static bool is_planned(const struct plan *plan, const struct sources *sources, c
                                           sizeof(*sources->paths), compare_paths) != NULL);
 }
 
-bool outside_objects(const struct trace *trace, const char *ruby,
-                     bool (*add)(void *context, const char *path), void *context)
+static bool is_walked(const struct walk *walk, const char *path)
 {
+    for (size_t i = 0; i < walk->count; i++) {
+        cleanup_free char *real = realpath(walk->objects[i].path, NULL);
+
+        if (real != NULL && strcmp(real, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* By its bare name, so that the application's dlopen() finds it in the bundle, too. */
+static bool add_object(const struct trace_file *file, struct walk *walk, struct err *err)
+{
+    const char *name = file->name == NULL ? file->path : file->name;
+    bool found = false;
+
+    return walk_add_soname(walk, strrchr(name, '/') + 1, REASON, &found, err) &&
+           (is_walked(walk, file->path) || walk_add_soname(walk, name, REASON, &found, err));
+}
+
+bool outside_add(const struct trace *trace, const char *ruby, const struct plan *plan,
+                 struct walk *walk, struct err *err)
+{
+    cleanup_with(sources_release) struct sources sources = {0};
     cleanup_free char *program = realpath(ruby, NULL);
 
+    sources_fill(&sources, plan);
     for (size_t i = 0; program != NULL && i < trace->count; i++) {
         const struct trace_file *file = &trace->files[i];
 
-        if (!file->is_executed && !file->is_written && file->error == 0 &&
-            strcmp(file->program, program) == 0 && elf_is_elf(file->path) &&
-            !add(context, file->path))
-            return false;
+        if (file->is_executed || file->is_written || file->error != 0 ||
+            strcmp(file->program, program) != 0 || !elf_is_elf(file->path) ||
+            is_planned(plan, &sources, file->path) || is_walked(walk, file->path))
+            continue;
+        if (!add_object(file, walk, err))
+            return err_wrap(err, "'%s', which the recorded run opened", file->path);
     }
     return true;
 }

@@ -10,16 +10,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct err;
 struct plan;
 struct report;
 struct trace;
+struct walk;
 
 /*
- * Calls add(context, path) for each shared object that the Ruby program opened, in the order of
- * paths. False as soon as one call is.
+ * Adds to the walk each shared object that the Ruby program opened and that is not in it, nor in
+ * the plan: under the name by which it was opened, as a dlopen() would find it, with its closure.
+ * E-LIB when a library that one needs is not found.
  */
-[[nodiscard]] bool outside_objects(const struct trace *trace, const char *ruby,
-                                   bool (*add)(void *context, const char *path), void *context);
+[[nodiscard]] bool outside_add(const struct trace *trace, const char *ruby, const struct plan *plan,
+                               struct walk *walk, struct err *err);
 
 /*
  * Says one line for each file that the Ruby program read, and each program that the run executed,

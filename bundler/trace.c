@@ -160,6 +160,13 @@ static char *read_link(pid_t pid, const char *link)
     return xstrndup(path, (size_t)len);
 }
 
+static void release_file(struct trace_file *file)
+{
+    free(file->path);
+    free(file->name);
+    free(file->program);
+}
+
 static void record(struct recorder *recorder, pid_t pid, struct trace_file file)
 {
     struct trace *trace = &recorder->trace;
@@ -168,8 +175,7 @@ static void record(struct recorder *recorder, pid_t pid, struct trace_file file)
     if (trace->count == TRACE_FILES_MAX)
         recorder->overflowed = true;
     if (file.path == NULL || file.program == NULL || recorder->overflowed) {
-        free(file.path);
-        free(file.program);
+        release_file(&file);
         return;
     }
     trace->files = xgrow(trace->files, &recorder->capacity, trace->count, sizeof(*trace->files));
@@ -217,8 +223,9 @@ static void begin_call(struct recorder *recorder, pid_t pid)
     }
 }
 
-static void record_opened(struct recorder *recorder, pid_t pid, long long fd)
+static void record_opened(struct recorder *recorder, pid_t pid, struct tracee *tracee, long long fd)
 {
+    bool is_absolute = tracee->path != NULL && tracee->path[0] == '/';
     cleanup_free char *link = xasprintf("fd/%lld", fd);
     cleanup_free char *details = xasprintf("/proc/%d/fdinfo/%lld", (int)pid, fd);
     FILE *file = fopen(details, "re");
@@ -232,6 +239,7 @@ static void record_opened(struct recorder *recorder, pid_t pid, long long fd)
     if ((flags & O_PATH) == 0)
         record(recorder, pid,
                (struct trace_file){.path = read_link(pid, link),
+                                   .name = is_absolute ? xstrdup(tracee->path) : NULL,
                                    .is_written = (flags & O_ACCMODE) != O_RDONLY});
 }
 
@@ -253,7 +261,7 @@ static void end_call(struct recorder *recorder, pid_t pid)
         failed.path = steal_ptr(&tracee->path);
         record(recorder, pid, failed);
     } else if (!info.exit.is_error && !tracee->is_executed) {
-        record_opened(recorder, pid, info.exit.rval);
+        record_opened(recorder, pid, tracee, info.exit.rval);
     }
 }
 
@@ -331,12 +339,6 @@ static bool watch(struct recorder *recorder, struct err *err)
         end_rest(recorder);
     }
     return true;
-}
-
-static void release_file(struct trace_file *file)
-{
-    free(file->path);
-    free(file->program);
 }
 
 static int compare_files(const void *left, const void *right)

@@ -89,3 +89,29 @@ build() {
     [ "$status" -eq 0 ]
     [[ $stderr == *"check    not possible here: "* ]]
 }
+
+# --- build --trace
+
+@test "a library whose name is computed: the check finds that it is missing, a recorded run adds it" {
+    config 'require "fiddle"; Fiddle.dlopen(%w[libmagic so.1].join("."))' \
+        'File.read("/etc/os-release") rescue 0'
+    build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"app      "*"libmagic.so.1: cannot open shared object file"* ]]
+    [[ $stderr == *"rucksack: E-CHECK: "* ]]
+    build --trace 'bundle exec ruby -e "require %q(rack); Rack::Builder.parse_file(%q(config.ru))"'
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"trace    "*" files, exit code 0"* ]]
+    [[ $stderr == *"check    answers 200"* ]]
+    [[ $stderr == *"outside  /usr/lib/os-release "*"read, not in the bundle"* ]]
+    run "$rucksack" why out.AppImage libmagic.so.1
+    [ "$status" -eq 0 ]
+    [[ $output == *"recorded run"*"libmagic.so.1"* ]]
+}
+
+@test "a recorded run that cannot be run: E-TRACE, and no file" {
+    build --trace /nowhere/program
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"rucksack: E-TRACE: '/nowhere/program' could not be run"* ]]
+    [ "$(ls)" = app ]
+}
