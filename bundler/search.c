@@ -38,19 +38,15 @@ static void append(char **text, size_t *len, const char *part, size_t part_len)
     (*text)[*len] = '\0';
 }
 
-char *search_expand(const struct loader *loader, const char *origin, const char *text, size_t size)
+static char *expand_tokens(const struct loader *loader, const char *origin, const char *source)
 {
     const struct {
         const char *name;
         const char *value;
     } tokens[] = {{"ORIGIN", origin}, {"LIB", loader->lib}, {"PLATFORM", loader->platform}};
-    cleanup_free char *source = xstrndup(text, size);
-    cleanup_free char *result = NULL;
+    cleanup_free char *result = xstrdup("");
     size_t len = 0;
 
-    if (strchr(source, '$') == NULL)
-        return steal_ptr(&source);
-    result = xstrdup("");
     for (const char *at = source; *at != '\0';) {
         size_t skip = 0;
 
@@ -67,6 +63,13 @@ char *search_expand(const struct loader *loader, const char *origin, const char 
         at += skip > 0 ? skip : 1;
     }
     return steal_ptr(&result);
+}
+
+char *search_expand(const struct loader *loader, const char *origin, const char *text, size_t size)
+{
+    cleanup_free char *source = xstrndup(text, size);
+
+    return strchr(source, '$') == NULL ? steal_ptr(&source) : expand_tokens(loader, origin, source);
 }
 
 void search_release(struct search *search)
