@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bundler/bundle.h"
 #include "bundler/command.h"
 #include "bundler/deps.h"
 #include "bundler/elf.h"
@@ -20,6 +21,7 @@
 #include "bundler/loader.h"
 #include "bundler/oracle.h"
 #include "bundler/report.h"
+#include "bundler/script.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
@@ -394,6 +396,40 @@ static bool visit_file(struct job *job, const char *path, bool is_named, struct 
     return true;
 }
 
+/* What runs a script is what loads something. */
+static bool visit_script(struct job *job, const char *path, const char *program, struct err *err)
+{
+    cleanup_free char *shown = text_visible(path);
+    cleanup_free char *by = text_visible(program);
+
+    if (job->given->list && !print_path(job, path, err))
+        return false;
+    if (!job->given->list && !job->given->json && !job->given->check)
+        printf("%s\n  script, run by %s\n", shown, by);
+    return visit_file(job, program, true, err);
+}
+
+static bool refuse_bundle(const char *path, struct err *err)
+{
+    (void)err_set(err, ERR_INPUT, "'%s' is a bundle", path);
+    (void)err_hint(err, "rucksack inspect %s shows its libraries", path);
+    return err_id(err, "E-UNBUILT");
+}
+
+static bool visit_named(struct job *job, const char *path, struct err *err)
+{
+    cleanup_free char *program = script_program(path);
+    struct bundle bundle;
+    struct err ignored = {0};
+
+    if (program != NULL)
+        return visit_script(job, path, program, err);
+    if (!bundle_open(&bundle, path, &ignored))
+        return visit_file(job, path, true, err);
+    bundle_close(&bundle);
+    return refuse_bundle(path, err);
+}
+
 static int by_name(const FTSENT **left, const FTSENT **right)
 {
     return strcmp((*left)->fts_name, (*right)->fts_name);
@@ -427,7 +463,7 @@ static bool visit(struct job *job, const char *operand, struct err *err)
 
     if (stat(path, &st) != 0)
         return err_sys(err, "'%s'", operand);
-    return S_ISDIR(st.st_mode) ? visit_dir(job, path, err) : visit_file(job, path, true, err);
+    return S_ISDIR(st.st_mode) ? visit_dir(job, path, err) : visit_named(job, path, err);
 }
 
 static void report(const struct job *job)

@@ -38,14 +38,12 @@ static void append(char **text, size_t *len, const char *part, size_t part_len)
     (*text)[*len] = '\0';
 }
 
-static char *expand_tokens(const struct loader *loader, const char *origin, const char *text,
-                           size_t size)
+static char *expand_tokens(const struct loader *loader, const char *origin, const char *source)
 {
     const struct {
         const char *name;
         const char *value;
     } tokens[] = {{"ORIGIN", origin}, {"LIB", loader->lib}, {"PLATFORM", loader->platform}};
-    cleanup_free char *source = xstrndup(text, size);
     cleanup_free char *result = xstrdup("");
     size_t len = 0;
 
@@ -69,8 +67,9 @@ static char *expand_tokens(const struct loader *loader, const char *origin, cons
 
 char *search_expand(const struct loader *loader, const char *origin, const char *text, size_t size)
 {
-    return memchr(text, '$', size) == NULL ? xstrndup(text, size)
-                                           : expand_tokens(loader, origin, text, size);
+    cleanup_free char *source = xstrndup(text, size);
+
+    return strchr(source, '$') == NULL ? steal_ptr(&source) : expand_tokens(loader, origin, source);
 }
 
 void search_release(struct search *search)

@@ -218,3 +218,24 @@ C
     [ "$status" -eq 0 ]
     [ "$output" = "1 files compared with the loader, 0 not" ]
 }
+
+@test "of a script, the program that runs it is walked" {
+    printf '#! %s/app -x\n' "$work" >script
+    run "$rucksack" deps script
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "$work/script" ]
+    [ "${lines[1]}" = "  script, run by $work/app" ]
+    [ "${lines[3]}" = "  liba.so => $work/liba.so (RPATH of app)" ]
+    run "$rucksack" deps --list script
+    [ "${lines[0]}" = "$work/script" ]
+    [ "${lines[1]}" = "$work/app" ]
+    for line in '#!/usr/bin/env app' '#!/usr/bin/env -S app -x'; do
+        echo "$line" >script
+        PATH=$work:$PATH run "$rucksack" deps script
+        [ "${lines[1]}" = "  script, run by $work/app" ]
+    done
+    echo '#!/usr/bin/env none-such' >script
+    run "$rucksack" deps script
+    [ "$status" -eq 1 ]
+    [[ $output = *"E-ELF: '$work/script'"* ]]
+}

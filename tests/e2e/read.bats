@@ -105,3 +105,10 @@ setup() {
     [ "$status" -eq 1 ]
     [[ $output == *"E-BUNDLE"*"is not a Rucksack bundle"* ]]
 }
+
+@test "deps of a bundle says what lists its libraries" {
+    run "$rucksack" deps "$guestbook"
+    [ "$status" -eq 1 ]
+    [[ ${lines[0]} = "rucksack: E-UNBUILT: '$guestbook' is a bundle" ]]
+    [ "${lines[1]}" = "hint: rucksack inspect $guestbook shows its libraries" ]
+}

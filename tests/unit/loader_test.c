@@ -137,6 +137,52 @@ static void a_cache_of_our_own_is_read(void **state)
     elf_release(&program);
 }
 
+/* What is chosen for a processor is never chosen for a bundle; and damage anywhere is survived. */
+static void variants_of_a_cache_are_for_this_machine(void **state)
+{
+    struct loader loader = {0};
+    struct elf program = {0};
+    uint32_t random = 0xca95;
+    const char *best;
+    char *good;
+    size_t size;
+
+    (void)state;
+    open_loader(&loader, &program);
+    if (loader.variant_count == 0 || strncmp(loader.variants[0], "glibc-hwcaps/", 13) != 0)
+        skip();
+    MUST("mkdir -p d/%s; $LIB -Wl,-soname,libv.so.1 -o d/libv.so.1 -xc /dev/null; "
+         "cp d/libv.so.1 d/%s; mkdir -p d/glibc-hwcaps/other; cp d/libv.so.1 d/glibc-hwcaps/other",
+         loader.variants[0], loader.variants[0]);
+    MUST("pwd | sed s,\\$,/d, > conf");
+    if (shell("PATH=$PATH:/sbin:/usr/sbin ldconfig -X -C new -f conf 2>/dev/null") != 0)
+        skip();
+    loader_read_cache(&loader, &program, at("new"));
+    assert_string_equal(loader_cache_find(&loader, "libv.so.1"), at("d/libv.so.1"));
+    best = loader_cache_find_here(&loader, "libv.so.1");
+    assert_non_null(best);
+    assert_non_null(strstr(best, loader.variants[0]));
+    good = slurp(at("new"), &size);
+    for (int round = 0; round < 500; round++) {
+        char *bytes = malloc(size);
+
+        assert_non_null(bytes);
+        memcpy(bytes, good, size);
+        for (int i = 0; i < 3; i++) {
+            random = random * 1103515245u + 12345u;
+            bytes[(random >> 8) % size] = (char)(random >> 20);
+        }
+        spill(at("bad"), bytes, size);
+        free(bytes);
+        loader_read_cache(&loader, &program, at("bad"));
+        best = loader_cache_find_here(&loader, "libv.so.1");
+        assert_true(best == NULL || best[0] == '/');
+    }
+    free(good);
+    loader_release(&loader);
+    elf_release(&program);
+}
+
 static void a_damaged_cache_is_empty(void **state)
 {
     struct loader loader = {0};
@@ -240,6 +286,7 @@ int main(void)
         CASE(an_old_loader_is_read),
         CASE(other_interpreters_are_refused),
         CASE(a_cache_of_our_own_is_read),
+        CASE(variants_of_a_cache_are_for_this_machine),
         CASE(a_damaged_cache_is_empty),
         CASE(a_hermetic_copy_never_finds_the_hosts_files),
         CASE(bytes_without_the_strings_are_refused),

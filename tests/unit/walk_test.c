@@ -377,6 +377,80 @@ static void extensions_see_the_main_programs_objects(void **state)
     assert_error(at("main"), roots, "E-LIB", "'libdep.so'");
 }
 
+/* Case 5 and 6: what dlopen() loads inherits the main program's RPATH, not the caller's. */
+static void dlopened_objects_do_not_inherit_the_callers_rpath(void **state)
+{
+    struct walk_root root = {.owner = "gem 'x'"};
+    struct walk walk = {0};
+    struct err err = {0};
+
+    (void)state;
+    make_main();
+    MUST("$LIB -Wl,-soname,libc5.so -o sub/libc5.so -xc /dev/null");
+    MUST("$LIB -Wl,-soname,libb5.so -o sub/libb5.so -xc /dev/null -xnone sub/libc5.so");
+    MUST("$LIB -Wl,-soname,liba5.so -o liba5.so -xc /dev/null -Wl,--disable-new-dtags "
+         "-Wl,-rpath,\\$ORIGIN/sub");
+    MUST("sh exe c5 liba5.so -Wl,--disable-new-dtags -Wl,-rpath,\\$ORIGIN");
+    root.path = at("sub/libb5.so");
+    assert_error(at("c5"), &root, "E-LIB", "'libc5.so'");
+    MUST("sh exe c6 liba5.so -Wl,--disable-new-dtags -Wl,-rpath,\\$ORIGIN:\\$ORIGIN/sub");
+    if (!walk_closure(&walk, at("c6"), &root, 1, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(find(&walk, at("sub/libc5.so"))->found, WALK_FOUND_RPATH);
+    walk_release(&walk);
+    /* loaded already, because liba5.so needs it */
+    MUST("$LIB -Wl,-soname,liba5.so -o liba5.so -xc /dev/null -xnone sub/libc5.so "
+         "-Wl,--disable-new-dtags -Wl,-rpath,\\$ORIGIN/sub");
+    if (!walk_closure(&walk, at("c5"), &root, 1, &err))
+        fail_msg("%s", err.msg);
+    walk_release(&walk);
+}
+
+/* A bundle must run on other processors: never the variant. */
+static void the_base_file_is_taken_never_a_variant(void **state)
+{
+    struct walk walk = {0};
+    struct err err = {0};
+
+    (void)state;
+    make_main();
+    MUST("$LIB -Wl,-soname,libh.so -o sub/libh.so -xc /dev/null");
+    MUST("for v in glibc-hwcaps/x86-64-v2 tls x86_64; do mkdir -p sub/$v; cp sub/libh.so sub/$v/; "
+         "done");
+    MUST("sh exe main -Wl,-rpath,\\$ORIGIN/sub sub/libh.so");
+    if (!walk_closure(&walk, at("main"), NULL, 0, &err))
+        fail_msg("%s", err.msg);
+    assert_non_null(find(&walk, at("sub/libh.so")));
+    walk_release(&walk);
+    MUST("rm sub/libh.so");
+    assert_error(at("main"), NULL, "E-LIB", "'libh.so'");
+}
+
+/* Case 30, in a bundle: an auxiliary filtee may be missing, a filtee may not. */
+static void filtees_are_in_the_closure(void **state)
+{
+    struct walk walk = {0};
+    struct err err = {0};
+
+    (void)state;
+    make_main();
+    MUST("$LIB -Wl,-soname,libreal.so -o sub/libreal.so -xc /dev/null");
+    MUST("$LIB -Wl,-soname,libf.so -o sub/libf.so -xc /dev/null -Wl,-f,libreal.so "
+         "-Wl,--enable-new-dtags -Wl,-rpath,\\$ORIGIN");
+    MUST("sh exe main -Wl,-rpath,\\$ORIGIN/sub sub/libf.so");
+    if (!walk_closure(&walk, at("main"), NULL, 0, &err))
+        fail_msg("%s", err.msg);
+    assert_string_equal(find(&walk, at("sub/libreal.so"))->reason, "needed by libf.so");
+    walk_release(&walk);
+    MUST("mv sub/libreal.so .");
+    if (!walk_closure(&walk, at("main"), NULL, 0, &err))
+        fail_msg("%s", err.msg);
+    assert_null(find(&walk, at("sub/libreal.so")));
+    walk_release(&walk);
+    MUST("$LIB -Wl,-soname,libf.so -o sub/libf.so -xc /dev/null -Wl,-F,libreal.so");
+    assert_error(at("main"), NULL, "E-LIB", "'libreal.so'");
+}
+
 static const struct walk_edge *edge_between(const struct walk *walk, const char *from,
                                             const char *to)
 {
@@ -739,6 +813,9 @@ int main(void)
         CASE(the_working_directory_plays_no_part),
         CASE(the_error_names_every_path_tried),
         CASE(extensions_see_the_main_programs_objects),
+        CASE(dlopened_objects_do_not_inherit_the_callers_rpath),
+        CASE(the_base_file_is_taken_never_a_variant),
+        CASE(filtees_are_in_the_closure),
         CASE(edges_say_who_asked_and_what_found_it),
         CASE(both_files_of_one_soname_are_kept),
         CASE(programs_are_processes_of_their_own),

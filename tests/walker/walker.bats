@@ -32,7 +32,8 @@ all_same() {
 compare_in_root() {
     [ "$(id -u)" -eq 0 ] || skip "needs root"
     make_debian_root "$1" "$BATS_TEST_TMPDIR/root"
-    run "$compare" /rucksack --files "$files" --root "$BATS_TEST_TMPDIR/root"
+    # glibc 2.41 takes long to say where it looks, where the processor is a virtual one
+    run "$compare" /rucksack --files "${WALKER_FILES:-100}" --root "$BATS_TEST_TMPDIR/root"
     all_same
 }
 
