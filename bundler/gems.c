@@ -61,12 +61,14 @@ static bool is_prose(const char *relative)
     return false;
 }
 
-/* Below ext/ lie the sources of the extensions; some gems load what was compiled there. */
+/* Below ext/ lie the sources of the extensions; some gems load what was compiled there, with the
+ * libraries beside it. */
 static bool is_source(const char *relative)
 {
     size_t len = strlen(relative);
 
-    return strncmp(relative, "ext/", 4) == 0 && (len < 3 || strcmp(relative + len - 3, ".so") != 0);
+    return strncmp(relative, "ext/", 4) == 0 &&
+           (len < 3 || strcmp(relative + len - 3, ".so") != 0) && strstr(relative, ".so.") == NULL;
 }
 
 /* Programs and libraries alike: all that the loader will have to map. */

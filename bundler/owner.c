@@ -258,11 +258,12 @@ static void ask_apk(struct search *search, const char *root)
 }
 
 /* "NAME<TAB>VERSION" for a file of a package; anything else is no answer. */
-static void ask_rpm_for(struct search *search, size_t index, const char *path, const char *root)
+static void ask_rpm_for(struct search *search, size_t index, const char *path, const char *root,
+                        const char *database)
 {
-    const char *argv[] = {"rpm", "--root", root[0] == '\0' ? "/" : root,
-                          "-qf", "--qf",   "%{NAME}\\t%{VERSION}-%{RELEASE}\\n",
-                          path,  NULL};
+    const char *argv[] = {
+        "rpm", "--root", root[0] == '\0' ? "/" : root,         "--dbpath", database,
+        "-qf", "--qf",   "%{NAME}\\t%{VERSION}-%{RELEASE}\\n", path,       NULL};
     struct proc_output output = {0};
     struct err ignored = {0};
     size_t name;
@@ -282,17 +283,21 @@ static void ask_rpm_for(struct search *search, size_t index, const char *path, c
     proc_output_release(&output);
 }
 
-/* Debian has the program rpm, too: without a database it knows nothing. */
+/* Debian has the program rpm, too, but no database at these places. */
 static void ask_rpm(struct search *search, const char *const *paths, const char *root)
 {
-    cleanup_free char *old = xasprintf("%s/var/lib/rpm", root);
-    cleanup_free char *new = xasprintf("%s/usr/lib/sysimage/rpm", root);
+    static const char *const places[] = {"/usr/lib/sysimage/rpm", "/var/lib/rpm"};
+    const char *database = NULL;
 
-    if (access(old, F_OK) != 0 && access(new, F_OK) != 0)
-        return;
-    for (size_t i = 0; i < search->count; i++)
+    for (size_t i = 0; i < 2; i++) {
+        cleanup_free char *place = xasprintf("%s%s", root, places[i]);
+
+        if (access(place, F_OK) == 0)
+            database = places[i];
+    }
+    for (size_t i = 0; database != NULL && i < search->count; i++)
         if (search->owners[i].package == NULL)
-            ask_rpm_for(search, i, paths[i], root);
+            ask_rpm_for(search, i, paths[i], root, database);
 }
 
 void owner_find(struct owner *owners, const char *const *paths, size_t count, const char *root)

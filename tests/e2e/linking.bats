@@ -364,3 +364,15 @@ why() {
     why "gems/$(cd "$app"/vendor/bundle/ruby/* && echo gems/tilt-*/lib/tilt.rb)"
     [[ $output == "gem 'tilt' -> gems/gems/tilt-"* ]]
 }
+
+@test "a library in a directory of the gem that is not packed: E-LIB at build, not on the server" {
+    local gem
+    gem=$(echo "$app"/vendor/bundle/ruby/*/gems/sqlite3-[0-9]*)
+    mkdir -p "$gem/ports/lib"
+    cp -L "$libdir/libsqlite3.so.0" "$gem/ports/lib"
+    each_extension patchelf --set-rpath "$gem/ports/lib"
+    run --separate-stderr "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-LIB: "*"/ports/lib/libsqlite3.so.0', needed by '"*"sqlite3_native.so' (gem 'sqlite3')"* ]]
+    [[ $stderr == *"hint: "*"library's package"* ]]
+}

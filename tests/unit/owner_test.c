@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mirrors owner.c. The oracle for this machine is dpkg-query. Cases: dpkg with architectures, with
- * and without /usr, links · apk · no database, damaged ones.
+ * and without /usr, links · apk · rpm · no database, damaged ones.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,6 +74,23 @@ static void test_apk(void **state)
     assert_owner("/lib/libq.so", NULL, NULL);
 }
 
+/* A package made, installed and asked for by rpm itself, in a root of its own. */
+static void test_rpm(void **state)
+{
+    (void)state;
+    if (shell("command -v rpmbuild >/dev/null") != 0 || getuid() != 0)
+        skip();
+    MUST("printf \"%%s\\n\" \"Name: q\" \"Version: 1.2\" \"Release: 3\" \"Summary: x\" "
+         "\"License: x\" \"BuildArch: noarch\" %%description x %%install "
+         "\"mkdir -p %%{buildroot}/usr/lib\" \"echo > %%{buildroot}/usr/lib/libq.so\" %%files "
+         "/usr/lib/libq.so > q.spec && "
+         "rpmbuild -bb --quiet --define \"_topdir $PWD/top\" q.spec >/dev/null 2>&1 && "
+         "mkdir -p var/lib/rpm && rpm --root \"$PWD\" --dbpath /var/lib/rpm --nodeps --nosignature "
+         "-i top/RPMS/noarch/*.rpm >/dev/null 2>&1");
+    assert_owner("/usr/lib/libq.so", "q", "1.2-3");
+    assert_owner("/usr/lib/other.so", NULL, NULL);
+}
+
 static void test_damaged_databases(void **state)
 {
     (void)state;
@@ -121,9 +138,8 @@ static void test_this_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_dpkg),         TEST(test_links_are_followed),
-        TEST(test_apk),          TEST(test_damaged_databases),
-        TEST(test_this_machine),
+        TEST(test_dpkg), TEST(test_links_are_followed), TEST(test_apk),
+        TEST(test_rpm),  TEST(test_damaged_databases),  TEST(test_this_machine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
