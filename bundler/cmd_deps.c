@@ -15,6 +15,7 @@
 
 #include "bundler/bundle.h"
 #include "bundler/command.h"
+#include "bundler/contents.h"
 #include "bundler/deps.h"
 #include "bundler/elf.h"
 #include "bundler/jdoc.h"
@@ -409,11 +410,16 @@ static bool visit_script(struct job *job, const char *path, const char *program,
     return visit_file(job, program, true, err);
 }
 
-static bool refuse_bundle(const char *path, struct err *err)
+/* What the build found, not what this machine would: no loader of this machine maps it. */
+static bool visit_bundle(const struct job *job, const struct bundle *bundle, const char *path,
+                         struct err *err)
 {
-    (void)err_set(err, ERR_INPUT, "'%s' is a bundle", path);
-    (void)err_hint(err, "rucksack inspect %s shows its libraries", path);
-    return err_id(err, "E-UNBUILT");
+    if (job->given->list)
+        return contents_print_list(bundle, job->given->null, err);
+    if (!job->given->json && !job->given->check)
+        return contents_print_tree(bundle, err);
+    (void)err_set(err, ERR_USAGE, "'%s' is a bundle: it has neither --json nor --check", path);
+    return err_hint(err, "rucksack inspect --json %s", path);
 }
 
 static bool visit_named(struct job *job, const char *path, struct err *err)
@@ -421,13 +427,15 @@ static bool visit_named(struct job *job, const char *path, struct err *err)
     cleanup_free char *program = script_program(path);
     struct bundle bundle;
     struct err ignored = {0};
+    bool ok;
 
     if (program != NULL)
         return visit_script(job, path, program, err);
     if (!bundle_open(&bundle, path, &ignored))
         return visit_file(job, path, true, err);
+    ok = visit_bundle(job, &bundle, path, err);
     bundle_close(&bundle);
-    return refuse_bundle(path, err);
+    return ok;
 }
 
 static int by_name(const FTSENT **left, const FTSENT **right)

@@ -106,9 +106,18 @@ setup() {
     [[ $output == *"E-BUNDLE"*"is not a Rucksack bundle"* ]]
 }
 
-@test "deps of a bundle says what lists its libraries" {
+@test "deps of a bundle: what its manifest tells" {
     run "$rucksack" deps "$guestbook"
-    [ "$status" -eq 1 ]
-    [[ ${lines[0]} = "rucksack: E-UNBUILT: '$guestbook' is a bundle" ]]
-    [ "${lines[1]}" = "hint: rucksack inspect $guestbook shows its libraries" ]
+    [ "$status" -eq 0 ]
+    [[ $output == *"sqlite3_native.so (gem 'sqlite3')"*$'\n'"  libsqlite3.so.0 => /usr/lib/"* ]]
+    run "$rucksack" deps --list "$guestbook"
+    [ "$status" -eq 0 ]
+    [ -z "$(printf '%s\n' "${lines[@]}" | sort | uniq -d)" ]
+    "$rucksack" extract -o "$BATS_TEST_TMPDIR/tree" "$guestbook"
+    for path in "${lines[@]}"; do
+        [ -f "$BATS_TEST_TMPDIR/tree$path" ]
+    done
+    run --separate-stderr "$rucksack" deps --check "$guestbook"
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"is a bundle"* ]]
 }
