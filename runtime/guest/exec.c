@@ -2,10 +2,12 @@
 /*
  * A program that is not ours gets the environment as the user had it: what the launcher took out
  * (RUCKSACK_ENV, see runtime/launch/environment.h) is put back, unless the caller has set the
- * variable itself. A program of ours is left alone: its trampoline would take it out again.
+ * variable itself, and what leads a library to its modules and data in the image is taken out: the
+ * host's library of that name is another one. A program of ours is left alone: its trampoline would
+ * take it out again.
  *
- * These run between vfork() and exec: no allocation by malloc, no lock. In a process where the user
- * had set nothing (the normal case) they only pass on.
+ * These run between vfork() and exec: no allocation by malloc, no lock. Where there is
+ * nothing to change they only pass on.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,7 +16,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/launchfile.h"
 #include "guest.h"
+
+enum { LEADING_MAX = 4096 };
 
 extern char **environ;
 
@@ -25,6 +30,45 @@ struct restored {
     void *memory; /* NULL: envp is the caller's */
     size_t size;
 };
+
+/* Names of variables that lead into the image, each with its NUL. */
+static char leading[LEADING_MAX];
+static size_t leading_len;
+
+void exec_record(const struct launchfile_record *record)
+{
+    bool leads = launchfile_is(record, "fallback", 2) ||
+                 (launchfile_is(record, "env", 2) && strstr(record->fields[2], "${ROOT}") != NULL);
+    size_t len = strlen(record->fields[1]) + 1;
+
+    if (!leads)
+        return;
+    if (len > sizeof(leading) - leading_len)
+        guest_die("too many variables: ", record->fields[1]);
+    memcpy(leading + leading_len, record->fields[1], len);
+    leading_len += len;
+}
+
+/* A value that the user or the application has chosen does not lead into the image, and stays. */
+static bool leads_into_image(const char *entry)
+{
+    for (const char *name = leading; name < leading + leading_len; name += strlen(name) + 1) {
+        size_t len = strlen(name);
+
+        if (strncmp(entry, name, len) == 0 && entry[len] == '=')
+            return strstr(entry + len, guest_root) != NULL;
+    }
+    return false;
+}
+
+static size_t count_leading(char *const envp[])
+{
+    size_t count = 0;
+
+    for (; envp != NULL && *envp != NULL; envp++)
+        count += leads_into_image(*envp);
+    return count;
+}
 
 static const char *find_saved(char *const envp[])
 {
@@ -86,16 +130,18 @@ static struct restored restore(const char *program, char *const envp[])
 {
     const char *saved = is_ours(program) ? NULL : find_saved(envp);
     struct restored result = {(char **)envp, NULL, 0};
-    size_t count;
-    size_t entries = 1;
+    size_t room;
+    size_t count = 0;
     char *text;
 
-    if (saved == NULL)
+    if (is_ours(program) || (saved == NULL && count_leading(envp) == 0))
         return result;
-    count = count_entries(envp);
+    if (saved == NULL)
+        saved = "";
+    room = count_entries(envp) + 2;
     for (const char *at = saved; *at != '\0'; at++)
-        entries += *at == ';';
-    result.size = (count + entries + 1) * sizeof(char *) + strlen(saved) + 1;
+        room += *at == ';';
+    result.size = room * sizeof(char *) + strlen(saved) + 1;
     result.memory =
         mmap(NULL, result.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (result.memory == MAP_FAILED) {
@@ -103,8 +149,11 @@ static struct restored restore(const char *program, char *const envp[])
         return result;
     }
     result.envp = result.memory;
-    memcpy(result.envp, envp, count * sizeof(char *));
-    text = (char *)(result.envp + count + entries + 1);
+    for (char *const *entry = envp; *entry != NULL; entry++) {
+        if (!leads_into_image(*entry))
+            result.envp[count++] = *entry;
+    }
+    text = (char *)(result.envp + room);
     while (*saved != '\0') {
         char *entry = text;
 

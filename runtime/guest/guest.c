@@ -104,6 +104,7 @@ __attribute__((constructor)) static void guest_init(void)
     while (launchfile_next(&file, &record)) {
         loadpath_record(&record);
         locale_record(&record);
+        exec_record(&record);
     }
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);

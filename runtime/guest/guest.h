@@ -32,6 +32,7 @@ struct launchfile_record;
 void loadpath_record(const struct launchfile_record *record);
 void loadpath_apply(void);
 void locale_record(const struct launchfile_record *record);
+void exec_record(const struct launchfile_record *record);
 
 /* Look up libc's own functions, once: between vfork() and exec it is too late for dlsym(). */
 void locale_init(void);

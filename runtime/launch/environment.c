@@ -183,20 +183,32 @@ static bool set_default(const struct bundle *bundle, const char *name, const cha
     return (filled != NULL && setenv(name, filled, 0) == 0) || err_sys(err, "environment");
 }
 
+/* Variables that lead into the image, or also all others. */
+static bool set_defaults(const struct bundle *bundle, bool only_leading, struct err *err)
+{
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+
+        if (launchfile_is(record, "env", 2) &&
+            (!only_leading || strstr(record->fields[2], "${ROOT}") != NULL) &&
+            !set_default(bundle, record->fields[1], record->fields[2], err))
+            return false;
+        if (launchfile_is(record, "fallback", 2) && !set_fallback(bundle, record, err))
+            return false;
+    }
+    return true;
+}
+
+bool environment_renew(const struct bundle *bundle, struct err *err)
+{
+    return set_defaults(bundle, true, err);
+}
+
 bool environment_prepare(const struct bundle *bundle, struct err *err)
 {
     unsetenv("ARGV0"); /* the stub's; leaked, it changes how some programs see themselves */
     unsetenv("RUCKSACK");
     if (setenv("APPDIR", bundle->root, 1) != 0)
         return err_sys(err, "environment");
-    for (size_t i = 0; i < bundle->count; i++) {
-        const struct launchfile_record *record = &bundle->records[i];
-
-        if (launchfile_is(record, "env", 2) &&
-            !set_default(bundle, record->fields[1], record->fields[2], err))
-            return false;
-        if (launchfile_is(record, "fallback", 2) && !set_fallback(bundle, record, err))
-            return false;
-    }
-    return prepend_path(bundle, err);
+    return set_defaults(bundle, false, err) && prepend_path(bundle, err);
 }

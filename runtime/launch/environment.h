@@ -23,3 +23,9 @@ struct err;
 
 /* PATH, the app's defaults, certificates: for everything that the launcher starts. */
 [[nodiscard]] bool environment_prepare(const struct bundle *bundle, struct err *err);
+
+/*
+ * What a trampoline does: sets again the variables that lead into the image, which a program that
+ * is not ours, between us and the application, was not given (runtime/guest/exec.c).
+ */
+[[nodiscard]] bool environment_renew(const struct bundle *bundle, struct err *err);

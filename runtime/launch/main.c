@@ -174,7 +174,9 @@ int main(int argc, char **argv)
     else if (strcmp(bundle.self, "AppRun") == 0)
         ok = launch(&bundle, argv, &err);
     else
-        ok = start_image_path(&bundle, bundle.self, argv, &err) || err_id(&err, "E-START");
+        ok = (environment_renew(&bundle, &err) &&
+              start_image_path(&bundle, bundle.self, argv, &err)) ||
+             err_id(&err, "E-START");
     code = ok ? 0 : report(&err);
     bundle_release(&bundle);
     return code;

@@ -62,6 +62,18 @@ with_variables() {
     grep -q '^PATH=/[^:]*/m/.rucksack/bin:' <<<"$output"
 }
 
+@test "variables that lead a library into the image reach our children, and nobody else's" {
+    inside ruby -e 'puts ENV["OPENSSL_CONF"]; $stdout.flush
+        system("env")
+        system("sh", "-c", "ruby -e \"puts %q(ours ) + ENV.fetch(%q(OPENSSL_CONF))\"")'
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == /*/m/usr/lib/ssl/openssl.cnf ]]
+    grep -qx "ours ${lines[0]}" <<<"$output"
+    [ -z "$(grep -E '^(OPENSSL|TERMINFO|TZDIR|SSL_CERT)' <<<"$output")" ]
+    with_variables OPENSSL_CONF=/etc/mine -- ruby -e 'system("env")'
+    grep -qx OPENSSL_CONF=/etc/mine <<<"$output"
+}
+
 @test "the user's variables do not disturb the app, and foreign children get them unchanged" {
     local values=(LD_LIBRARY_PATH=/nowhere RUBYOPT=-rnothing RUBYLIB=/nowhere GEM_HOME=/nowhere
         GEM_PATH=/nowhere BUNDLE_GEMFILE=/nowhere/Gemfile LD_PRELOAD='' "BUNDLE_PATH=a;b%c")
