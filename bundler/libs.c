@@ -76,15 +76,16 @@ static bool plan_gem_library(const struct walk_object *object, const struct prob
 {
     cleanup_free char *copy = xstrdup(object->path);
     cleanup_free char *dir = realpath(dirname(copy), NULL);
+    cleanup_free char *source = realpath(object->path, NULL);
     cleanup_free char *image = NULL;
 
-    if (dir == NULL || strncmp(dir, gem->dir, strlen(gem->dir)) != 0)
+    if (dir == NULL || source == NULL || strncmp(dir, gem->dir, strlen(gem->dir)) != 0)
         return true;
     image = xasprintf(FORMAT_GEM_DIR "/gems/%s%s/%s", gem->full_name, dir + strlen(gem->dir),
                       strrchr(object->path, '/') + 1);
     return plan_find(plan, image) != NULL ||
-           plan_add_file(plan, image, object->path,
-                         (struct plan_origin){PLAN_PART_GEMS, object->reason}, err);
+           plan_add_file(plan, image, source, (struct plan_origin){PLAN_PART_GEMS, object->reason},
+                         err);
 }
 
 static bool plan_library(struct libs *libs, const struct walk_object *object,

@@ -38,8 +38,9 @@ each_extension() {
     done
 }
 
+# Without the check: some of these apps are not meant to start.
 build_app() {
-    "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    "$rucksack" build --fast --quiet --no-check -o "$bundle" "$app"
 }
 
 # A library that tells when it is loaded. It needs no other one.
@@ -235,7 +236,7 @@ only_ours() {
     echo 'int nowhere(void); void Init_sqlite3_native(void) { nowhere(); }' >x.c
     cc -shared -fPIC -nostdlib -o x.so x.c
     each_extension cp x.so
-    run --separate-stderr "$rucksack" build --fast -o "$bundle" "$app"
+    run --separate-stderr "$rucksack" build --fast --no-check -o "$bundle" "$app"
     [ "$status" -eq 0 ]
     [[ $stderr == *"warning"*"sqlite3_native.so' (gem 'sqlite3'): nothing defines 'nowhere'"* ]]
     run "$rucksack" inspect "$bundle"
@@ -365,14 +366,18 @@ why() {
     [[ $output == "gem 'tilt' -> gems/gems/tilt-"* ]]
 }
 
-@test "a library in a directory of the gem that is not packed: E-LIB at build, not on the server" {
+@test "a library in a directory of the gem that is not packed otherwise" {
     local gem
     gem=$(echo "$app"/vendor/bundle/ruby/*/gems/sqlite3-[0-9]*)
     mkdir -p "$gem/ports/lib"
     cp -L "$libdir/libsqlite3.so.0" "$gem/ports/lib"
+    echo leftover >"$gem/ports/lib/leftover"
     each_extension patchelf --set-rpath "$gem/ports/lib"
-    run --separate-stderr "$rucksack" build --fast --quiet -o "$bundle" "$app"
+    run --separate-stderr "$rucksack" build --fast -o "$bundle" "$app"
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"check    answers 200"* ]]
+    run "$rucksack" deps --list "$bundle"
+    [[ $output == *"/gems/gems/sqlite3-"*"/ports/lib/libsqlite3.so.0"* ]]
+    run "$rucksack" why "$bundle" "$(basename "$gem")/ports/lib/leftover"
     [ "$status" -eq 1 ]
-    [[ $stderr == *"E-LIB: "*"/ports/lib/libsqlite3.so.0', needed by '"*"sqlite3_native.so' (gem 'sqlite3')"* ]]
-    [[ $stderr == *"hint: "*"library's package"* ]]
 }
