@@ -31,6 +31,7 @@ struct filter {
     const char *dir;   /* absolute source of the tree */
     const char *image; /* image path of the tree */
     const char *owner; /* "gem 'puma'" */
+    const char *api;   /* Ruby's: "3.1.0" */
 };
 
 static bool is_unused(const char *relative, bool is_dir)
@@ -87,13 +88,40 @@ void gems_add_object(struct gems *gems, const char *path, const char *image, con
         (struct gems_object){xstrdup(path), xstrdup(image), xstrdup(owner)};
 }
 
+/*
+ * Precompiled gems carry one object for each Ruby, as lib/sqlite3/3.1/sqlite3_native.so: those of
+ * the others can never be loaded. Where ours is missing, the gem counts in another way.
+ */
+static bool is_for_other_ruby(const char *relative, const struct filter *filter)
+{
+    const char *dot = strrchr(filter->api, '.');
+    size_t ours = dot == NULL ? strlen(filter->api) : (size_t)(dot - filter->api);
+    cleanup_free char *sibling = NULL;
+    const char *dir = NULL;
+
+    for (const char *at = relative; (at = strchr(at, '/')) != NULL; at++) {
+        size_t len = strspn(at + 1, "0123456789.");
+
+        if (len >= 3 && memchr(at + 1, '.', len) != NULL && at[1 + len] == '/')
+            dir = at + 1;
+    }
+    if (dir == NULL || fnmatch("*.so", relative, 0) != 0 ||
+        (strncmp(dir, filter->api, ours) == 0 && dir[ours] == '/'))
+        return false;
+    sibling = xasprintf("%s/%.*s%.*s", filter->dir, (int)(dir - relative), relative, (int)ours,
+                        filter->api);
+
+    return access(sibling, F_OK) == 0;
+}
+
 static bool is_packed(const char *relative, bool is_dir, void *context)
 {
     struct filter *filter = context;
     struct gems *gems = filter->gems;
     cleanup_free char *path = NULL;
 
-    if (is_unused(relative, is_dir) || (!is_dir && (is_prose(relative) || is_source(relative))))
+    if (is_unused(relative, is_dir) || (!is_dir && (is_prose(relative) || is_source(relative) ||
+                                                    is_for_other_ruby(relative, filter))))
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {
@@ -122,14 +150,13 @@ static bool trim_object(const struct gems_object *object, struct plan *plan, str
     return ok;
 }
 
-static bool plan_gem_tree(struct gems *gems, const char *image, const char *dir, const char *owner,
-                          struct plan *plan, struct err *err)
+static bool plan_gem_tree(struct filter filter, struct plan *plan, struct err *err)
 {
-    struct filter filter = {gems, dir, image, owner};
+    struct gems *gems = filter.gems;
     size_t before = gems->object_count;
 
-    if (!plan_add_tree(plan, image, dir, (struct plan_origin){PLAN_PART_GEMS, owner}, is_packed,
-                       &filter, err))
+    if (!plan_add_tree(plan, filter.image, filter.dir,
+                       (struct plan_origin){PLAN_PART_GEMS, filter.owner}, is_packed, &filter, err))
         return false;
     for (size_t i = before; i < gems->object_count; i++) {
         if (!trim_object(&gems->objects[i], plan, err))
@@ -155,9 +182,11 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
 
     if (gem->is_default)
         return true;
-    if (!plan_gem_tree(gems, dir, gem->dir, owner, plan, err) ||
+    if (!plan_gem_tree((struct filter){gems, gem->dir, dir, owner, probe->ruby.api}, plan, err) ||
         (gem->extension_dir != NULL &&
-         !plan_gem_tree(gems, extension, gem->extension_dir, owner, plan, err))) {
+         !plan_gem_tree(
+             (struct filter){gems, gem->extension_dir, extension, owner, probe->ruby.api}, plan,
+             err))) {
         (void)err_hint(err, "install it again: bundle pristine %s", gem->name);
         return err_wrap(err, "%s", owner);
     }

@@ -59,6 +59,52 @@ static struct jdoc *gems_of(const struct probe *probe, const struct gems *gems)
     return list;
 }
 
+/* Takes text; `to` may hold `from`. */
+static char *replace_all(char *text, const char *from, const char *to)
+{
+    size_t done = 0;
+    const char *at;
+
+    while (from != NULL && from[0] != '\0' && (at = strstr(text + done, from)) != NULL) {
+        char *next = xasprintf("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+
+        done = (size_t)(at - text) + strlen(to);
+        free(text);
+        text = next;
+    }
+    return text;
+}
+
+/* Gems and application under their names in the image: where they stood here is nobody's business,
+ * and the same input must give the same bytes wherever it stands. */
+static char *portable(const struct manifest_input *input, const char *text)
+{
+    const struct probe *probe = input->probe;
+    char *result = xstrdup(text);
+
+    for (size_t i = 0; i < probe->gem_count; i++) {
+        const struct probe_gem *gem = &probe->gems[i];
+        cleanup_free char *dir = xasprintf("/" FORMAT_GEM_DIR "/gems/%s", gem->full_name);
+        cleanup_free char *extension =
+            xasprintf("/" FORMAT_GEM_DIR "/extensions/%s/%s/%s", probe->ruby.gem_platform,
+                      probe->ruby.extension_api, gem->full_name);
+
+        if (gem->is_default)
+            continue;
+        result = replace_all(result, gem->dir, dir);
+        result = replace_all(result, gem->extension_dir, extension);
+    }
+    return replace_all(result, input->app->dir, "/app");
+}
+
+static void set_portable(const struct manifest_input *input, struct jdoc *object, const char *key,
+                         const char *text)
+{
+    cleanup_free char *shown = portable(input, text);
+
+    jdoc_set_text(object, key, shown);
+}
+
 static struct jdoc *libraries_of(const struct manifest_input *input)
 {
     const struct walk *walk = input->walk;
@@ -72,9 +118,9 @@ static struct jdoc *libraries_of(const struct manifest_input *input)
         if (object->is_root)
             continue;
         library = jdoc_object();
-        jdoc_set_text(library, "name", object->name);
-        jdoc_set_text(library, "path", object->path);
-        jdoc_set_text(library, "reason", object->reason);
+        set_portable(input, library, "name", object->name);
+        set_portable(input, library, "path", object->path);
+        set_portable(input, library, "reason", object->reason);
         jdoc_set_number(library, "bytes", stat(object->path, &st) == 0 ? st.st_size : 0);
         set_owner(library, &input->owners[i]);
         jdoc_push(list, library);
@@ -109,18 +155,20 @@ static struct jdoc *reasons_of(const struct plan *plan)
 }
 
 /* Every object with those that it needs, by their numbers in this list. */
-static struct jdoc *objects_of(const struct walk *walk, const struct closure *closure)
+static struct jdoc *objects_of(const struct manifest_input *input)
 {
+    const struct walk *walk = input->walk;
+    const struct closure *closure = input->closure;
     struct jdoc *list = jdoc_array();
 
     for (size_t i = 0; i < walk->count; i++) {
         struct jdoc *object = jdoc_object();
         struct jdoc *needs = jdoc_array();
 
-        jdoc_set_text(object, "name", walk->objects[i].name);
+        set_portable(input, object, "name", walk->objects[i].name);
         if (closure->images[i] != NULL)
             jdoc_set_text(object, "image", closure->images[i]);
-        jdoc_set_text(object, "reason", walk->objects[i].reason);
+        set_portable(input, object, "reason", walk->objects[i].reason);
         jdoc_set_bool(object, "root", walk->objects[i].is_root);
         for (size_t edge = 0; edge < closure->edge_count; edge++)
             if (closure->edges[edge].from == i)
@@ -146,14 +194,18 @@ static struct jdoc *warnings_of(const struct manifest_input *input)
 {
     struct jdoc *list = jdoc_array();
 
-    for (size_t i = 0; i < input->warning_count; i++)
-        jdoc_push_text(list, input->warnings[i]);
+    for (size_t i = 0; i < input->warning_count; i++) {
+        cleanup_free char *warning = portable(input, input->warnings[i]);
+
+        jdoc_push_text(list, warning);
+    }
     return list;
 }
 
 /* The most that any object asks for, and the first one that does. */
-static struct jdoc *requires_of(const struct walk *walk)
+static struct jdoc *requires_of(const struct manifest_input *input)
 {
+    const struct walk *walk = input->walk;
     struct jdoc *requires = jdoc_object();
     struct demand most = {0};
     const char *cpu_of = NULL;
@@ -179,7 +231,7 @@ static struct jdoc *requires_of(const struct walk *walk)
         cleanup_free char *level = xasprintf("x86-64-v%u", most.cpu_level);
 
         jdoc_set_text(requires, "cpu", level);
-        jdoc_set_text(requires, "cpu_of", cpu_of);
+        set_portable(input, requires, "cpu_of", cpu_of);
     }
     if (linux_of != NULL) {
         cleanup_free char *version =
@@ -187,7 +239,7 @@ static struct jdoc *requires_of(const struct walk *walk)
                       most.linux_version & 0xff);
 
         jdoc_set_text(requires, "linux", version);
-        jdoc_set_text(requires, "linux_of", linux_of);
+        set_portable(input, requires, "linux_of", linux_of);
     }
     return requires;
 }
@@ -240,9 +292,9 @@ char *manifest_text(const struct manifest_input *input)
     jdoc_set(root, "ruby", ruby_of(input->probe, &input->owners[0]));
     jdoc_set(root, "gems", gems_of(input->probe, input->gems));
     jdoc_set(root, "libraries", libraries_of(input));
-    jdoc_set(root, "objects", objects_of(input->walk, input->closure));
+    jdoc_set(root, "objects", objects_of(input));
     jdoc_set(root, "reasons", reasons_of(input->plan));
-    jdoc_set(root, "requires", requires_of(input->walk));
+    jdoc_set(root, "requires", requires_of(input));
     jdoc_set(root, "edited", edited_of(input->closure));
     jdoc_set(root, "warnings", warnings_of(input));
     jdoc_set(root, "processes", processes_of(input->app));

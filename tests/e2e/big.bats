@@ -58,7 +58,8 @@ tz: JST" ] || {
 }
 
 @test "the build finds nothing to warn of" {
-    [ -z "$(grep '^warning' "$BATS_FILE_TMPDIR/said")" ]
+    # Debian's coder mat.so is linked against nothing that defines what it calls.
+    [ -z "$(grep '^warning' "$BATS_FILE_TMPDIR/said" | grep -v "mat.so'.*'GetMagickUTCTime'")" ]
 }
 
 # without NAME TEXT: the build without the recipe says TEXT.
