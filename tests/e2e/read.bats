@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # inspect, verify and extract on a real bundle, and on damaged copies of it.
 
+bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() {
