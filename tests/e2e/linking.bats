@@ -179,8 +179,10 @@ only_ours() {
         cp -L "$libdir/libsqlite3.so.0" "$(dirname "$file")/private/libsqlite3.so.0"
     done
     each_extension patchelf --set-rpath '$ORIGIN/private'
-    # a second root asks for the system's copy
-    patchelf --add-needed libsqlite3.so.0 "$(find "$app/vendor" -name puma_http11.so | head -1)"
+    # A second root asks for the system's copy: one that puma does not load, for who comes first
+    # brings the library for all.
+    patchelf --add-needed libsqlite3.so.0 \
+        "$(find "$app/vendor" -path '*/ext/*' -name puma_http11.so | head -1)"
     build_app
     make_hostile_root
     look
