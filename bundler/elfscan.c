@@ -32,7 +32,7 @@ static Elf64_Phdr segment_at(const struct elf *elf, const Elf64_Ehdr *header, si
 
     memcpy(&segment, elf->bytes + header->e_phoff + index * sizeof(segment), sizeof(segment));
     if (segment.p_offset > elf->size_bytes || segment.p_filesz > elf->size_bytes - segment.p_offset)
-        segment.p_type = PT_NULL;
+        return (Elf64_Phdr){.p_type = PT_NULL};
     return segment;
 }
 
