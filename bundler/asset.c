@@ -2,6 +2,11 @@
 #include "bundler/asset.h"
 
 #include <string.h>
+#include <sys/mman.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/fs.h"
 
 /* The build directory is ASSET_DIR; the bytes are taken in by the assembler. */
 #define EMBED(symbol, file)                                                                        \
@@ -46,6 +51,19 @@ struct asset asset_get(enum asset_id id)
 {
     return (struct asset){assets[id].name, assets[id].start,
                           (size_t)(assets[id].end - assets[id].start)};
+}
+
+bool asset_open(enum asset_id id, int *ret_fd, struct err *err)
+{
+    struct asset asset = asset_get(id);
+    cleanup_fd int fd = memfd_create("rucksack", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, "%s", asset.name);
+    if (!fs_write_all(fd, asset.data, asset.size, err))
+        return err_wrap(err, "%s", asset.name);
+    *ret_fd = steal_fd(&fd);
+    return true;
 }
 
 /* recipes.bin: "name\0text\0" for each file, in the order of their names. */

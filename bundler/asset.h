@@ -4,7 +4,10 @@
  * Files that are part of the tool itself: what it puts into every bundle, so that a release is one
  * executable.
  */
+#include <stdbool.h>
 #include <stddef.h>
+
+struct err;
 
 enum asset_id {
     ASSET_STUB,             /* the ELF in front of the image */
@@ -26,6 +29,9 @@ struct asset {
 };
 
 struct asset asset_get(enum asset_id id);
+
+/* A file in memory with its bytes, to be executed or read; close-on-exec. */
+[[nodiscard]] bool asset_open(enum asset_id id, int *ret_fd, struct err *err);
 
 /* The embedded recipes, ended by one without a name. */
 struct asset asset_recipe(size_t index);

@@ -228,23 +228,12 @@ static char *last_words(int log)
     return xstrdup(start);
 }
 
-static bool open_stub(int *ret, struct err *err)
-{
-    struct asset stub = asset_get(ASSET_STUB);
-    cleanup_fd int fd = memfd_create("rucksack", MFD_CLOEXEC);
-
-    if (fd < 0 || !fs_write_all(fd, stub.data, stub.size, err))
-        return err_sys(err, "stub");
-    *ret = steal_fd(&fd);
-    return true;
-}
-
 static bool attempt_boot(struct boot *boot, struct attempt *attempt, struct err *err)
 {
     const struct outcome *outcome = attempt->outcome;
     struct err why = {0};
 
-    if (!open_stub(&attempt->stub, err))
+    if (!asset_open(ASSET_STUB, &attempt->stub, err))
         return false;
     attempt->log = memfd_create("output", MFD_CLOEXEC);
     if (attempt->log < 0)
@@ -316,12 +305,23 @@ void boot_release(struct boot *boot)
 static bool is_expected(const struct trace_file *file)
 {
     static const char *const prefixes[] = {
-        "/proc/",         "/sys/",          "/dev/",
-        "/tmp/",          "/run/",          "/state",
-        "/app/",          "/.no/",          "/etc/passwd",
-        "/etc/group",     "/etc/hosts",     "/etc/host.conf",
-        "/etc/localtime", "/etc/gai.conf",  "/etc/nsswitch.conf",
-        "/etc/services",  "/etc/protocols", "/etc/resolv.conf",
+        "/proc/",
+        "/sys/",
+        "/dev/",
+        "/tmp/",
+        "/run/",
+        "/state",
+        "/.no/",
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/hosts",
+        "/etc/host.conf",
+        "/etc/localtime",
+        "/etc/gai.conf",
+        "/etc/nsswitch.conf",
+        "/etc/services",
+        "/etc/protocols",
+        "/etc/resolv.conf",
         "/var/run/nscd/",
     };
 

@@ -13,6 +13,7 @@
 #include "bundler/walk.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 enum { LINKS_MAX = 40, NONE = -1 };
@@ -32,13 +33,6 @@ static void state_release(struct state *state)
         free(state->paths[i]);
     free(state->paths);
     free(state->own_path_first);
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
 }
 
 /* "a/b/../c" and "a/./c" without the dots, in place; false when it leads out of the image. */
@@ -105,7 +99,7 @@ static const struct plan_entry *resolve(const struct plan *plan, const char *pat
 
             return entry != NULL && entry->type != PLAN_DIR ? entry : NULL;
         }
-        next = xasprintf("%.*s%s%s", (int)(base_name(link->path) - link->path), link->path,
+        next = xasprintf("%.*s%s%s", (int)(text_base_name(link->path) - link->path), link->path,
                          link->target, at + strlen(link->path));
         free(at);
         at = next;
@@ -163,8 +157,8 @@ static char *in_element(const char *element, size_t len, const char *object, con
     if (token > len || token == 0)
         return xasprintf("%.*s/%s", (int)len, element, name);
     return xasprintf("%.*s%.*s/%s",
-                     (int)(base_name(object) - object - (base_name(object) > object)), object,
-                     (int)(len - token), element + token, name);
+                     (int)(text_base_name(object) - object - (text_base_name(object) > object)),
+                     object, (int)(len - token), element + token, name);
 }
 
 /* What a name stood for on this machine, for one who needs it: NONE where the walk does not say. */
@@ -291,7 +285,7 @@ static bool add_dir(struct state *state, size_t asker, const char *name, const c
 
     if (strchr(image, '/') == NULL)
         return not_found(&state->input->walk->objects[asker], name, image, err);
-    dir = xstrndup(image, (size_t)(base_name(image) - image - 1));
+    dir = xstrndup(image, (size_t)(text_base_name(image) - image - 1));
     add_line(&closure->dirs, &closure->dir_count, dir);
     entry = search(state, asker, name);
     if (entry != NULL && strcmp(entry->path, image) == 0)
@@ -326,7 +320,7 @@ static void add_edge(struct closure *closure, size_t from, size_t to)
 
 static bool check_name(struct state *state, size_t asker, const char *needed, struct err *err)
 {
-    const char *name = base_name(needed);
+    const char *name = text_base_name(needed);
     long wanted = expected(state, asker, needed);
     const char *image = wanted == NONE ? NULL : state->closure->images[wanted];
     const struct plan_entry *entry;

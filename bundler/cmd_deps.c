@@ -92,13 +92,6 @@ static void note_missing(struct job *job, const struct process *process)
     }
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
-}
-
 /* "RUNPATH of libvips.so.42" */
 static char *rule_of(const struct process *process, const struct process_edge *edge)
 {
@@ -115,7 +108,7 @@ static char *rule_of(const struct process *process, const struct process_edge *e
 
     if (edge->via == PROCESS_NONE)
         return xstrdup(rules[edge->found]);
-    return xasprintf("%s of %s", rules[edge->found], base_name(process->maps[edge->via].path));
+    return xasprintf("%s of %s", rules[edge->found], text_base_name(process->maps[edge->via].path));
 }
 
 static char *absolute(const struct job *job, const char *path)

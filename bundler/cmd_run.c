@@ -100,15 +100,14 @@ static bool check_bundle(const char *file, bool is_built_here, struct err *err)
 
 static bool become(const char *file, const char *const *arguments, size_t count, struct err *err)
 {
-    struct asset stub = asset_get(ASSET_STUB);
     cleanup_free char *real = realpath(file, NULL);
     cleanup_free const char **argv = xcalloc(count + 2, sizeof(*argv));
-    cleanup_fd int fd = memfd_create("rucksack", MFD_CLOEXEC);
+    cleanup_fd int fd = -1;
 
     if (real == NULL)
         return err_sys(err, "'%s'", file);
-    if (fd < 0 || !fs_write_all(fd, stub.data, stub.size, err))
-        return err_sys(err, "stub");
+    if (!asset_open(ASSET_STUB, &fd, err))
+        return false;
     argv[0] = file;
     memcpy(argv + 1, arguments, count * sizeof(*argv));
     if (setenv("TARGET_APPIMAGE", real, 1) != 0)

@@ -35,13 +35,6 @@ static void graph_release(struct graph *graph)
     free(graph->distance);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
-}
-
 static const char *text_of(const struct graph *graph, size_t object, const char *key)
 {
     return jdoc_text_or(jdoc_at(graph->objects, object), key, "");
@@ -54,7 +47,7 @@ static bool is_named(const struct graph *graph, size_t object, const char *name)
 
     if (strchr(name, '/') != NULL)
         return strcmp(image, name + (name[0] == '/')) == 0;
-    return strcmp(base_name(called), name) == 0 || strcmp(base_name(image), name) == 0;
+    return strcmp(text_base_name(called), name) == 0 || strcmp(text_base_name(image), name) == 0;
 }
 
 /* One round: objects that need one at this distance are one further. False: nothing new. */
@@ -104,7 +97,7 @@ static void print_chain(const struct graph *graph, size_t object)
 
     fputs(reason, stdout);
     for (;; object = graph->next[object]) {
-        cleanup_free char *name = text_visible(base_name(text_of(graph, object, "name")));
+        cleanup_free char *name = text_visible(text_base_name(text_of(graph, object, "name")));
 
         printf(" -> %s", name);
         if (graph->next[object] == object)

@@ -42,13 +42,6 @@ struct look {
     struct err *err;
 };
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
-}
-
 /* As a dlopen() by the main program. What cannot be loaded here cannot be loaded there. */
 static bool add_soname(const struct look *look, const char *name, const char *reason)
 {
@@ -116,7 +109,7 @@ bool hidden_objects(struct hidden *hidden, bool *ret_any, struct err *err)
         *ret_any = true;
         if (elf == NULL)
             continue;
-        look.who = base_name(elf->path);
+        look.who = text_base_name(elf->path);
         if (!elfscan_notes(elf, take_note, &look))
             extras_warn(hidden->extras, "%s: a .note.dlopen that cannot be read", elf->path);
         if (look.failed)
@@ -169,9 +162,9 @@ static bool add_version(const struct look *look, const char *name, const char *r
     real = realpath(entry->path, NULL);
     if (real == NULL)
         return false;
-    link = xasprintf("%.*s/%s", (int)(base_name(real) - real - 2), real + 1, name);
+    link = xasprintf("%.*s/%s", (int)(text_base_name(real) - real - 2), real + 1, name);
     return plan_find(plan, link) != NULL ||
-           plan_add_symlink(plan, link, base_name(real),
+           plan_add_symlink(plan, link, text_base_name(real),
                             (struct plan_origin){PLAN_PART_LIBS, reason}, &ignored);
 }
 
@@ -384,7 +377,7 @@ void hidden_directories(struct hidden *hidden)
 
         if (elf == NULL)
             continue;
-        look.who = base_name(elf->path);
+        look.who = text_base_name(elf->path);
         elfscan_paths(elf, take_path, &look);
     }
 }

@@ -13,6 +13,7 @@
 #include "bundler/process.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 enum { MESSAGE_MAX = 1024 };
@@ -36,13 +37,6 @@ struct walk_state {
     size_t missing_capacity;
     size_t edge_capacity;
 };
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
-}
 
 static size_t find_object(const struct walk *walk, const char *path)
 {
@@ -283,7 +277,7 @@ static bool check_missing(const struct walk *walk, struct err *err)
         (void)err_hint(err,
                        "install the package that contains '%s'; if it is installed "
                        "elsewhere, add its directory to /etc/ld.so.conf.d and run ldconfig",
-                       base_name(missing->name));
+                       text_base_name(missing->name));
         return err_id(err, "E-LIB");
     }
     return true;

@@ -94,3 +94,10 @@ char *text_visible(const char *text)
     }
     return result;
 }
+
+const char *text_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}

@@ -13,3 +13,6 @@
  * backslash stays what it is. Owned by the caller.
  */
 [[nodiscard]] char *text_visible(const char *text);
+
+/* What follows the last slash of a path; all of it where there is none. Points into it. */
+const char *text_base_name(const char *path);

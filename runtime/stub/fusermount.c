@@ -13,12 +13,12 @@
 #include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "runtime/stub/message.h"
+#include "runtime/stub/process.h"
 
 enum {
     NOT_FOUND = 127,
@@ -90,14 +90,6 @@ static void exec_name(const char *name, char **args)
     exec_helper(program, args);
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* True when the descriptor has something to read, or its end, before the helper's time is over. */
 static bool await(int fd, uint64_t deadline_ms)
 {
@@ -105,7 +97,7 @@ static bool await(int fd, uint64_t deadline_ms)
     int got;
 
     do {
-        uint64_t now = now_ms();
+        uint64_t now = process_now_ms();
 
         got = poll(&wait, 1, now < deadline_ms ? (int)(deadline_ms - now) : 0);
     } while (got < 0 && errno == EINTR);
@@ -170,7 +162,7 @@ bool fusermount_mount(const char *program, const char *root, int *ret_fd, struct
 {
     cleanup_fd int socket = -1, errors = -1;
     char words[256];
-    uint64_t deadline_ms = now_ms() + PATIENCE_MS;
+    uint64_t deadline_ms = process_now_ms() + PATIENCE_MS;
     pid_t pid = -1;
     int fd, status;
 
@@ -178,10 +170,10 @@ bool fusermount_mount(const char *program, const char *root, int *ret_fd, struct
         return false;
     fd = await(socket, deadline_ms) ? message_receive_fd(socket) : -1;
     read_words(errors, deadline_ms, words, sizeof(words));
-    if (now_ms() >= deadline_ms)
+    if (process_now_ms() >= deadline_ms)
         (void)kill(pid, SIGKILL);
     status = wait_for(pid);
-    if (fd < 0 && now_ms() >= deadline_ms)
+    if (fd < 0 && process_now_ms() >= deadline_ms)
         return err_set(err, ERR_SYSTEM, "the helper hangs");
     if (fd >= 0) {
         *ret_fd = fd;
@@ -197,7 +189,7 @@ bool fusermount_mount(const char *program, const char *root, int *ret_fd, struct
 static bool knows_user(const char *program, const char *dir)
 {
     char *args[] = {NULL, "-u", "--", (char *)(uintptr_t)dir, NULL};
-    uint64_t deadline_ms = now_ms() + PATIENCE_MS;
+    uint64_t deadline_ms = process_now_ms() + PATIENCE_MS;
     char words[256];
     int pipes[2];
     pid_t pid;
@@ -212,7 +204,7 @@ static bool knows_user(const char *program, const char *dir)
     (void)close(pipes[1]);
     read_words(pipes[0], deadline_ms, words, sizeof(words));
     (void)close(pipes[0]);
-    if (pid > 0 && now_ms() >= deadline_ms)
+    if (pid > 0 && process_now_ms() >= deadline_ms)
         (void)kill(pid, SIGKILL);
     if (pid > 0)
         (void)wait_for(pid);

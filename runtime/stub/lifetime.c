@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -21,7 +20,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -73,14 +71,6 @@ struct server {
     int delay_ms;    /* to the next attempt */
     uint64_t due_ms;
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void pause_ms(int ms)
 {
@@ -137,7 +127,7 @@ static void detached(struct server *server)
 static void try_later(struct server *server)
 {
     place_unlock(server->job.place);
-    server->due_ms = now_ms() + (uint64_t)server->delay_ms;
+    server->due_ms = process_now_ms() + (uint64_t)server->delay_ms;
     server->delay_ms = server->delay_ms * 2 < LAST_DELAY_MS ? server->delay_ms * 2 : LAST_DELAY_MS;
 }
 
@@ -198,7 +188,7 @@ static void await_helper(struct server *server)
 
 static int poll_timeout(const struct server *server)
 {
-    uint64_t now = now_ms();
+    uint64_t now = process_now_ms();
 
     if (server->unmounter > 0)
         return HELPER_POLL_MS;
@@ -224,7 +214,7 @@ static void watch_app(struct server *server, bool signalled)
         return;
     server->app_gone = server->app_fd >= 0 ? signalled : !process_runs(server->app);
     if (server->app_gone)
-        server->due_ms = now_ms() + GRACE_MS;
+        server->due_ms = process_now_ms() + GRACE_MS;
 }
 
 static void serve(struct server *server)
@@ -244,7 +234,7 @@ static void serve(struct server *server)
         if (server->unmounter > 0)
             await_helper(server);
         else if (server->app_gone && !server->detached &&
-                 server->job.unmount != LIFETIME_NAMESPACE && now_ms() >= server->due_ms)
+                 server->job.unmount != LIFETIME_NAMESPACE && process_now_ms() >= server->due_ms)
             try_unmount(server);
     }
 }

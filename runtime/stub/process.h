@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* pidfd_open(2), close-on-exec; -1 with errno, ENOSYS before Linux 5.3. */
@@ -21,3 +22,6 @@ size_t process_cpus(void);
  * keep.
  */
 void process_close_fds(int *keep, size_t count);
+
+/* Milliseconds of a clock that nobody sets. */
+uint64_t process_now_ms(void);
