@@ -126,7 +126,7 @@ static bool fill(const struct plan *plan, const struct assemble_options *options
                        stub.size);
     if (!fs_write_all(fd, stub.data, stub.size, err) ||
         !image_write(plan, fd, stub.size, &image, &image_size, err) ||
-        !bundle_seal(fd, stub.size, image_size, FORMAT_KIND_APP, options->name, err))
+        !bundle_seal(fd, stub.size, image_size, options->kind, options->name, err))
         return false;
     *ret_size = stub.size + image_size;
     return true;

@@ -12,6 +12,7 @@ struct plan;
 struct assemble_options {
     const char *output; /* path of the bundle */
     const char *name;   /* identity, for the header */
+    uint32_t kind;      /* enum format_kind */
     int level;          /* zstd level */
     uint32_t mtime;     /* of every inode */
     /* Looks at the file, complete and open for reading, before anybody can see it: false with err

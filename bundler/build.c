@@ -124,12 +124,14 @@ static bool detect(struct build *build, struct err *err)
         !name_output(build, err) || !probe_run(&build->probe, build->app.dir, err) ||
         !app_complete(&build->app, &build->probe, err))
         return false;
-    report_phase(&build->report, "detect", build->app.summary, "config.ru, Gemfile.lock");
-    for (size_t i = 0; i < build->app.state_count; i++) {
-        cleanup_free char *line = xasprintf("%s -> %s.state/%s", build->app.states[i].path,
-                                            build->app.name, build->app.states[i].place);
+    report_phase(&build->report, "detect", build->app.summary, build->app.evidence);
+    for (size_t i = 0; i < build->app.states.count; i++) {
+        const struct state *state = &build->app.states.items[i];
+        cleanup_free char *line =
+            xasprintf("%s -> %s.state/%s", state->path, build->app.name, state->place);
 
-        report_phase(&build->report, "state", line, build->app.states[i].reason);
+        if (!state->is_held)
+            report_phase(&build->report, "state", line, state->reason);
     }
     return true;
 }
@@ -191,7 +193,7 @@ static bool collect(struct build *build, struct err *err)
         native += build->gems.is_native[i];
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
-    if (!app_plan(&build->app, &build->plan, err) ||
+    if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
         !programs_plan(&build->programs, build->probe.ruby.program, &build->gems, &build->plan,
                        err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err))
@@ -245,6 +247,28 @@ static void launch_pairs(struct launch *launch, const char *key, const struct ex
         launch_add(launch, key, pairs->items[i].name, pairs->items[i].value, NULL);
 }
 
+static void launch_app(struct launch *launch, const struct app *app)
+{
+    const struct config *config = &app->config;
+
+    launch_add(launch, "kind", app_kind_name(app->kind), NULL);
+    for (size_t i = 0; i < config->processes.count; i++)
+        launch_add(launch, "process", config->processes.items[i].name,
+                   config->processes.items[i].value, NULL);
+    if (config->release != NULL)
+        launch_add(launch, "release", config->release, NULL);
+    if (config->console != NULL)
+        launch_add(launch, "console", config->console, NULL);
+    for (size_t i = 0; i < config->env.count; i++)
+        launch_add(launch, "env", config->env.items[i].name, config->env.items[i].value, NULL);
+    for (size_t i = 0; i < app->states.count; i++) {
+        cleanup_free char *dir = state_dir(&app->states.items[i]);
+
+        if (!app->states.items[i].is_held)
+            launch_add(launch, "state", state_class_name(app->states.items[i].class), dir, NULL);
+    }
+}
+
 static bool plan_launch(struct build *build, struct err *err)
 {
     struct launch launch;
@@ -257,20 +281,10 @@ static bool plan_launch(struct build *build, struct err *err)
     for (size_t i = 0; i < build->closure.dir_count; i++)
         launch_add(&launch, "lib", build->closure.dirs[i], NULL);
     launch_programs(&launch, build);
-    for (size_t i = 0; i < build->app.process_count; i++)
-        launch_add(&launch, "process", build->app.processes[i].name,
-                   build->app.processes[i].command, NULL);
-    launch_add(&launch, "env", "RACK_ENV", "production", NULL);
-    launch_add(&launch, "env", "LANG", "C.UTF-8", NULL);
+    launch_app(&launch, &build->app);
     launch_pairs(&launch, "env", &build->libs.extras.env);
     launch_pairs(&launch, "fallback", &build->libs.extras.fallbacks);
     launch_pairs(&launch, "host", &build->libs.extras.hosts);
-    for (size_t i = 0; i < build->app.state_count; i++) {
-        const struct app_state *state = &build->app.states[i];
-        cleanup_free char *place = xstrdup(state->place);
-
-        launch_add(&launch, "state", "data", state->is_file ? dirname(place) : place, NULL);
-    }
     launch_add(&launch, "locale", "usr/lib/locale", NULL);
     launch_add(&launch, "gconv", build->libs.gconv_dir, NULL);
     launch_loadpath(&launch, &build->ruby.loadpath);
@@ -412,6 +426,7 @@ static bool write_file(struct build *build, struct err *err)
     struct assemble_options options = {
         .output = build->output,
         .name = build->app.name,
+        .kind = build->app.kind == APP_COMMAND ? FORMAT_KIND_CLI : FORMAT_KIND_APP,
         .level = build->request->fast ? LEVEL_FAST : LEVEL_RELEASE,
         .check = check_file,
         .context = build,

@@ -229,17 +229,34 @@ static void print_lines(const char *label, const struct jdoc *lines)
     }
 }
 
+/* One class of state: "storage (data)". */
+static void print_state(const char *class, const struct jdoc *paths, void *context)
+{
+    struct listing *listing = context;
+
+    for (size_t i = 0; i < jdoc_count(paths); i++) {
+        const char *given = jdoc_text_at(paths, i);
+        cleanup_free char *path = text_visible(given != NULL ? given : "?");
+        cleanup_free char *shown = text_visible(class);
+
+        print_label_once(listing->label, listing->is_first);
+        listing->is_first = false;
+        printf("%s (%s)\n", path, shown);
+    }
+}
+
 static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
 {
     struct listing parts = {.label = "unpacked", .is_first = true};
     struct listing processes = {.label = "processes", .is_first = true};
+    struct listing state = {.label = "state", .is_first = true};
 
     print_file(bundle, manifest);
     print_requires(jdoc_member(manifest, "requires"));
     print_ruby(jdoc_member(manifest, "ruby"));
     jdoc_each(jdoc_member(manifest, "parts"), print_part, &parts);
     jdoc_each(jdoc_member(manifest, "processes"), print_process, &processes);
-    print_lines("state", jdoc_member(jdoc_member(manifest, "state"), "data"));
+    jdoc_each(jdoc_member(manifest, "state"), print_state, &state);
     print_gems(jdoc_member(manifest, "gems"));
     print_libraries(jdoc_member(manifest, "libraries"));
     print_lines("edited", jdoc_member(manifest, "edited"));

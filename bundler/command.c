@@ -3,61 +3,17 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
+#include "common/suggest.h"
 
 const struct command *const commands[] = {
     &cmd_build,   &cmd_run,  &cmd_inspect, &cmd_why,     &cmd_verify,
     &cmd_extract, &cmd_deps, &cmd_doctor,  &cmd_recipes, NULL,
 };
-
-enum { SUGGEST_LEN_MAX = 32, SUGGEST_DISTANCE_MAX = 2 };
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-/* Levenshtein distance; names longer than SUGGEST_LEN_MAX are never near. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[SUGGEST_LEN_MAX + 1];
-    size_t a_len = strlen(a);
-    size_t b_len = strlen(b);
-
-    if (a_len > SUGGEST_LEN_MAX || b_len > SUGGEST_LEN_MAX)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t above = row[j];
-
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[b_len];
-}
-
-static void keep_nearest(const char *typed, const char *known, const char **nearest, size_t *best)
-{
-    size_t here = distance(typed, known);
-
-    if (here < *best) {
-        *best = here;
-        *nearest = known;
-    }
-}
 
 const struct command *command_find(const char *name)
 {
@@ -70,24 +26,22 @@ const struct command *command_find(const char *name)
 
 const char *command_suggest(const char *name)
 {
-    const char *nearest = NULL;
-    size_t best = SUGGEST_DISTANCE_MAX + 1;
+    struct suggest suggest = suggest_begin(name);
 
     for (size_t i = 0; commands[i] != NULL; i++)
-        keep_nearest(name, commands[i]->name, &nearest, &best);
-    return nearest;
+        suggest_offer(&suggest, commands[i]->name);
+    return suggest.nearest;
 }
 
 static bool unknown_option(const struct command *command, const char *word, struct err *err)
 {
-    const char *nearest = NULL;
-    size_t best = SUGGEST_DISTANCE_MAX + 1;
+    struct suggest suggest = suggest_begin(word + strspn(word, "-"));
 
     (void)err_set(err, ERR_USAGE, "unknown option '%.200s'", word);
     for (const struct option_entry *o = command->options; o != NULL && o->type != OPTION_END; o++)
-        keep_nearest(word + strspn(word, "-"), o->name, &nearest, &best);
-    if (nearest != NULL)
-        (void)err_hint(err, "did you mean '--%s'?", nearest);
+        suggest_offer(&suggest, o->name);
+    if (suggest.nearest != NULL)
+        (void)err_hint(err, "did you mean '--%s'?", suggest.nearest);
     return false;
 }
 

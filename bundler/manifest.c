@@ -248,19 +248,32 @@ static struct jdoc *processes_of(const struct app *app)
 {
     struct jdoc *processes = jdoc_object();
 
-    for (size_t i = 0; i < app->process_count; i++)
-        jdoc_set_text(processes, app->processes[i].name, app->processes[i].command);
+    for (size_t i = 0; i < app->config.processes.count; i++)
+        jdoc_set_text(processes, app->config.processes.items[i].name,
+                      app->config.processes.items[i].value);
     return processes;
 }
 
+/* Arrays by class; `data` also when it is empty. */
 static struct jdoc *state_of(const struct app *app)
 {
     struct jdoc *state = jdoc_object();
-    struct jdoc *data = jdoc_array();
 
-    for (size_t i = 0; i < app->state_count; i++)
-        jdoc_push_text(data, app->states[i].path);
-    jdoc_set(state, "data", data);
+    for (enum state_class class = STATE_DATA; class <= STATE_LOG; class ++) {
+        struct jdoc *paths = jdoc_array();
+        size_t count = 0;
+
+        for (size_t i = 0; i < app->states.count; i++) {
+            if (app->states.items[i].class == class) {
+                jdoc_push_text(paths, app->states.items[i].path);
+                count++;
+            }
+        }
+        if (count > 0 || class == STATE_DATA)
+            jdoc_set(state, state_class_name(class), paths);
+        else
+            jdoc_free(paths);
+    }
     return state;
 }
 
@@ -287,8 +300,9 @@ char *manifest_text(const struct manifest_input *input)
 
     jdoc_set_number(root, "format", FORMAT_VERSION);
     jdoc_set_text(root, "name", input->app->name);
-    jdoc_set_text(root, "version", "");
-    jdoc_set_text(root, "kind", "app");
+    jdoc_set_text(root, "version",
+                  input->app->config.version != NULL ? input->app->config.version : "");
+    jdoc_set_text(root, "kind", app_kind_name(input->app->kind));
     jdoc_set(root, "ruby", ruby_of(input->probe, &input->owners[0]));
     jdoc_set(root, "gems", gems_of(input->probe, input->gems));
     jdoc_set(root, "libraries", libraries_of(input));

@@ -218,6 +218,7 @@ static bool read_ruby(struct probe *probe, struct err *err)
                            texts[i].key);
     }
     ruby->libruby = jdoc_text(answer, "libruby");
+    probe->gemfile = jdoc_text_or(probe->answer, "gemfile", "/Gemfile");
     probe->bundler_version = jdoc_text_or(bundler, "version", "");
     probe->bundler_lib = jdoc_text_or(bundler, "lib", "");
     if (strcmp(jdoc_text_or(answer, "engine", ""), "ruby") == 0)
@@ -272,6 +273,27 @@ static bool read_gems(struct probe *probe, struct err *err)
     return true;
 }
 
+static void read_databases(struct probe *probe)
+{
+    const struct jdoc *list = jdoc_member(probe->answer, "databases");
+
+    probe->databases = xcalloc(jdoc_count(list), sizeof(*probe->databases));
+    for (size_t i = 0; i < jdoc_count(list); i++) {
+        const char *path = jdoc_text_at(list, i);
+
+        if (path != NULL)
+            probe->databases[probe->database_count++] = path;
+    }
+}
+
+const struct probe_gem *probe_find_gem(const struct probe *probe, const char *name)
+{
+    for (size_t i = 0; i < probe->gem_count; i++)
+        if (strcmp(probe->gems[i].name, name) == 0)
+            return &probe->gems[i];
+    return NULL;
+}
+
 bool probe_run(struct probe *ret, const char *dir, struct err *err)
 {
     struct scratch scratch = {.answer = -1};
@@ -281,7 +303,9 @@ bool probe_run(struct probe *ret, const char *dir, struct err *err)
     ok = scratch_init(&scratch, err) && start_bundle(&scratch, dir, err) &&
          read_answer(ret, &scratch, err) && read_ruby(ret, err) && read_gems(ret, err);
     scratch_release(&scratch);
-    if (!ok)
+    if (ok)
+        read_databases(ret);
+    else
         probe_release(ret);
     return ok;
 }
@@ -290,5 +314,6 @@ void probe_release(struct probe *probe)
 {
     jdoc_free(probe->answer);
     free(probe->gems);
+    free(probe->databases);
     *probe = (struct probe){0};
 }

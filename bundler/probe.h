@@ -46,10 +46,13 @@ struct probe_gem {
 struct probe {
     struct jdoc *answer;
     struct probe_ruby ruby;
+    const char *gemfile; /* absolute */
     const char *bundler_version;
     const char *bundler_lib; /* directory that holds the active bundler.rb */
     struct probe_gem *gems;  /* Bundler's resolved set without development and test, by name */
     size_t gem_count;
+    const char **databases; /* SQLite files, by config/database.yml: paths in the app's tree */
+    size_t database_count;
 };
 
 /*
@@ -57,4 +60,6 @@ struct probe {
  * E-LOCK, E-GEM, E-EXT, E-RUBY, each with the command that mends it.
  */
 [[nodiscard]] bool probe_run(struct probe *ret, const char *dir, struct err *err);
+/* NULL when the app has no such gem. */
+const struct probe_gem *probe_find_gem(const struct probe *probe, const char *name);
 void probe_release(struct probe *probe);

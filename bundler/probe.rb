@@ -141,7 +141,7 @@ module RucksackProbe
     raise Problem.new("E-GEMFILE", "there is no Gemfile", "make one: bundle init") unless Bundler::SharedHelpers.in_bundle?
 
     result["gemfile"] = Bundler.default_gemfile.to_s
-    result.merge("gems" => gems)
+    result.merge("gems" => gems, "databases" => databases)
   rescue Problem => e
     failure(e.id, e.message, e.hint)
   rescue Bundler::GemNotFound, Gem::MissingSpecError => e
@@ -152,6 +152,32 @@ module RucksackProbe
     failure("E-RUBY", one_line(e), "use the Ruby that the Gemfile names")
   rescue Bundler::BundlerError => e
     failure("E-GEMFILE", one_line(e), "see what `bundle check` says")
+  end
+
+  # The SQLite files of production, as paths in the application. What stands there may be computed,
+  # by Rails' own methods too: what cannot be read here is not found here.
+  def databases
+    file = "config/database.yml"
+    return [] unless File.file?(file)
+
+    require "erb"
+    require "yaml"
+    text = ERB.new(File.read(file)).result(TOPLEVEL_BINDING.dup)
+    config = YAML.respond_to?(:unsafe_load) ? YAML.unsafe_load(text) : YAML.load(text)
+    entry = config.is_a?(Hash) ? config["production"] : nil
+    sqlite_files(entry).uniq
+  rescue StandardError, SyntaxError, LoadError
+    []
+  end
+
+  # One database, or one for each role.
+  def sqlite_files(entry)
+    return [] unless entry.is_a?(Hash)
+    return entry.values.flat_map { |role| sqlite_files(role) } unless entry.key?("adapter") || entry.key?("database")
+
+    path = entry["database"].to_s
+    sqlite = entry["adapter"].to_s.match?(/\Asqlite/)
+    sqlite && !path.empty? && !path.start_with?("/", ":", "file:") && !path.include?("..") ? [path] : []
   end
 
   # Bundler does not see a gem whose extension is not built.

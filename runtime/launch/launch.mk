@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-LAUNCH := $(wildcard runtime/launch/*.c) common/err.c common/launchfile.c
+LAUNCH := $(wildcard runtime/launch/*.c) common/err.c common/launchfile.c common/suggest.c common/words.c
 
 $(BUILD)/launch-obj/%.o: %.c Makefile runtime/launch/launch.mk
 	@mkdir -p $(@D)

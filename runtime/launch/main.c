@@ -16,7 +16,10 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/suggest.h"
 #include "environment.h"
+#include "group.h"
+#include "process.h"
 #include "start.h"
 #include "state.h"
 
@@ -24,42 +27,21 @@ enum {
     EXIT_NO_START = 125,
     EXIT_NOT_EXECUTABLE = 126,
     EXIT_NOT_FOUND = 127,
-    WORDS_MAX = 256,
 };
 
-static const char *const unbuilt_verbs[] = {"console", "service", "backup", "restore",
-                                            "inspect", "verify",  "doctor"};
-
-static bool is_one_of(const char *word, const char *const list[], size_t count)
+/* "kind cli": a command, to which every argument belongs. */
+static bool is_cli(const struct bundle *bundle)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(word, list[i]) == 0)
-            return true;
-    }
-    return false;
+    return bundle_find(bundle, "kind", "cli") != NULL;
 }
 
-static bool not_found(struct err *err)
-{
-    err->sys_errno = ENOENT;
-    return false;
-}
-
-static void print_help(const struct bundle *bundle)
-{
-    const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
-
-    printf("%s: a Ruby application in one file, packed by Rucksack\n\n"
-           "  FILE [run [PROCESS]]   start a process (default: web)\n"
-           "  FILE exec COMMAND...   run a command of the bundle: ruby, bundle, rake, ...\n"
-           "  FILE help              this text\n"
-           "  FILE --appimage-help   what every AppImage can do\n\nprocesses:\n",
-           name != NULL ? name->fields[1] : "app");
-    for (size_t i = 0; i < bundle->count; i++) {
-        if (launchfile_is(&bundle->records[i], "process", 2))
-            printf("  %-20s %s\n", bundle->records[i].fields[1], bundle->records[i].fields[2]);
-    }
-}
+/* What the words behind FILE, or the variable RUCKSACK, can ask for. */
+struct verb {
+    const char *name;
+    const char *usage; /* NULL: not shown */
+    const char *summary;
+    bool (*run)(const struct bundle *bundle, char *const arguments[], struct err *err);
+};
 
 static bool prepare(const struct bundle *bundle, struct err *err)
 {
@@ -67,44 +49,34 @@ static bool prepare(const struct bundle *bundle, struct err *err)
 
     if (!state_prepare(bundle, err) || !environment_prepare(bundle, err))
         return false;
+    if (is_cli(bundle))
+        return true;
     /* PWD as a shell's cd would set it: Puma stats it, wherever the user was. */
     if (dir == NULL || chdir(dir) != 0 || setenv("PWD", dir, 1) != 0)
         return err_sys(err, "'%s'", FORMAT_APP_DIR);
     return true;
 }
 
-/* A command of the launch file is words, not shell: a bundle needs no sh on the server. */
-static bool run_process(const struct bundle *bundle, const char *name, char *const arguments[],
-                        struct err *err)
+static bool run_all(const struct bundle *bundle, struct err *err)
 {
-    const struct launchfile_record *process = bundle_find(bundle, "process", name);
-    cleanup_free char *text = NULL;
-    char *words[WORDS_MAX + 1] = {0};
-    size_t used = 0;
-    char *rest;
+    int code = 0;
 
-    if (process == NULL) {
-        (void)err_set(err, ERR_INPUT, "no process '%s'", name);
-        (void)err_hint(err, "see which there are: FILE help");
-        return not_found(err);
-    }
-    text = strdup(process->fields[2]);
-    if (text == NULL)
-        return err_sys(err, "process '%s'", name);
-    for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-        if (used < WORDS_MAX)
-            words[used++] = word;
-    }
-    for (; *arguments != NULL && used < WORDS_MAX; arguments++)
-        words[used++] = *arguments;
-    if (used == 0)
-        return err_set(err, ERR_INPUT, "damaged image: process '%s' has no command", name);
-    if (!prepare(bundle, err))
+    if (!prepare(bundle, err) || !group_run(bundle, &code, err))
         return false;
-    return start_command(bundle, words, err);
+    exit(fflush(stdout) == 0 ? code : 1);
 }
 
-static bool exec_command(const struct bundle *bundle, char *const arguments[], struct err *err)
+static bool verb_run(const struct bundle *bundle, char *const arguments[], struct err *err)
+{
+    const char *name = arguments[0];
+
+    if (name != NULL && strcmp(name, "--all") == 0)
+        return run_all(bundle, err);
+    return prepare(bundle, err) &&
+           process_start(bundle, name, name != NULL ? arguments + 1 : arguments, err);
+}
+
+static bool verb_exec(const struct bundle *bundle, char *const arguments[], struct err *err)
 {
     if (arguments[0] == NULL) {
         (void)err_set(err, ERR_USAGE, "exec: no command given");
@@ -113,36 +85,85 @@ static bool exec_command(const struct bundle *bundle, char *const arguments[], s
     return prepare(bundle, err) && start_command(bundle, arguments, err);
 }
 
-static bool unknown_verb(const char *verb, struct err *err)
+static bool verb_console(const struct bundle *bundle, char *const arguments[], struct err *err)
 {
-    if (is_one_of(verb, unbuilt_verbs, sizeof(unbuilt_verbs) / sizeof(unbuilt_verbs[0])))
-        (void)err_set(err, ERR_INPUT, "'%s' is not built yet", verb);
-    else
-        (void)err_set(err, ERR_INPUT, "unknown verb '%.100s'", verb);
-    (void)err_hint(err, "there are: run, exec, help");
-    return not_found(err);
+    const struct launchfile_record *console = bundle_find(bundle, "console", NULL);
+
+    if (console == NULL)
+        return err_set(err, ERR_INPUT, "damaged image: it has no console");
+    return prepare(bundle, err) && process_become(bundle, console->fields[1], 0, arguments, err);
 }
 
+static bool verb_help(const struct bundle *bundle, char *const arguments[], struct err *err);
+
+static const struct verb verbs[] = {
+    {"run", "[run [PROCESS [ARG...]]]", "start a process (default: web)", verb_run},
+    {"run", "run --all", "start all processes, for development", verb_run},
+    {"exec", "exec COMMAND...", "run a command of the bundle: ruby, bundle, rake, ...", verb_exec},
+    {"console", "console", "an interactive Ruby with the application", verb_console},
+    {"help", "help", "this text", verb_help},
+    {"--help", NULL, NULL, verb_help},
+};
+
+enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
+
+static bool verb_help(const struct bundle *bundle, char *const arguments[], struct err *err)
+{
+    const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
+    const struct launchfile_record *release = bundle_find(bundle, "release", NULL);
+
+    (void)arguments;
+    printf("%s: a Ruby application in one file, packed by Rucksack\n\n",
+           name != NULL ? name->fields[1] : "app");
+    for (size_t i = 0; i < VERBS; i++)
+        if (verbs[i].usage != NULL)
+            printf("  FILE %-26s %s\n", verbs[i].usage, verbs[i].summary);
+    printf("  FILE %-26s %s\n\nprocesses:\n", "--appimage-help", "what every AppImage can do");
+    for (size_t i = 0; i < bundle->count; i++) {
+        if (launchfile_is(&bundle->records[i], "process", 2))
+            printf("  %-20s %s\n", bundle->records[i].fields[1], bundle->records[i].fields[2]);
+    }
+    if (release != NULL)
+        printf("  %-20s %s\n", "release", release->fields[1]);
+    if (fflush(stdout) != 0)
+        return err_sys(err, "standard output");
+    exit(0);
+}
+
+static bool unknown_verb(const char *given, struct err *err)
+{
+    struct suggest suggest = suggest_begin(given);
+
+    (void)err_set(err, ERR_INPUT, "unknown verb '%.100s'", given);
+    for (size_t i = 0; i < VERBS; i++)
+        suggest_offer(&suggest, verbs[i].name);
+    if (suggest.nearest != NULL)
+        (void)err_hint(err, "did you mean '%s'?", suggest.nearest);
+    else
+        (void)err_hint(err, "there are: run, exec, console, help");
+    err->sys_errno = ENOENT;
+    return false;
+}
+
+/* The arguments of a command are its own, all of them: only RUCKSACK speaks to us. */
 static bool launch(const struct bundle *bundle, char *const argv[], struct err *err)
 {
-    static char *const none[] = {NULL};
-    const char *verb = getenv("RUCKSACK");
+    const char *given = getenv("RUCKSACK");
     char *const *arguments = argv[0] != NULL ? argv + 1 : argv;
 
-    if ((verb == NULL || verb[0] == '\0') && arguments[0] != NULL)
-        verb = *arguments++;
-    if (verb == NULL || verb[0] == '\0')
-        return run_process(bundle, "web", none, err);
-    if (strcmp(verb, "run") == 0 && arguments[0] == NULL)
-        return run_process(bundle, "web", none, err);
-    if (strcmp(verb, "run") == 0)
-        return run_process(bundle, arguments[0], arguments + 1, err);
-    if (strcmp(verb, "exec") == 0)
-        return exec_command(bundle, arguments, err);
-    if (strcmp(verb, "help") != 0 && strcmp(verb, "--help") != 0)
-        return unknown_verb(verb, err);
-    print_help(bundle);
-    exit(fflush(stdout) == 0 ? 0 : 1);
+    if (given != NULL && given[0] == '\0')
+        given = NULL;
+    if (given == NULL && is_cli(bundle))
+        return prepare(bundle, err) && process_start(bundle, NULL, arguments, err);
+    if (given == NULL && arguments[0] != NULL)
+        given = *arguments++;
+    if (given == NULL)
+        return verb_run(bundle, arguments, err);
+    for (size_t i = 0; i < VERBS; i++) {
+        if (strcmp(verbs[i].name, given) == 0)
+            return verbs[i].run(bundle, arguments, err);
+    }
+    return unknown_verb(given, err);
 }
 
 static int report(const struct err *err)

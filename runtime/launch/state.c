@@ -2,6 +2,8 @@
 #include "state.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
-enum { LINK_MAX_BYTES = 1 << 16 };
+enum { LINK_MAX_BYTES = 1 << 16, BOOT_ID_LEN = 36, NFTW_FDS = 16 };
 
 /* dir/name without doubled slashes at the border; a relative dir starts at the first cwd. */
 static char *join(const char *dir, const char *name)
@@ -78,8 +80,6 @@ static bool make_dir(const char *path, struct err *err)
 
 static bool make_dirs(const struct bundle *bundle, const char *dir, struct err *err)
 {
-    if (!make_dir(dir, err))
-        return false;
     for (size_t i = 0; i < bundle->count; i++) {
         const struct launchfile_record *record = &bundle->records[i];
         cleanup_free char *path = NULL;
@@ -128,6 +128,93 @@ static bool make_link(const char *link, const char *target, struct err *err)
     return false;
 }
 
+/* The directory that systemd.exec(5) gives the service for a class of state; NULL: none. */
+static char *given_dir(const char *class)
+{
+    static const struct {
+        const char *class;
+        const char *variable;
+    } given[] = {
+        {"cache", "CACHE_DIRECTORY"}, {"run", "RUNTIME_DIRECTORY"}, {"log", "LOGS_DIRECTORY"}};
+
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        const char *value = strcmp(given[i].class, class) == 0 ? getenv(given[i].variable) : NULL;
+
+        if (value != NULL && value[0] == '/')
+            return strndup(value, strcspn(value, ":"));
+    }
+    return NULL;
+}
+
+static bool has_class(const struct bundle *bundle, const char *class)
+{
+    return bundle_find(bundle, "state", class) != NULL;
+}
+
+/* One link leads there: the image knows only the state directory. */
+static bool redirect_classes(const struct bundle *bundle, const char *dir, struct err *err)
+{
+    static const char *const classes[] = {"cache", "run", "log"};
+
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        cleanup_free char *given = given_dir(classes[i]);
+        cleanup_free char *link = given != NULL ? join(dir, classes[i]) : NULL;
+
+        if (given == NULL || !has_class(bundle, classes[i]))
+            continue;
+        if (link == NULL)
+            return err_sys(err, "'%s'", dir);
+        if (!make_link(link, given, err))
+            return false;
+    }
+    return true;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    return at->level > 0 ? remove(path) : 0;
+}
+
+static bool read_line(const char *path, char line[BOOT_ID_LEN + 1])
+{
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    return fd >= 0 && read(fd, line, BOOT_ID_LEN) == BOOT_ID_LEN;
+}
+
+static bool write_line(const char *path, const char *line, struct err *err)
+{
+    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    return (fd >= 0 && write(fd, line, BOOT_ID_LEN) == BOOT_ID_LEN) || err_sys(err, "'%s'", path);
+}
+
+/*
+ * What is `run` lasts for one boot: a pid that was written before it may now be anybody's
+ * (random(4): boot_id). Without /proc nothing is known, and nothing is removed.
+ */
+static bool renew_run(const struct bundle *bundle, const char *dir, struct err *err)
+{
+    cleanup_free char *run = join(dir, "run");
+    cleanup_free char *mark = join(dir, "run/.boot");
+    char now[BOOT_ID_LEN + 1] = "";
+    char before[BOOT_ID_LEN + 1] = "";
+
+    if (!has_class(bundle, "run") || !read_line("/proc/sys/kernel/random/boot_id", now))
+        return true;
+    if (run == NULL || mark == NULL)
+        return err_sys(err, "'%s'", dir);
+    if (!make_dir(run, err))
+        return false;
+    if (read_line(mark, before) && strcmp(now, before) == 0)
+        return true;
+    if (nftw(run, remove_entry, NFTW_FDS, FTW_DEPTH | FTW_PHYS) != 0)
+        return err_sys(err, "'%s'", run);
+    return write_line(mark, now, err);
+}
+
 bool state_prepare(const struct bundle *bundle, struct err *err)
 {
     const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
@@ -140,7 +227,8 @@ bool state_prepare(const struct bundle *bundle, struct err *err)
     dir = state_dir(name != NULL ? name->fields[1] : "app");
     if (dir == NULL || link == NULL)
         return err_sys(err, "state directory");
-    ok = make_dirs(bundle, dir, err) && make_link(link, dir, err);
+    ok = make_dir(dir, err) && redirect_classes(bundle, dir, err) && renew_run(bundle, dir, err) &&
+         make_dirs(bundle, dir, err) && make_link(link, dir, err);
     if (!ok) {
         (void)err_wrap(err, "state directory");
         (void)err_id(err, "E-WRITE");

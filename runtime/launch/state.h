@@ -5,7 +5,9 @@
  *
  * In the image the app's state paths are symlinks to ../../state/..., that is, to the name `state`
  * beside the image root. The launcher makes that name a link to the state directory, which is the
- * first of: $RUCKSACK_STATE, $STATE_DIRECTORY (systemd.exec(5)), NAME.state beside the file.
+ * first of: $RUCKSACK_STATE, $STATE_DIRECTORY (systemd.exec(5)), NAME.state beside the file. Below
+ * it `cache`, `run` and `log` are links where $CACHE_DIRECTORY, $RUNTIME_DIRECTORY and
+ * $LOGS_DIRECTORY name places for them. `run` is emptied by the first start after a boot.
  */
 #include <stdbool.h>
 

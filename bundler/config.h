@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * rucksack.yml, the optional configuration of an application: rucksack.yml(5) is its description.
+ *
+ * Unknown keys are errors with line and suggestion; keys that begin with "x-" are ignored. All
+ * texts are owned; absent ones are NULL, absent lists empty.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+
+#define CONFIG_FILE "rucksack.yml"
+
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+struct config_pair {
+    char *name;
+    char *value;
+};
+
+struct config_pairs {
+    struct config_pair *items;
+    size_t count;
+};
+
+struct config {
+    bool is_given; /* the file is there */
+    char *name;
+    char *version;
+    char *ruby; /* the directory above bin/ruby, or that program */
+    struct config_pairs processes;
+    char *release;
+    char *console;
+    char *health; /* begins with '/' */
+    char *check;  /* arguments for the check of a command */
+    struct config_pairs env;
+    struct {
+        struct config_list data;
+        struct config_list sqlite;
+        struct config_list cache;
+        struct config_list run;
+        struct config_list log;
+    } state;                    /* paths and patterns in the app's tree */
+    struct config_list secrets; /* names of variables */
+    struct config_list include; /* patterns of paths in the app's tree */
+    struct config_list exclude;
+    struct {
+        struct config_list include; /* sonames */
+        struct config_list never;
+    } libs;
+    struct config_list recipes; /* names */
+};
+
+/* Of the application in dir. Fine without a file. E-CONFIG: "rucksack.yml:7: unknown key ...". */
+[[nodiscard]] bool config_load(struct config *ret, const char *dir, struct err *err);
+void config_release(struct config *config);
+
+void config_add_pair(struct config_pairs *pairs, const char *name, const char *value);
+/* Adds it unless the name has a value already. */
+void config_default(struct config_pairs *pairs, const char *name, const char *value);

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/rails.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bundler/config.h"
+#include "bundler/interrupt.h"
+#include "bundler/plan.h"
+#include "bundler/probe.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+#include "common/fs.h"
+#include "common/proc.h"
+#include "common/xalloc.h"
+
+enum { OUTPUT_MAX_BYTES = 16 << 20, ASSET_MAX_BYTES = 256 << 20, ROUTES_MAX_BYTES = 1 << 20 };
+
+static const char app_prefix[] = FORMAT_APP_DIR "/";
+static const char assets_prefix[] = FORMAT_APP_DIR "/public/assets/";
+
+extern char **environ;
+
+static bool has_file(const char *dir, const char *name)
+{
+    cleanup_free char *path = xasprintf("%s/%s", dir, name);
+
+    return access(path, F_OK) == 0;
+}
+
+/* Rails 7.1 and newer generate this route: https://guides.rubyonrails.org, "Health checks". */
+static bool has_health_route(const char *dir)
+{
+    cleanup_free char *path = xasprintf("%s/config/routes.rb", dir);
+    cleanup_free char *text = NULL;
+    struct err ignored = {0};
+    size_t size;
+
+    if (!fs_read_file(path, ROUTES_MAX_BYTES, &text, &size, &ignored))
+        return false;
+    for (const char *at = text; (at = strstr(at, "rails/health#show")) != NULL; at++) {
+        const char *line = at;
+
+        while (line > text && line[-1] != '\n')
+            line--;
+        if (line[strspn(line, " \t")] != '#')
+            return strstr(line, "\"up\"") != NULL || strstr(line, "/up") != NULL;
+    }
+    return false;
+}
+
+void rails_settle(struct config *config, const char *dir, const struct probe *probe)
+{
+    const char *web = "bin/rails server";
+
+    if (probe_find_gem(probe, "puma") != NULL)
+        web = has_file(dir, "config/puma.rb") ? "bundle exec puma -C config/puma.rb"
+                                              : "bundle exec puma";
+    if (config->processes.count == 0) {
+        config_add_pair(&config->processes, "web", web);
+        if (probe_find_gem(probe, "solid_queue") != NULL && has_file(dir, "bin/jobs"))
+            config_add_pair(&config->processes, "worker", "bin/jobs");
+    }
+    if (config->release == NULL && probe_find_gem(probe, "activerecord") != NULL)
+        config->release = xstrdup("bin/rails db:prepare");
+    if (config->console == NULL)
+        config->console = xstrdup("bin/rails console");
+    if (config->health == NULL && has_health_route(dir))
+        config->health = xstrdup("/up");
+}
+
+void rails_defaults(struct config *config, const struct probe *probe)
+{
+    struct config_pairs *env = &config->env;
+
+    config_default(env, "RAILS_ENV", "production");
+    config_default(env, "RAILS_LOG_TO_STDOUT", "1");
+    config_default(env, "RAILS_SERVE_STATIC_FILES", "1");
+    config_default(env, "MALLOC_ARENA_MAX", "2");
+    /* tmp/ lasts for one boot; what bootsnap compiles is worth keeping. */
+    if (probe_find_gem(probe, "bootsnap") != NULL)
+        config_default(env, "BOOTSNAP_CACHE_DIR", "${ROOT}/../state/cache/bootsnap");
+}
+
+bool rails_has_assets(const struct probe *probe)
+{
+    static const char *const pipelines[] = {"propshaft", "sprockets-rails", "vite_rails",
+                                            "shakapacker"};
+
+    for (size_t i = 0; i < sizeof(pipelines) / sizeof(pipelines[0]); i++)
+        if (probe_find_gem(probe, pipelines[i]) != NULL)
+            return true;
+    return false;
+}
+
+static bool copy_file(const char *source, const char *target, mode_t mode, struct err *err)
+{
+    cleanup_fd int from = open(source, O_RDONLY | O_CLOEXEC);
+    cleanup_fd int to = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode | 0200);
+    struct stat st;
+    struct timespec times[2];
+    ssize_t sent;
+
+    if (from < 0 || fstat(from, &st) != 0)
+        return err_sys(err, "'%s'", source);
+    if (to < 0)
+        return err_sys(err, "'%s'", target);
+    do {
+        sent = sendfile(to, from, NULL, 1 << 30);
+    } while (sent > 0 || (sent < 0 && errno == EINTR));
+    times[0] = st.st_mtim;
+    times[1] = st.st_mtim;
+    if (sent < 0 || futimens(to, times) != 0)
+        return err_sys(err, "'%s'", target);
+    return true;
+}
+
+static bool write_file(const char *target, const struct plan_entry *entry, struct err *err)
+{
+    cleanup_fd int fd =
+        open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)(entry->mode | 0200));
+
+    if (fd < 0)
+        return err_sys(err, "'%s'", target);
+    return fs_write_all(fd, entry->data, entry->size_bytes, err);
+}
+
+/* State is a directory of the copy; a single file of it does not exist yet. */
+static bool copy_link(const char *target, const struct plan_entry *entry, struct err *err)
+{
+    if (strstr(entry->target, "../state/") == NULL)
+        return symlink(entry->target, target) == 0 || err_sys(err, "'%s'", target);
+    return strchr(strrchr(entry->target, '/'), '.') != NULL || fs_mkdir_p(target, 0755, err);
+}
+
+static bool copy_entry(const char *scratch, const struct plan_entry *entry, struct err *err)
+{
+    cleanup_free char *target = xasprintf("%s/%s", scratch, entry->path + sizeof(app_prefix) - 1);
+
+    switch (entry->type) {
+    case PLAN_DIR:
+        return fs_mkdir_p(target, 0755, err);
+    case PLAN_FILE:
+        return copy_file(entry->source, target, entry->mode, err);
+    case PLAN_DATA:
+        return write_file(target, entry, err);
+    case PLAN_SYMLINK:
+        return copy_link(target, entry, err);
+    }
+    return true;
+}
+
+static bool copy_app(const char *scratch, const char *dir, const struct plan *plan, struct err *err)
+{
+    cleanup_free char *modules = xasprintf("%s/node_modules", dir);
+    cleanup_free char *link = xasprintf("%s/node_modules", scratch);
+
+    for (size_t i = 0; i < plan->count; i++) {
+        if (strncmp(plan->entries[i]->path, app_prefix, sizeof(app_prefix) - 1) == 0 &&
+            !copy_entry(scratch, plan->entries[i], err))
+            return false;
+    }
+    if (access(modules, F_OK) == 0 && symlink(modules, link) != 0)
+        return err_sys(err, "'%s'", link);
+    return true;
+}
+
+/* What an earlier compilation left in the tree is none of this one. */
+static void forget_compiled(struct plan *plan)
+{
+    for (size_t i = plan->count; i-- > 0;) {
+        const struct plan_entry *entry = plan->entries[i];
+
+        if (entry->type != PLAN_DIR &&
+            strncmp(entry->path, assets_prefix, sizeof(assets_prefix) - 1) == 0) {
+            cleanup_free char *path = xstrdup(entry->path);
+
+            plan_remove(plan, path);
+        }
+    }
+}
+
+static char **compile_environment(const char *gemfile)
+{
+    static const char *const ours[] = {"RAILS_ENV=production", "RACK_ENV=production",
+                                       "SECRET_KEY_BASE_DUMMY=1",
+                                       "BUNDLE_WITHOUT=development:test"};
+    size_t count = 0;
+    size_t used = 0;
+    char **envp;
+
+    while (environ[count] != NULL)
+        count++;
+    envp = xcalloc(count + sizeof(ours) / sizeof(ours[0]) + 2, sizeof(*envp));
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(environ[i], "BUNDLE_GEMFILE=", 15) != 0 &&
+            strncmp(environ[i], "BUNDLE_WITHOUT=", 15) != 0 &&
+            strncmp(environ[i], "RAILS_ENV=", 10) != 0 && strncmp(environ[i], "RACK_ENV=", 9) != 0)
+            envp[used++] = xstrdup(environ[i]);
+    }
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        envp[used++] = xstrdup(ours[i]);
+    envp[used] = xasprintf("BUNDLE_GEMFILE=%s", gemfile);
+    return envp;
+}
+
+/* The last lines that are not blank. */
+static const char *last_words(char *text)
+{
+    size_t len = strlen(text);
+    int lines = 0;
+
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+        text[--len] = '\0';
+    while (len > 0 && (text[len - 1] != '\n' || ++lines < 3))
+        len--;
+    return text + len;
+}
+
+static bool compile(const char *scratch, const char *gemfile, struct err *err)
+{
+    static const char *const argv[] = {"bundle", "exec", "rails", "assets:precompile", NULL};
+    char **envp = compile_environment(gemfile);
+    struct proc_request request = {.argv = argv,
+                                   .envp = (const char *const *)envp,
+                                   .cwd = scratch,
+                                   .output_max_bytes = OUTPUT_MAX_BYTES};
+    struct proc_output output = {0};
+    bool ok = proc_capture(&request, &output, err);
+
+    for (size_t i = 0; envp[i] != NULL; i++)
+        free(envp[i]);
+    free(envp);
+    if (ok && output.exit_code != 0) {
+        ok = err_set(err, ERR_INPUT, "'rails assets:precompile' failed with code %d: %.700s",
+                     output.exit_code,
+                     last_words(output.errors[0] != '\0' ? output.errors : output.out));
+        (void)err_hint(err, "see what it says: RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 "
+                            "bin/rails assets:precompile");
+    }
+    proc_output_release(&output);
+    return ok;
+}
+
+struct harvest {
+    struct plan *plan;
+    const char *scratch;
+    struct timespec begin; /* what is older was copied, not compiled */
+};
+
+static bool is_older(const struct timespec *time, const struct timespec *other)
+{
+    return time->tv_sec < other->tv_sec ||
+           (time->tv_sec == other->tv_sec && time->tv_nsec < other->tv_nsec);
+}
+
+static bool harvest_file(const struct harvest *harvest, const char *relative, struct err *err)
+{
+    cleanup_free char *source = xasprintf("%s/%s", harvest->scratch, relative);
+    cleanup_free char *path = xasprintf("%s%s", app_prefix, relative);
+    cleanup_free char *data = NULL;
+    size_t size;
+    struct stat st;
+
+    if (lstat(source, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (is_older(&st.st_mtim, &harvest->begin) && plan_find(harvest->plan, path) != NULL))
+        return true;
+    return fs_read_file(source, ASSET_MAX_BYTES, &data, &size, err) &&
+           plan_replace_data(harvest->plan, path, 0644, data, size,
+                             (struct plan_origin){PLAN_PART_APP, "rails assets:precompile"}, err);
+}
+
+static bool harvest_tree(const struct harvest *harvest, const char *relative, struct err *err)
+{
+    cleanup_free char *here = xasprintf("%s/%s", harvest->scratch, relative);
+    cleanup_dir DIR *entries = opendir(here);
+    const struct dirent *entry;
+
+    while (entries != NULL && (entry = readdir(entries)) != NULL) {
+        cleanup_free char *path = xasprintf("%s/%s", relative, entry->d_name);
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (entry->d_type == DT_DIR ? !harvest_tree(harvest, path, err)
+                                    : !harvest_file(harvest, path, err))
+            return false;
+    }
+    return true;
+}
+
+static bool compile_in(const char *scratch, const char *dir, const char *gemfile, struct plan *plan,
+                       struct err *err)
+{
+    struct harvest harvest = {.plan = plan, .scratch = scratch};
+
+    forget_compiled(plan);
+    if (!copy_app(scratch, dir, plan, err))
+        return false;
+    /* The clock of file times is the coarse one. */
+    (void)clock_gettime(CLOCK_REALTIME_COARSE, &harvest.begin);
+    return compile(scratch, gemfile, err) && harvest_tree(&harvest, "public", err);
+}
+
+static const char *scratch_parent(void)
+{
+    const char *given = getenv("TMPDIR");
+
+    return given != NULL && given[0] == '/' ? given : "/tmp";
+}
+
+bool rails_compile_assets(const char *dir, const struct probe *probe, struct plan *plan,
+                          struct err *err)
+{
+    cleanup_free char *scratch = xasprintf("%s/rucksack-XXXXXX", scratch_parent());
+    struct err removal = {0};
+    bool ok;
+
+    interrupt_hold();
+    ok = mkdtemp(scratch) != NULL || err_sys(err, "'%s'", scratch);
+    if (ok) {
+        ok = compile_in(scratch, dir, probe->gemfile, plan, err);
+        if (!fs_remove_tree(AT_FDCWD, scratch, ok ? err : &removal))
+            ok = false;
+    }
+    interrupt_release();
+    return ok || err_id(err, "E-ASSETS");
+}
