@@ -360,6 +360,17 @@ static bool apply_fallback(const struct apply *apply, const struct recipe *recip
     return true;
 }
 
+/* The guest looks there for what the host does not have (runtime/guest/fallback.c). */
+static void apply_paths(const struct apply *apply, const struct recipe *recipe)
+{
+    for (size_t i = 0; i < recipe->path_count; i++) {
+        cleanup_list char **texts = apply_expand(apply->walk, recipe, recipe->paths[i]);
+
+        if (texts[0] != NULL)
+            extras_add(&apply->extras->paths, texts[0], recipe->name);
+    }
+}
+
 static void apply_env(const struct apply *apply, const struct recipe *recipe)
 {
     for (size_t i = 0; i < recipe->env_count; i++) {
@@ -388,6 +399,7 @@ static bool apply_recipe(const struct apply *apply, const struct recipe *recipe,
         if (!apply_fallback(apply, recipe, &recipe->fallbacks[i], err))
             return false;
     apply_env(apply, recipe);
+    apply_paths(apply, recipe);
     if (recipe->advice != NULL)
         extras_add(&apply->extras->notes, "note", recipe->advice);
     return true;

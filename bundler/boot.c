@@ -19,6 +19,7 @@
 
 #include "bundler/asset.h"
 #include "bundler/cell.h"
+#include "bundler/extras.h"
 #include "bundler/report.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -29,8 +30,9 @@ enum {
     PORT = 9292,
     PATIENCE_MS = 60 * 1000, /* to the first answer */
     PAUSE_MS = 20,
-    END_MS = 5 * 1000, /* from SIGTERM to SIGKILL */
-    OUTPUT_MAX = 2000, /* bytes of the app's last words */
+    END_MS = 5 * 1000,  /* from SIGTERM to SIGKILL */
+    OUTPUT_MAX = 16000, /* bytes of the app's last words */
+    FROM_MAX = 3,       /* lines of a backtrace that are shown */
     ENVIRONMENT_EXTRA = 8,
     NOT_STARTED = 127,
     LINES_MAX = 20,
@@ -48,10 +50,10 @@ struct outcome {
 };
 
 struct attempt {
+    const struct boot_request *request;
     int bundle;
     int stub;
     int log;
-    const char *name;
     char **environment;
     struct outcome *outcome;
 };
@@ -77,15 +79,32 @@ static bool is_ours_alone(const char *assignment)
     return false;
 }
 
-static char **make_environment(int bundle)
+static size_t count_texts(const char *const *texts)
 {
     size_t count = 0;
-    size_t used = 0;
-    char **list;
 
-    while (environ[count] != NULL)
+    while (texts != NULL && texts[count] != NULL)
         count++;
-    list = xcalloc(count + ENVIRONMENT_EXTRA, sizeof(*list));
+    return count;
+}
+
+static bool is_set(const char *assignment)
+{
+    cleanup_free char *name = xstrndup(assignment, strcspn(assignment, "="));
+
+    return getenv(name) != NULL;
+}
+
+static char **make_environment(const struct boot_request *request, int bundle)
+{
+    size_t count = count_texts((const char *const *)environ);
+    size_t more = count_texts(request->environment);
+    size_t used = 0;
+    char **list = xcalloc(count + more + ENVIRONMENT_EXTRA, sizeof(*list));
+
+    for (size_t i = 0; i < more; i++)
+        if (!is_set(request->environment[i]))
+            list[used++] = xstrdup(request->environment[i]);
     for (size_t i = 0; i < count; i++)
         if (!is_ours_alone(environ[i]))
             list[used++] = xstrdup(environ[i]);
@@ -103,10 +122,10 @@ static void free_environment(char **list)
     free(list);
 }
 
-/* The status of an answer to GET /, 0 when nobody listens or what answers is no HTTP. */
-static int ask(uint64_t deadline_us)
+/* The status of an answer, 0 when nobody listens or what answers is no HTTP. */
+static int ask(const char *health, uint64_t deadline_us)
 {
-    static const char request[] = "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    cleanup_free char *request = xasprintf("GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", health);
     struct sockaddr_in address = {
         .sin_family = AF_INET,
         .sin_port = htons(PORT),
@@ -138,9 +157,14 @@ static int ask(uint64_t deadline_us)
 
 [[gnu::noreturn]] static void become_app(const struct attempt *attempt)
 {
-    const char *const argv[] = {attempt->name, NULL};
+    const char *const *arguments = attempt->request->arguments;
+    size_t count = count_texts(arguments);
+    const char **argv = xcalloc(count + 2, sizeof(*argv));
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+    argv[0] = attempt->request->name;
+    for (size_t i = 0; i < count; i++)
+        argv[i + 1] = arguments[i];
     if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(attempt->log, STDOUT_FILENO) >= 0 &&
         dup2(attempt->log, STDERR_FILENO) >= 0 && setsid() > 0 && trace_begin())
         (void)fexecve(attempt->stub, (char *const *)(uintptr_t)argv, attempt->environment);
@@ -178,6 +202,7 @@ static void supervise(void *context)
 {
     const struct attempt *attempt = context;
     struct outcome *outcome = attempt->outcome;
+    bool is_command = attempt->request->arguments != NULL;
     uint64_t begin = now_us();
     uint64_t deadline = begin + PATIENCE_MS * 1000ULL;
     pid_t app = fork();
@@ -187,10 +212,11 @@ static void supervise(void *context)
     outcome->result = BOOT_SILENT;
     while (now_us() < deadline) {
         if (has_ended(app, &outcome->exit_code)) {
-            outcome->result = BOOT_ENDED;
+            outcome->result = is_command && outcome->exit_code == 0 ? BOOT_DONE : BOOT_ENDED;
+            outcome->elapsed_us = now_us() - begin;
             return;
         }
-        outcome->status = ask(deadline);
+        outcome->status = is_command ? 0 : ask(attempt->request->health, deadline);
         if (outcome->status != 0) {
             outcome->result = BOOT_ANSWERED;
             outcome->elapsed_us = now_us() - begin;
@@ -274,9 +300,9 @@ static void attempt_release(struct attempt *attempt)
     (void)munmap(attempt->outcome, sizeof(*attempt->outcome));
 }
 
-bool boot_check(struct boot *ret, int fd, const char *name, struct err *err)
+bool boot_check(struct boot *ret, const struct boot_request *request, struct err *err)
 {
-    struct attempt attempt = {.bundle = -1, .stub = -1, .log = -1, .name = name};
+    struct attempt attempt = {.request = request, .bundle = -1, .stub = -1, .log = -1};
     struct boot boot = {0};
     bool ok;
 
@@ -284,8 +310,8 @@ bool boot_check(struct boot *ret, int fd, const char *name, struct err *err)
                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (attempt.outcome == MAP_FAILED)
         return err_sys(err, "memory");
-    ok = open_bundle(fd, &attempt.bundle, err);
-    attempt.environment = make_environment(attempt.bundle);
+    ok = open_bundle(request->fd, &attempt.bundle, err);
+    attempt.environment = make_environment(request, attempt.bundle);
     ok = ok && attempt_boot(&boot, &attempt, err);
     attempt_release(&attempt);
     if (ok)
@@ -331,14 +357,28 @@ static bool is_expected(const struct trace_file *file)
     return strcmp(strrchr(file->program, '/') + 1, "AppRun") == 0;
 }
 
-static void say_missed(const struct trace *trace, const struct report *report)
+static bool leads_inside(const struct extras_pairs *inside, const char *path)
+{
+    for (size_t i = 0; i < inside->count; i++) {
+        size_t len = strlen(inside->items[i].name);
+
+        if (strncmp(path, inside->items[i].name, len) == 0 &&
+            (path[len] == '\0' || path[len] == '/'))
+            return true;
+    }
+    return false;
+}
+
+static void say_missed(const struct trace *trace, const struct extras_pairs *inside,
+                       const struct report *report)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < trace->count; i++) {
         const struct trace_file *file = &trace->files[i];
 
-        if (file->error != ENOENT || is_expected(file) || count++ >= LINES_MAX)
+        if (file->error != ENOENT || is_expected(file) || leads_inside(inside, file->path) ||
+            count++ >= LINES_MAX)
             continue;
         report_phase(report, "missed", file->path,
                      file->is_executed ? "executed, not there" : "opened, not there");
@@ -350,34 +390,46 @@ static void say_missed(const struct trace *trace, const struct report *report)
     }
 }
 
+/* Of a backtrace the first lines tell most. */
 static void say_output(const struct boot *boot)
 {
     const struct report loud = {.quiet = false};
+    size_t from = 0;
 
     for (const char *line = boot->output; *line != '\0';) {
         size_t len = strcspn(line, "\n");
         cleanup_free char *text = xstrndup(line, len);
 
-        report_phase(&loud, "app", text, NULL);
+        from = strncmp(line, "\tfrom ", 6) == 0 ? from + 1 : 0;
+        if (from <= FROM_MAX)
+            report_phase(&loud, "app", text, NULL);
         line += len + (line[len] == '\n');
     }
 }
 
-bool boot_judge(const struct boot *boot, const struct report *report, struct err *err)
+static void say_success(const struct boot *boot, const struct report *report)
+{
+    cleanup_free char *what = boot->result == BOOT_DONE
+                                  ? xstrdup("runs in an empty root")
+                                  : xasprintf("answers %d in an empty root", boot->status);
+    cleanup_free char *took = xasprintf("%.1f s", (double)boot->elapsed_us / 1e6);
+
+    report_phase(report, "check", what, took);
+}
+
+bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
+                const struct report *report, struct err *err)
 {
     cleanup_free char *what = NULL;
-    cleanup_free char *took = NULL;
 
     if (boot->result == BOOT_FORBIDDEN) {
         what = xasprintf("not possible here: %s", boot->reason);
         report_phase(report, "check", what, NULL);
         return true;
     }
-    say_missed(&boot->trace, report);
-    if (boot->result == BOOT_ANSWERED) {
-        what = xasprintf("answers %d in an empty root", boot->status);
-        took = xasprintf("%.1f s", (double)boot->elapsed_us / 1e6);
-        report_phase(report, "check", what, took);
+    say_missed(&boot->trace, inside, report);
+    if (boot->result == BOOT_ANSWERED || boot->result == BOOT_DONE) {
+        say_success(boot, report);
         return true;
     }
     say_output(boot);

@@ -10,11 +10,13 @@
 #include "bundler/trace.h"
 
 struct err;
+struct extras_pairs;
 struct report;
 
 enum boot_result {
     BOOT_ANSWERED,  /* with `status` */
-    BOOT_ENDED,     /* before it answered, with `exit_code` */
+    BOOT_DONE,      /* ran with the arguments, and succeeded */
+    BOOT_ENDED,     /* before it answered, or without success; with `exit_code` */
     BOOT_SILENT,    /* no answer in time */
     BOOT_FORBIDDEN, /* this machine allows no such root, or no watching; `reason` */
 };
@@ -29,15 +31,27 @@ struct boot {
     struct trace trace;
 };
 
+struct boot_request {
+    int fd;             /* the bundle, complete, readable */
+    const char *name;   /* of the app */
+    const char *health; /* path that must answer; unused with arguments */
+    /* NULL-terminated: run once with these, which must succeed; NULL: a server that must answer. */
+    const char *const *arguments;
+    const char *const
+        *environment; /* NULL-terminated NAME=VALUE, where the user has not set NAME */
+};
+
 /*
- * fd: the bundle, complete, readable. Our environment is the app's, but for what names places of
- * this machine; PORT is set. False only when nothing could be tried.
+ * Our environment is the app's, but for what names places of this machine; PORT is set. False only
+ * when nothing could be tried.
  */
-[[nodiscard]] bool boot_check(struct boot *ret, int fd, const char *name, struct err *err);
+[[nodiscard]] bool boot_check(struct boot *ret, const struct boot_request *request,
+                              struct err *err);
 /*
  * Says how it went, and what the app looked for outside of the bundle in vain. E-CHECK when it
  * ended before it answered, or never did; what it said is shown then, whatever the report's mood.
+ * inside: names are the absolute paths that lead into the image where the host has nothing.
  */
-[[nodiscard]] bool boot_judge(const struct boot *boot, const struct report *report,
-                              struct err *err);
+[[nodiscard]] bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
+                              const struct report *report, struct err *err);
 void boot_release(struct boot *boot);

@@ -285,6 +285,7 @@ static bool plan_launch(struct build *build, struct err *err)
     launch_pairs(&launch, "env", &build->libs.extras.env);
     launch_pairs(&launch, "fallback", &build->libs.extras.fallbacks);
     launch_pairs(&launch, "host", &build->libs.extras.hosts);
+    launch_pairs(&launch, "path", &build->libs.extras.paths);
     launch_add(&launch, "locale", "usr/lib/locale", NULL);
     launch_add(&launch, "gconv", build->libs.gconv_dir, NULL);
     launch_loadpath(&launch, &build->ruby.loadpath);
@@ -415,10 +416,20 @@ static bool check_file(int fd, void *context, struct err *err)
     const struct build *build = context;
     cleanup_free char *took = xasprintf("%.1f s", now_seconds() - build->image_began);
     cleanup_with(boot_release) struct boot boot = {0};
+    /* Rails wants a secret, which no build should have. */
+    static const char *const rails[] = {"SECRET_KEY_BASE_DUMMY=1", NULL};
+    const struct boot_request request = {
+        .fd = fd,
+        .name = build->app.name,
+        .health = build->app.config.health,
+        .environment = build->app.is_rails ? rails : NULL,
+    };
 
     report_phase(&build->report, "image", "squashfs, zstd", took);
-    return build->request->no_check ||
-           (boot_check(&boot, fd, build->app.name, err) && boot_judge(&boot, &build->report, err));
+    if (build->request->no_check)
+        return true;
+    return boot_check(&boot, &request, err) &&
+           boot_judge(&boot, &build->libs.extras.paths, &build->report, err);
 }
 
 static bool write_file(struct build *build, struct err *err)

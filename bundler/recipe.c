@@ -77,6 +77,7 @@ static const cyaml_schema_field_t recipe_fields[] = {
     TEXTS("files", struct recipe, files, file_count),
     TEXTS("required_files", struct recipe, required_files, required_file_count),
     TEXTS("ignore", struct recipe, ignore, ignore_count),
+    TEXTS("paths", struct recipe, paths, path_count),
     MAPPINGS("directories", struct recipe, directories, directory_count, &directory_schema),
     MAPPINGS("commands", struct recipe, commands, command_count, &command_schema),
     TEXTS("env", struct recipe, env, env_count),
@@ -348,6 +349,7 @@ static bool check_values(const struct recipe *recipe, const char *file, struct e
         {recipe->required_files, recipe->required_file_count, "required_files", is_path,
          path_wanted},
         {recipe->ignore, recipe->ignore_count, "ignore", is_path, path_wanted},
+        {recipe->paths, recipe->path_count, "paths", is_path, path_wanted},
         {recipe->env, recipe->env_count, "env", is_assignment,
          "NAME=value with at most ${ROOT} and ${LIBDIR}"},
     };

@@ -33,6 +33,7 @@
  *     env: ["OPENSSL_CONF=${ROOT}/usr/lib/ssl/openssl.cnf"]
  *                                       for the Ruby process; ${ROOT} is the image's root
  *     ignore: [${LIBDIR}/krb5/plugins]  directories that are left out on purpose
+ *     paths: [/usr/share/zoneinfo]      where the host has nothing there, the image's is found
  *     fallback:                         the host's, where it has one; else what we packed
  *       - env: SSL_CERT_FILE            variable that names it, where the user has not set it
  *         host: [/etc/ssl/cert.pem]     places on the host, the best first
@@ -112,6 +113,8 @@ struct recipe {
     size_t required_file_count;
     char **ignore;
     size_t ignore_count;
+    char **paths;
+    size_t path_count;
     struct recipe_directory *directories;
     size_t directory_count;
     struct recipe_command *commands;

@@ -9,6 +9,7 @@
 
 #include "bundler/asset.h"
 #include "bundler/elf.h"
+#include "bundler/jdoc.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "common/cleanup.h"
@@ -140,12 +141,27 @@ static bool plan_stdlib(struct ruby *ruby, const struct probe *probe, struct pla
     return true;
 }
 
+/* Where RubyGems is in the image: at home, or, when it came from where only the user's environment
+ * led (RUBYLIB), in the standard library. */
+static const char *rubygems_home(const struct probe *probe)
+{
+    const struct jdoc *dirs = jdoc_member(jdoc_member(probe->answer, "ruby"), "load_path");
+
+    for (size_t i = 0; i < jdoc_count(dirs); i++) {
+        const char *dir = jdoc_text_at(dirs, i);
+
+        if (dir != NULL && strcmp(dir, probe->ruby.rubygems) == 0)
+            return dir;
+    }
+    return probe->ruby.stdlib;
+}
+
 /* Our operating_system.rb knows the root by the number of directories above it. */
 static bool plan_operating_system(const struct ruby *ruby, const struct probe *probe,
                                   struct plan *plan, struct err *err)
 {
     static const char name[] = "rubygems/defaults/operating_system.rb";
-    cleanup_free char *path = xasprintf("%s/%s", probe->ruby.rubygems + 1, name);
+    cleanup_free char *path = xasprintf("%s/%s", rubygems_home(probe) + 1, name);
     struct asset asset = asset_get(ASSET_OPERATING_SYSTEM);
     cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
     cleanup_free char *depth = NULL;
@@ -192,8 +208,9 @@ static bool plan_rubygems(const struct ruby *ruby, const struct probe *probe, st
     const char *dir = probe->ruby.rubygems;
 
     if (strcmp(dir, probe->ruby.stdlib) != 0 &&
-        !plan_tree_at_home(plan, dir, because("RubyGems"), only_rubygems, NULL, err))
-        return false;
+        !plan_add_tree(plan, rubygems_home(probe) + 1, dir, because("RubyGems"), only_rubygems,
+                       NULL, err))
+        return err_wrap(err, "RubyGems");
     if (!plan_tree_at_home(plan, probe->ruby.default_specs, because("default gems"),
                            is_default_spec, NULL, err))
         return false;

@@ -197,11 +197,12 @@ void exec_init(void)
 static int exec_with(exec_function *next, const char *program, char *const argv[],
                      char *const envp[])
 {
+    char inside[GUEST_PATH_MAX];
     struct restored restored = restore(program, envp);
     int result = next(program, argv, restored.envp);
 
     forget(&restored);
-    return result;
+    return fallback_path(inside, program) ? next(inside, argv, envp) : result;
 }
 
 GUEST_EXPORT int execve(const char *program, char *const argv[], char *const envp[])
@@ -230,10 +231,16 @@ static int spawn_with(spawn_function *next, pid_t *pid, const char *program,
                       const posix_spawn_file_actions_t *actions,
                       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
+    char inside[GUEST_PATH_MAX];
     struct restored restored = restore(program, envp);
     int result = next(pid, program, actions, attributes, argv, restored.envp);
+    int kept = errno;
 
     forget(&restored);
+    errno = result; /* posix_spawn(3) returns it */
+    if (fallback_path(inside, program))
+        result = next(pid, inside, actions, attributes, argv, envp);
+    errno = kept;
     return result;
 }
 

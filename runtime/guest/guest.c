@@ -96,6 +96,7 @@ __attribute__((constructor)) static void guest_init(void)
 
     locale_init();
     exec_init();
+    fallback_init();
     if (dl_iterate_phdr(find_self, NULL) == 0)
         guest_die("the preload object does not find itself", "");
     text = map_launch_file(&size);
@@ -105,6 +106,7 @@ __attribute__((constructor)) static void guest_init(void)
         loadpath_record(&record);
         locale_record(&record);
         exec_record(&record);
+        fallback_record(&record);
     }
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);

@@ -5,7 +5,8 @@
  *
  * - puts the image's directories into Ruby's compiled-in load path (loadpath.c),
  * - lets libc find the image's locale and gconv data (locale.c),
- * - gives the user's environment back to programs that are not ours (exec.c).
+ * - gives the user's environment back to programs that are not ours (exec.c),
+ * - finds in the image what the host does not have at its compiled-in place (fallback.c).
  *
  * It is loaded into whatever libc the bundle carries: no DT_NEEDED, no symbol versions, no Ruby
  * symbol, no constructor of a libc at work. It must not allocate in the exec functions: they run
@@ -33,10 +34,16 @@ void loadpath_record(const struct launchfile_record *record);
 void loadpath_apply(void);
 void locale_record(const struct launchfile_record *record);
 void exec_record(const struct launchfile_record *record);
+void fallback_record(const struct launchfile_record *record);
 
 /* Look up libc's own functions, once: between vfork() and exec it is too late for dlsym(). */
 void locale_init(void);
 void exec_init(void);
+void fallback_init(void);
+
+/* Whether a call that has just failed for this path, with errno set, shall be tried again with the
+ * path in the image; never when errno is not ENOENT. */
+bool fallback_path(char ret[GUEST_PATH_MAX], const char *path);
 
 /* What the program shall find instead of libc's; everything else is hidden. */
 #define GUEST_EXPORT __attribute__((visibility("default")))
