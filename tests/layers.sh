@@ -46,7 +46,8 @@ done <<'END'
 libelf\.h|gelf\.h bundler/elf.c
 sqfs/ bundler/image.c
 jansson\.h bundler/jdoc.c
-cyaml/|yaml\.h bundler/recipe.c
+cyaml/ bundler/recipe.c
+yaml\.h bundler/ydoc.c
 sodium bundler/hash.c
 uthash\.h|utlist\.h|utarray\.h bundler/plan.c
 squashfuse runtime/stub/sqfs.c

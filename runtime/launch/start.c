@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "script.h"
 
 extern char **environ;
 
@@ -121,9 +122,26 @@ bool start_image_path(const struct bundle *bundle, const char *image_path, char 
     return start_program(bundle, record, script != NULL ? script->fields[2] : NULL, argv, err);
 }
 
+/* ruby OPTION... FILE ARGUMENT... */
+static bool start_ruby_script(const struct bundle *bundle, const struct script *script,
+                              char *const argv[], struct err *err)
+{
+    size_t options = count_words(script->options);
+    size_t count = count_words(argv);
+    cleanup_free char **words = calloc(1 + options + count + 1, sizeof(*words));
+
+    if (words == NULL)
+        return err_sys(err, "'%s'", argv[0]);
+    words[0] = (char *)"ruby";
+    memcpy(words + 1, script->options, options * sizeof(*words));
+    memcpy(words + 1 + options, argv, count * sizeof(*words));
+    return start_image_path(bundle, FORMAT_DIR "/bin/ruby", words, err);
+}
+
 bool start_command(const struct bundle *bundle, char *const argv[], struct err *err)
 {
     cleanup_free char *own = NULL;
+    struct script script = {0};
 
     if (strchr(argv[0], '/') == NULL) {
         if (asprintf(&own, FORMAT_DIR "/bin/%s", argv[0]) < 0)
@@ -131,6 +149,8 @@ bool start_command(const struct bundle *bundle, char *const argv[], struct err *
         if (bundle_find(bundle, "program", own) != NULL ||
             bundle_find(bundle, "script", own) != NULL)
             return start_image_path(bundle, own, argv, err);
+    } else if (access(argv[0], X_OK) == 0 && script_read(&script, argv[0])) {
+        return start_ruby_script(bundle, &script, argv, err);
     }
     (void)execvp(argv[0], argv);
     return err_sys(err, "'%s'", argv[0]);

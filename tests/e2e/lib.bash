@@ -24,9 +24,9 @@ make_guestbook() {
 # A small static program that enters a root; see enter.c.
 make_enter() {
     enter=$RUCKSACK_BUILD/enter
-    [ "$enter" -nt "$BATS_TEST_DIRNAME/enter.c" ] ||
+    [ "$enter" -nt "$tree/tests/e2e/enter.c" ] ||
         cc -std=gnu2x -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -static -o "$enter" \
-            "$BATS_TEST_DIRNAME/enter.c"
+            "$tree/tests/e2e/enter.c"
 }
 
 # Roots live in memory; drop_roots is for teardown().
