@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bundler/cli.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/procfile.h"
@@ -67,13 +68,6 @@ static char *identity(const char *text)
     return name;
 }
 
-static const char *own_name(const struct app *app, const char *given)
-{
-    if (given != NULL)
-        return given;
-    return app->config.name != NULL ? app->config.name : text_base_name(app->dir);
-}
-
 static bool check_kind(struct app *app, bool has_procfile, struct err *err)
 {
     const char *evidence = app->config.processes.count > 0 && !has_procfile ? CONFIG_FILE
@@ -86,30 +80,57 @@ static bool check_kind(struct app *app, bool has_procfile, struct err *err)
         app->evidence = xasprintf("%s, Gemfile.lock", evidence);
         return true;
     }
-    (void)err_set(err, ERR_INPUT, "'%s' has no config.ru, Procfile or bin/rails", app->dir);
+    if (cli_is_gem_source(app->dir)) {
+        app->kind = APP_COMMAND;
+        app->source = APP_GEM_SOURCE;
+        app->evidence = xstrdup("gemspec, Gemfile.lock");
+        return true;
+    }
+    (void)err_set(err, ERR_INPUT, "'%s' has no config.ru, Procfile, bin/rails or gemspec",
+                  app->dir);
     (void)err_id(err, "E-APP");
     return err_hint(err, "name the directory of the application: rucksack build DIR");
 }
 
-bool app_detect(struct app *ret, const char *dir, const char *name, struct err *err)
+static bool detect_tree(struct app *app, const char *dir, struct err *err)
 {
     bool has_procfile = false;
+
+    app->dir = realpath(dir, NULL);
+    app->own_name = xstrdup(app->dir != NULL ? text_base_name(app->dir) : "");
+    return config_load(&app->config, app->dir, err) &&
+           procfile_read(app->dir, &app->config, &has_procfile, err) &&
+           check_kind(app, has_procfile, err);
+}
+
+static bool detect_path(struct app *app, const char *path, struct err *err)
+{
     struct stat st;
 
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        return cli_detect_script(app, path, err);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return detect_tree(app, path, err);
+    if (stat(path, &st) == 0)
+        errno = ENOTDIR;
+    (void)err_sys(err, "'%s'", path);
+    (void)err_id(err, "E-APP");
+    return err_hint(err, "name the directory of the application: rucksack build DIR");
+}
+
+bool app_detect(struct app *ret, const struct app_request *request, struct err *err)
+{
+    const char *name;
+
     *ret = (struct app){.kind = APP_SERVER};
-    ret->dir = realpath(dir, NULL);
-    if (ret->dir == NULL || stat(ret->dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
-        if (ret->dir != NULL)
-            errno = ENOTDIR;
-        (void)err_sys(err, "'%s'", dir);
-        (void)err_id(err, "E-APP");
-        return err_hint(err, "name the directory of the application: rucksack build DIR");
-    }
-    if (!config_load(&ret->config, ret->dir, err) ||
-        !procfile_read(ret->dir, &ret->config, &has_procfile, err))
+    if (!(request->gem != NULL ? cli_detect_gem(ret, request->gem, err)
+                               : detect_path(ret, request->path, err)))
         return false;
-    ret->name = identity(own_name(ret, name));
-    return check_kind(ret, has_procfile, err);
+    name = request->name != NULL      ? request->name
+           : ret->config.name != NULL ? ret->config.name
+                                      : ret->own_name;
+    ret->name = identity(name);
+    return true;
 }
 
 /* `ruby -c` parses and runs nothing. */
@@ -178,7 +199,8 @@ static void set_defaults(struct app *app, const struct probe *probe)
         config->health = xstrdup("/");
 }
 
-bool app_complete(struct app *app, const struct probe *probe, struct err *err)
+bool app_complete(struct app *app, const struct app_request *request, const struct probe *probe,
+                  struct err *err)
 {
     struct states_input input = {
         .dir = app->dir,
@@ -187,6 +209,8 @@ bool app_complete(struct app *app, const struct probe *probe, struct err *err)
         .database_count = probe->database_count,
     };
 
+    if (app->kind == APP_COMMAND)
+        return cli_complete(app, probe, request->executable, err);
     app->is_rails = probe_find_gem(probe, "railties") != NULL && has_file(app, "bin/rails");
     input.is_rails = app->is_rails;
     app->summary = summary_of(probe);
@@ -202,6 +226,8 @@ bool app_complete(struct app *app, const struct probe *probe, struct err *err)
 
 bool app_plan(const struct app *app, const struct probe *probe, struct plan *plan, struct err *err)
 {
+    if (app->kind == APP_COMMAND)
+        return cli_plan(app, probe, plan, err);
     return selection_plan(app->dir, &app->config, &app->states, plan, err) &&
            states_plan(&app->states, plan, err) &&
            (!app->is_rails || !rails_has_assets(probe) ||
@@ -219,6 +245,8 @@ void app_release(struct app *app)
     config_release(&app->config);
     free(app->dir);
     free(app->name);
+    free(app->own_name);
+    free(app->script);
     free(app->summary);
     free(app->evidence);
     *app = (struct app){0};

@@ -21,10 +21,27 @@ enum app_kind {
     APP_COMMAND, /* FILE ARGUMENT...: every argument is the program's */
 };
 
+enum app_source {
+    APP_TREE,          /* the directory of an application */
+    APP_GEM_SOURCE,    /* that of a gem */
+    APP_SCRIPT,        /* a file */
+    APP_PUBLISHED_GEM, /* a gem home that has it */
+};
+
+struct app_request {
+    const char *path;       /* directory or script; unused with gem */
+    const char *gem;        /* NAME or NAME@VERSION; NULL: none */
+    const char *executable; /* of a gem; NULL: the one called like it, or the only one */
+    const char *name;       /* NULL, or what takes the place of the found one */
+};
+
 struct app {
     enum app_kind kind;
+    enum app_source source;
     char *dir;      /* absolute, symlinks resolved */
-    char *name;     /* identity: [a-z0-9._-], from the directory's name */
+    char *name;     /* identity: [a-z0-9._-] */
+    char *own_name; /* what it is from: the directory's, the script's or the gem's name */
+    char *script;   /* APP_SCRIPT: absolute */
     char *summary;  /* "sinatra + sqlite3" for the progress line */
     char *evidence; /* the files that say so: "config.ru, Gemfile.lock" */
     bool is_rails;
@@ -32,13 +49,14 @@ struct app {
     struct states states;
 };
 
-/* What can be seen without Ruby. E-APP: not a directory, or not an application we know; errors of
- * config_load() and procfile_read(). name: NULL, or what takes the place of the found one. */
-[[nodiscard]] bool app_detect(struct app *ret, const char *dir, const char *name, struct err *err);
+/* What can be seen without Ruby. E-APP: not an application that we know; errors of config_load(),
+ * procfile_read() and of cli.h. */
+[[nodiscard]] bool app_detect(struct app *ret, const struct app_request *request, struct err *err);
 
 /* What follows from the resolved gems. E-SYNTAX on a bad config.ru, E-APP without a server, errors
- * of states_find(). */
-[[nodiscard]] bool app_complete(struct app *app, const struct probe *probe, struct err *err);
+ * of states_find() and of cli.h. */
+[[nodiscard]] bool app_complete(struct app *app, const struct app_request *request,
+                                const struct probe *probe, struct err *err);
 
 /* Adds the app's files, its state links and, for Rails, its compiled assets. */
 [[nodiscard]] bool app_plan(const struct app *app, const struct probe *probe, struct plan *plan,

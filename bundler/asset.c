@@ -22,6 +22,8 @@ EMBED(asset_trial, ASSET_DIR "/trial");
 EMBED(asset_operating_system, "runtime/guest/operating_system.rb");
 EMBED(asset_bundler_setup, "runtime/guest/setup.rb");
 EMBED(asset_bundle, "runtime/guest/bundle.rb");
+EMBED(asset_inline, "runtime/guest/inline.rb");
+EMBED(asset_standalone, "bundler/standalone.rb");
 EMBED(asset_probe, "bundler/probe.rb");
 EMBED(asset_icon, "docs/icon.png");
 EMBED(asset_recipes, ASSET_DIR "/recipes.bin");
@@ -43,6 +45,8 @@ static const struct {
     [ASSET_OPERATING_SYSTEM] = ENTRY("operating_system.rb", asset_operating_system),
     [ASSET_BUNDLER_SETUP] = ENTRY("setup.rb", asset_bundler_setup),
     [ASSET_BUNDLE] = ENTRY("bundle.rb", asset_bundle),
+    [ASSET_INLINE] = ENTRY("inline.rb", asset_inline),
+    [ASSET_STANDALONE] = ENTRY("standalone.rb", asset_standalone),
     [ASSET_PROBE] = ENTRY("probe.rb", asset_probe),
     [ASSET_ICON] = ENTRY("icon.png", asset_icon),
 };

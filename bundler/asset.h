@@ -17,6 +17,8 @@ enum asset_id {
     ASSET_OPERATING_SYSTEM, /* rubygems/defaults/operating_system.rb */
     ASSET_BUNDLER_SETUP,    /* bundler/setup.rb */
     ASSET_BUNDLE,           /* the program `bundle` */
+    ASSET_INLINE,           /* bundler/inline.rb */
+    ASSET_STANDALONE,       /* what stands in front of probe.rb */
     ASSET_PROBE,            /* probe.rb */
     ASSET_ICON,
     ASSET_COUNT,

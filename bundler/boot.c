@@ -272,6 +272,7 @@ static bool attempt_boot(struct boot *boot, struct attempt *attempt, struct err 
     boot->result = outcome->err.msg[0] != '\0' ? BOOT_FORBIDDEN : outcome->result;
     boot->reason = outcome->err.msg[0] != '\0' ? xstrdup(outcome->err.msg) : NULL;
     boot->status = outcome->status;
+    boot->may_fail = attempt->request->may_fail;
     boot->exit_code = outcome->exit_code;
     boot->elapsed_us = outcome->elapsed_us;
     boot->output = last_words(attempt->log);
@@ -430,6 +431,12 @@ bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
     say_missed(&boot->trace, inside, report);
     if (boot->result == BOOT_ANSWERED || boot->result == BOOT_DONE) {
         say_success(boot, report);
+        return true;
+    }
+    if (boot->may_fail) {
+        what = xasprintf("--help in an empty root: code %d; try other arguments: --check ARGS",
+                         boot->exit_code);
+        report_phase(report, "check", what, NULL);
         return true;
     }
     say_output(boot);

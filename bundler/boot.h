@@ -28,6 +28,7 @@ struct boot {
     uint64_t elapsed_us; /* from the start to the answer */
     char *output;        /* the end of what it said, owned */
     char *reason;        /* owned, or NULL */
+    bool may_fail;       /* as the request */
     struct trace trace;
 };
 
@@ -37,6 +38,7 @@ struct boot_request {
     const char *health; /* path that must answer; unused with arguments */
     /* NULL-terminated: run once with these, which must succeed; NULL: a server that must answer. */
     const char *const *arguments;
+    bool may_fail; /* nobody has said that these arguments are right */
     const char *const
         *environment; /* NULL-terminated NAME=VALUE, where the user has not set NAME */
 };

@@ -17,6 +17,7 @@
 #include "bundler/boot.h"
 #include "bundler/closure.h"
 #include "bundler/gems.h"
+#include "bundler/jdoc.h"
 #include "bundler/launch.h"
 #include "bundler/libs.h"
 #include "bundler/linkage.h"
@@ -32,6 +33,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/words.h"
 #include "common/xalloc.h"
 
 enum { LEVEL_RELEASE = 19, LEVEL_FAST = 3 };
@@ -118,13 +120,63 @@ static bool name_output(struct build *build, struct err *err)
                                                   : "name another place: -o FILE");
 }
 
+/* The Ruby of the configuration comes first on PATH, for all that is started. */
+static bool choose_ruby(const struct app *app, struct err *err)
+{
+    const char *path = getenv("PATH");
+    const char *ruby = app->config.ruby;
+    cleanup_free char *program = NULL;
+    cleanup_free char *joined = NULL;
+
+    if (ruby == NULL)
+        return true;
+    program = xasprintf("%s/bin/ruby", ruby);
+    if (ruby[0] != '/' || access(program, X_OK) != 0) {
+        (void)err_set(err, ERR_INPUT, CONFIG_FILE ": ruby: there is no '%s'", program);
+        (void)err_id(err, "E-RUBY");
+        return err_hint(err, "name the directory above bin/ruby");
+    }
+    joined = xasprintf("%s/bin:%s", ruby, path != NULL ? path : "/usr/bin:/bin");
+    return setenv("PATH", joined, 1) == 0 || err_sys(err, "environment");
+}
+
+static bool probe_app(struct build *build, struct err *err)
+{
+    const struct app *app = &build->app;
+    const struct probe_request request = {
+        .dir = app->dir,
+        .script = app->script,
+        .gem = app->source == APP_PUBLISHED_GEM ? app->own_name : NULL,
+        .gem_home = app->source == APP_PUBLISHED_GEM ? app->dir : NULL,
+        .executable = build->request->app.executable,
+    };
+
+    return probe_run(&build->probe, &request, err);
+}
+
+/* What a script requires by name and no gem has: maybe on purpose, behind a rescue. */
+static void say_unknown(const struct build *build)
+{
+    const struct jdoc *unknown = jdoc_member(build->probe.answer, "unknown");
+
+    for (size_t i = 0; i < jdoc_count(unknown); i++) {
+        cleanup_free char *line = xasprintf("the script requires '%s', which no installed gem has",
+                                            jdoc_text_at(unknown, i));
+
+        report_phase(&build->report, "warning", line, NULL);
+    }
+}
+
 static bool detect(struct build *build, struct err *err)
 {
-    if (!app_detect(&build->app, build->request->dir, build->request->name, err) ||
-        !name_output(build, err) || !probe_run(&build->probe, build->app.dir, err) ||
-        !app_complete(&build->app, &build->probe, err))
+    const struct app_request *request = &build->request->app;
+
+    if (!app_detect(&build->app, request, err) || !name_output(build, err) ||
+        !choose_ruby(&build->app, err) || !probe_app(build, err) ||
+        !app_complete(&build->app, request, &build->probe, err))
         return false;
     report_phase(&build->report, "detect", build->app.summary, build->app.evidence);
+    say_unknown(build);
     for (size_t i = 0; i < build->app.states.count; i++) {
         const struct state *state = &build->app.states.items[i];
         cleanup_free char *line =
@@ -410,15 +462,32 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* What a command is tried with. */
+static bool check_arguments(const struct build *build, struct words *words,
+                            struct boot_request *request, struct err *err)
+{
+    const char *given =
+        build->request->check != NULL ? build->request->check : build->app.config.check;
+
+    cleanup_free char *line = xasprintf("command %s", given != NULL ? given : "--help");
+
+    request->may_fail = given == NULL;
+    if (!words_split(words, line, getenv, err))
+        return err_wrap(err, "--check");
+    request->arguments = (const char *const *)words->items + 1;
+    return true;
+}
+
 /* assemble_options.check: all is written, and has no name yet. */
 static bool check_file(int fd, void *context, struct err *err)
 {
     const struct build *build = context;
     cleanup_free char *took = xasprintf("%.1f s", now_seconds() - build->image_began);
     cleanup_with(boot_release) struct boot boot = {0};
+    cleanup_with(words_release) struct words words = {0};
     /* Rails wants a secret, which no build should have. */
     static const char *const rails[] = {"SECRET_KEY_BASE_DUMMY=1", NULL};
-    const struct boot_request request = {
+    struct boot_request request = {
         .fd = fd,
         .name = build->app.name,
         .health = build->app.config.health,
@@ -428,6 +497,8 @@ static bool check_file(int fd, void *context, struct err *err)
     report_phase(&build->report, "image", "squashfs, zstd", took);
     if (build->request->no_check)
         return true;
+    if (build->app.kind == APP_COMMAND && !check_arguments(build, &words, &request, err))
+        return false;
     return boot_check(&boot, &request, err) &&
            boot_judge(&boot, &build->libs.extras.paths, &build->report, err);
 }

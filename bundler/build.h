@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A build, from a directory to one file: detect, ruby, gems, libs, image. Each phase is one module
- * and says one line (report.h).
+ * A build, from an application to one file: detect, ruby, gems, libs, image. Each phase is one
+ * module and says one line (report.h).
  */
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bundler/app.h"
+
 struct err;
 
 struct build_request {
-    const char *dir;
-    const char *name;   /* identity; NULL: from the directory */
+    struct app_request app;
     const char *output; /* path; NULL: "NAME-x86_64.AppImage" in the working directory */
     bool fast;          /* compress less */
     bool no_check;      /* do not start it before it is done */
+    const char *check;  /* arguments that a command must succeed with, or NULL */
     const char *trace;  /* command to record, or NULL */
     bool quiet;
 };

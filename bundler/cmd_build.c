@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `rucksack build [DIR]`: packs an application. */
+/* `rucksack build [DIR|SCRIPT]`: packs an application, a script or a published gem. */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +7,15 @@
 #include "bundler/build.h"
 #include "bundler/command.h"
 #include "common/cleanup.h"
+#include "common/err.h"
 
 struct build_options {
     const char *output;
     const char *name;
+    const char *gem;
+    const char *executable;
     const char *trace;
+    const char *check;
     bool fast;
     bool no_check;
     bool quiet;
@@ -21,11 +25,17 @@ static const struct option_entry options[] = {
     {"output", 'o', OPTION_TEXT, offsetof(struct build_options, output), "FILE",
      "write FILE (default: NAME-x86_64.AppImage)"},
     {"name", 'n', OPTION_TEXT, offsetof(struct build_options, name), "NAME",
-     "identity of the app (default: the directory's name)"},
+     "identity of the app (default: the name of the directory, script or gem)"},
+    {"gem", 'g', OPTION_TEXT, offsetof(struct build_options, gem), "NAME[@VERSION]",
+     "pack the executable of a published gem"},
+    {"executable", 0, OPTION_TEXT, offsetof(struct build_options, executable), "NAME",
+     "which executable of a gem (default: the one called like it)"},
     {"fast", 0, OPTION_FLAG, offsetof(struct build_options, fast), NULL,
      "compress less: for development"},
     {"trace", 0, OPTION_TEXT, offsetof(struct build_options, trace), "CMD",
      "run CMD in the application's directory, and pack the libraries that it loads"},
+    {"check", 0, OPTION_TEXT, offsetof(struct build_options, check), "ARGS",
+     "start the packed command with ARGS, which must succeed (default: --help, which may fail)"},
     {"no-check", 0, OPTION_FLAG, offsetof(struct build_options, no_check), NULL,
      "do not start the bundle to see whether it answers"},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct build_options, quiet), NULL,
@@ -37,16 +47,21 @@ static bool run(const struct command_args *args, struct err *err)
 {
     const struct build_options *given = args->options;
     struct build_request request = {
-        .dir = args->operand_count > 0 ? args->operands[0] : ".",
-        .name = given->name,
+        .app = {.path = args->operand_count > 0 ? args->operands[0] : ".",
+                .gem = given->gem,
+                .executable = given->executable,
+                .name = given->name},
         .output = given->output,
         .fast = given->fast,
         .no_check = given->no_check,
+        .check = given->check,
         .trace = given->trace,
         .quiet = given->quiet,
     };
     cleanup_free char *output = NULL;
 
+    if (given->gem != NULL && args->operand_count > 0)
+        return err_set(err, ERR_USAGE, "build: --gem and '%.200s': one of them", args->operands[0]);
     if (!build_run(&request, &output, err))
         return false;
     puts(output);
@@ -55,11 +70,12 @@ static bool run(const struct command_args *args, struct err *err)
 
 const struct command cmd_build = {
     .name = "build",
-    .summary = "pack an application into one executable file",
-    .operands = "[DIR]",
+    .summary = "pack an application, script or gem into one executable file",
+    .operands = "[DIR|SCRIPT]",
     .operands_max = 1,
     .options = options,
     .options_size = sizeof(struct build_options),
-    .examples = "  rucksack build\n  rucksack build -o /srv/blog.AppImage ~/blog\n",
+    .examples = "  rucksack build\n  rucksack build -o /srv/blog.AppImage ~/blog\n"
+                "  rucksack build report.rb\n  rucksack build --gem rubocop --check --version\n",
     .run = run,
 };

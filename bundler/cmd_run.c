@@ -68,7 +68,7 @@ static bool build_and_name(const char *dir, char **ret_file, struct err *err)
     cleanup_free char *real = realpath(dir, NULL);
     cleanup_free char *cache = cache_dir();
     cleanup_free char *file = NULL;
-    struct build_request request = {.dir = dir, .fast = true, .no_check = true};
+    struct build_request request = {.app = {.path = dir}, .fast = true, .no_check = true};
 
     if (cache == NULL) {
         (void)err_set(err, ERR_INPUT, "neither XDG_CACHE_HOME nor HOME says where to build");

@@ -266,6 +266,8 @@ static char *list_gems(const struct probe *probe)
 static bool plan_setup(const struct probe *probe, struct plan *plan, struct err *err)
 {
     struct asset asset = asset_get(ASSET_BUNDLER_SETUP);
+    struct asset inlined = asset_get(ASSET_INLINE);
+    cleanup_free char *inline_path = xasprintf("%s/bundler/inline.rb", probe->ruby.stdlib + 1);
     const char *gemfile = strrchr(jdoc_text_or(probe->answer, "gemfile", "/Gemfile"), '/') + 1;
     cleanup_free char *path = xasprintf("%s/bundler/setup.rb", probe->ruby.stdlib + 1);
     cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
@@ -274,7 +276,10 @@ static bool plan_setup(const struct probe *probe, struct plan *plan, struct err 
     cleanup_free char *done = text_replace(with_gems, "@GEMFILE@", gemfile);
 
     return plan_replace_data(plan, path, 0644, done, strlen(done),
-                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/setup"}, err);
+                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/setup"},
+                             err) &&
+           plan_replace_data(plan, inline_path, 0644, inlined.data, inlined.size,
+                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/inline"}, err);
 }
 
 /* Empty directories that RubyGems would otherwise want to make. */

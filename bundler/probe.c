@@ -55,6 +55,7 @@ static void scratch_release(struct scratch *scratch)
 
 static bool scratch_init(struct scratch *scratch, struct err *err)
 {
+    struct asset front = asset_get(ASSET_STANDALONE);
     struct asset script = asset_get(ASSET_PROBE);
     cleanup_free char *dir = xasprintf("%s/rucksack-XXXXXX", scratch_parent());
     cleanup_fd int fd = -1;
@@ -74,7 +75,8 @@ static bool scratch_init(struct scratch *scratch, struct err *err)
     fd = open(scratch->script, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_sys(err, "'%s'", scratch->script);
-    return fs_write_all(fd, script.data, script.size, err);
+    return fs_write_all(fd, front.data, front.size, err) &&
+           fs_write_all(fd, script.data, script.size, err);
 }
 
 /*
@@ -96,17 +98,32 @@ static char *original(const char *assignment)
 }
 
 /* Our environment, but with the probe and without what the user's RUBYOPT would load into it. */
-static char **probe_environment(const struct scratch *scratch)
+static char **probe_environment(const struct scratch *scratch, const struct probe_request *request)
 {
+    const struct {
+        const char *name;
+        const char *value;
+    } more[] = {
+        {"RUCKSACK_SCRIPT", request->script},
+        {"RUCKSACK_GEM", request->gem},
+        {"RUCKSACK_EXECUTABLE", request->executable},
+        {"GEM_HOME", request->gem_home},
+        {"GEM_PATH", request->gem_home},
+    };
     size_t count = 0;
     size_t used = 0;
     char **envp;
 
     while (environ[count] != NULL)
         count++;
-    envp = xcalloc(count + 3, sizeof(*envp));
+    envp = xcalloc(count + 3 + sizeof(more) / sizeof(more[0]), sizeof(*envp));
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        if (more[i].value != NULL)
+            envp[used++] = xasprintf("%s=%s", more[i].name, more[i].value);
+    }
     for (size_t i = 0; i < count; i++) {
         if (strncmp(environ[i], "RUBYOPT=", 8) == 0 ||
+            (request->gem_home != NULL && strncmp(environ[i], "GEM_", 4) == 0) ||
             strncmp(environ[i], "BUNDLER_ORIG_", 13) == 0)
             continue;
         envp[used] = original(environ[i]);
@@ -136,27 +153,34 @@ static const char *last_words(char *text)
     return text + len;
 }
 
-static bool start_bundle(const struct scratch *scratch, const char *dir, struct err *err)
+static bool start_ruby(const struct scratch *scratch, const struct probe_request *wanted,
+                       struct err *err)
 {
-    static const char *const argv[] = {"bundle", NULL};
-    char **envp = probe_environment(scratch);
-    struct proc_request request = {.argv = argv,
+    static const char *const bundle[] = {"bundle", NULL};
+    static const char *const ruby[] = {"ruby", "-e", "", NULL};
+    bool is_bundle = wanted->script == NULL && wanted->gem == NULL;
+    char **envp = probe_environment(scratch, wanted);
+    struct proc_request request = {.argv = is_bundle ? bundle : ruby,
                                    .envp = (const char *const *)envp,
-                                   .cwd = dir,
+                                   .cwd = wanted->dir,
                                    .output_max_bytes = OUTPUT_MAX};
     struct proc_output output = {0};
     bool started = proc_capture(&request, &output, err);
 
     free_environment(envp);
+    if (!started && !is_bundle) {
+        (void)err_id(err, "E-RUBY");
+        return err_hint(err, "install Ruby, or put it on PATH");
+    }
     if (!started) {
         (void)err_id(err, "E-NO-BUNDLE");
         return err_hint(err, "install Bundler for the Ruby of this app: gem install bundler");
     }
     if (output.exit_code != 0) {
-        (void)err_set(err, ERR_INPUT, "'bundle' failed with code %d: %.600s", output.exit_code,
-                      last_words(output.errors));
+        (void)err_set(err, ERR_INPUT, "'%s' failed with code %d: %.600s", request.argv[0],
+                      output.exit_code, last_words(output.errors));
         (void)err_id(err, "E-GEMFILE");
-        (void)err_hint(err, "see what 'bundle check' says in '%s'", dir);
+        (void)err_hint(err, "see what 'bundle check' says in '%s'", wanted->dir);
     }
     started = output.exit_code == 0;
     proc_output_release(&output);
@@ -294,13 +318,13 @@ const struct probe_gem *probe_find_gem(const struct probe *probe, const char *na
     return NULL;
 }
 
-bool probe_run(struct probe *ret, const char *dir, struct err *err)
+bool probe_run(struct probe *ret, const struct probe_request *request, struct err *err)
 {
     struct scratch scratch = {.answer = -1};
     bool ok;
 
     *ret = (struct probe){0};
-    ok = scratch_init(&scratch, err) && start_bundle(&scratch, dir, err) &&
+    ok = scratch_init(&scratch, err) && start_ruby(&scratch, request, err) &&
          read_answer(ret, &scratch, err) && read_ruby(ret, err) && read_gems(ret, err);
     scratch_release(&scratch);
     if (ok)

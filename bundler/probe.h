@@ -55,11 +55,22 @@ struct probe {
     size_t database_count;
 };
 
+/* Of what: an application with a Gemfile, a script, or a gem in a gem home of its own. */
+struct probe_request {
+    const char *dir;        /* where the program is started */
+    const char *script;     /* absolute; NULL: none */
+    const char *gem;        /* NULL: none */
+    const char *gem_home;   /* with gem */
+    const char *executable; /* of the gem; NULL: the one called like it, or the only one */
+};
+
 /*
  * Runs the probe in the directory. Errors: E-NO-BUNDLE (no `bundle` on PATH), E-GEMFILE,
- * E-LOCK, E-GEM, E-EXT, E-RUBY, each with the command that mends it.
+ * E-LOCK, E-GEM, E-EXT, E-RUBY, E-SYNTAX (of a script), E-APP (a gem without executable), each with
+ * the command that mends it.
  */
-[[nodiscard]] bool probe_run(struct probe *ret, const char *dir, struct err *err);
+[[nodiscard]] bool probe_run(struct probe *ret, const struct probe_request *request,
+                             struct err *err);
 /* NULL when the app has no such gem. */
 const struct probe_gem *probe_find_gem(const struct probe *probe, const char *name);
 void probe_release(struct probe *probe);

@@ -138,6 +138,8 @@ module RucksackProbe
 
   def answer
     result = { "ruby" => ruby, "bundler" => bundler }
+    return result.merge(Standalone.answer) if Standalone.wanted?
+
     raise Problem.new("E-GEMFILE", "there is no Gemfile", "make one: bundle init") unless Bundler::SharedHelpers.in_bundle?
 
     result["gemfile"] = Bundler.default_gemfile.to_s

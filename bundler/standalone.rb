@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+# frozen_string_literal: true
+
+# The gems of what has no Gemfile: of a script, and of a published gem. Stands in front of probe.rb.
+#
+# A script is parsed, never run: what its `gemfile` block (bundler/inline) asks for, else the gems
+# that have what it requires by literal name, as RubyGems would choose them.
+
+module RucksackProbe
+  module Standalone
+    # A `gemfile do ... end` of a script: where it is, and what is between its words.
+    Block = Struct.new(:text, :file, :line)
+
+    module_function
+
+    def wanted?
+      ENV.key?("RUCKSACK_SCRIPT") || ENV.key?("RUCKSACK_GEM")
+    end
+
+    def answer
+      gem = ENV.delete("RUCKSACK_GEM")
+      executable = ENV.delete("RUCKSACK_EXECUTABLE")
+      gem ? published(gem, executable) : script(ENV.delete("RUCKSACK_SCRIPT"))
+    end
+
+    def published(name, executable)
+      spec = Gem::Specification.find_by_name(name)
+      spec.activate
+      { "gems" => activated, "executable" => choose(spec, executable), "version" => spec.version.to_s }
+    end
+
+    def choose(spec, executable)
+      names = spec.executables
+      chosen = executable || (names.include?(spec.name) ? spec.name : names.first)
+      return chosen if names.include?(chosen) && (executable || names.size == 1 || chosen == spec.name)
+
+      raise Problem.new("E-APP", "gem '#{spec.name}' has no executable", "it is a library: name another gem") if names.empty?
+      raise Problem.new("E-APP", "gem '#{spec.name}' has the executables #{names.join(", ")}",
+                        "choose one: --executable #{names.first}")
+    end
+
+    def activated
+      Gem.loaded_specs.values.reject { |spec| spec.name == "bundler" }.sort_by(&:full_name)
+         .map { |spec| RucksackProbe.gem_of(spec) }
+    end
+
+    def script(path)
+      trees = trees_of(File.realpath(path))
+      blocks = trees.flat_map { |file, tree| blocks_of(file, tree) }
+      unknown = []
+      gems = if blocks.empty?
+               unknown = activate_required(trees)
+               activated
+             else
+               resolved(blocks, path)
+             end
+      { "gems" => gems, "files" => trees.keys, "unknown" => unknown }
+    end
+
+    # The script and what it loads by require_relative: path => syntax tree.
+    def trees_of(path)
+      trees = {}
+      todo = [path]
+      until todo.empty?
+        file = todo.shift
+        next if trees.key?(file)
+
+        trees[file] = parse(file)
+        literal_calls(trees[file], :require_relative).each do |name, *|
+          found = [name, "#{name}.rb"].map { |n| File.expand_path(n, File.dirname(file)) }.find { |n| File.file?(n) }
+          todo << File.realpath(found) if found && !found.end_with?(".so")
+        end
+      end
+      trees
+    end
+
+    def parse(file)
+      RubyVM::AbstractSyntaxTree.parse(File.read(file))
+    rescue SyntaxError => e
+      raise Problem.new("E-SYNTAX", "#{File.basename(file)} does not parse: #{e.message.lines.first.strip}",
+                        "see the whole message: ruby -c #{file}")
+    end
+
+    def each_node(node, &block)
+      return unless node.is_a?(RubyVM::AbstractSyntaxTree::Node)
+
+      yield node
+      node.children.each { |child| each_node(child, &block) }
+    end
+
+    # The leading literal strings of each call of this function.
+    def literal_calls(tree, function)
+      calls = []
+      each_node(tree) do |node|
+        next unless node.type == :FCALL && node.children[0] == function
+
+        list = node.children[1]
+        arguments = list.respond_to?(:children) ? list.children : []
+        texts = arguments.take_while { |a| a.respond_to?(:type) && a.type == :STR }.map { |a| a.children[0] }
+        calls << texts unless texts.empty?
+      end
+      calls
+    end
+
+    def blocks_of(file, tree)
+      blocks = []
+      each_node(tree) do |node|
+        next unless node.type == :ITER
+
+        call, scope = node.children
+        next unless call.type == :FCALL && call.children[0] == :gemfile
+
+        body = scope.children.last
+        blocks << Block.new(slice(file, body), file, body.first_lineno) if body
+      end
+      blocks
+    end
+
+    # Columns count bytes.
+    def slice(file, node)
+      lines = File.binread(file).lines[node.first_lineno - 1..node.last_lineno - 1]
+      lines[-1] = lines[-1].byteslice(0, node.last_column)
+      lines[0] = lines[0].byteslice(node.first_column..-1)
+      lines.join.force_encoding("UTF-8")
+    end
+
+    def resolved(blocks, path)
+      definition = definition_of(blocks)
+      definition.validate_runtime!
+      definition.specs.to_a.reject { |spec| spec.name == "bundler" }.sort_by(&:full_name)
+                .map { |spec| RucksackProbe.gem_of(spec) }
+    rescue Bundler::GemNotFound => e
+      raise Problem.new("E-GEM", e.message.lines.first.strip, "install them: run the script once, ruby #{path}")
+    rescue NameError, SyntaxError => e
+      raise Problem.new("E-GEMFILE", "the gemfile of #{path}: #{e.message.lines.first.strip}",
+                        "write it with literal names and versions")
+    end
+
+    # As bundler/inline makes it: of a Gemfile that is not there.
+    def definition_of(blocks)
+      require "bundler"
+      Bundler.define_singleton_method(:root) { Bundler::SharedHelpers.pwd.expand_path }
+      ENV["BUNDLE_GEMFILE"] = "Gemfile"
+      Bundler.settings.temporary(deployment: false, frozen: false) do
+        builder = Bundler::Dsl.new
+        blocks.each { |block| builder.instance_eval(block.text, block.file, block.line) }
+        builder.to_definition(nil, true)
+      end
+    end
+
+    # As RubyGems would: a `gem` call first, then each file that is not there without gems.
+    def activate_required(trees)
+      trees.each_value do |tree|
+        literal_calls(tree, :gem).each { |arguments| Kernel.send(:gem, *arguments) }
+      end
+      trees.values.flat_map { |tree| literal_calls(tree, :require).map(&:first) }.uniq
+           .reject { |name| name.start_with?("/", "./", "../") || activate(name) }
+    rescue Gem::MissingSpecError => e
+      raise Problem.new("E-GEM", e.message.lines.first.strip, "install it: gem install #{e.name}")
+    end
+
+    def activate(name)
+      return true if loadable?(name)
+
+      spec = Gem::Specification.find_by_path(name)
+      spec&.activate
+      !spec.nil?
+    end
+
+    # From the standard library, or from a gem that is active. (Some features have no file.)
+    def loadable?(name)
+      return true if %w[thread rational complex enumerator fiber].include?(name)
+
+      !$LOAD_PATH.resolve_feature_path(name).nil?
+    rescue LoadError
+      false
+    end
+  end
+end
