@@ -22,8 +22,8 @@ enum { LOADPATH_DIRS_MAX = 16, LOADPATH_BYTES_MAX = 4096, SPEC_MAX = 1 << 20 };
 
 static const char *const movable_prefixes[] = {"/usr/", "/opt/"};
 
-/* What serves only to write documentation or to compile. rdoc with its web fonts is a fifth of the
- * whole library. */
+/* What serves only to write documentation or to compile. irb shows documentation by rdoc; its
+ * generators with their web fonts are a tenth of the whole library. */
 static const char *const unused_files[] = {"*.h",  "*.hpp",        "*.a",      "*.o",    "*.la",
                                            "*.ri", "gem_make.out", "mkmf.log", "mkmf.rb"};
 
@@ -77,7 +77,7 @@ static bool is_stdlib(const char *relative, bool is_dir, void *context)
 {
     const struct stdlib_filter *filter = context;
 
-    if (is_unused(relative) || is_library(relative, "rdoc"))
+    if (is_unused(relative) || is_library(relative, "rdoc/generator"))
         return false;
     if (filter->has_bundler && is_library(relative, "bundler"))
         return false;

@@ -8,9 +8,11 @@
 #include "bundler/config.h"
 #include "bundler/plan.h"
 #include "bundler/state.h"
+#include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
 #include "common/text.h"
+#include "common/xalloc.h"
 
 /* Never packed: history, secrets, caches, what only development needs, our own output. Those
  * without '*' or '.' lie at the top. */
@@ -36,7 +38,7 @@ struct selection {
     const struct states *states;
 };
 
-static bool is_excluded(const char *relative)
+static bool is_excluded_here(const char *relative)
 {
     const char *name = text_base_name(relative);
 
@@ -49,6 +51,20 @@ static bool is_excluded(const char *relative)
             return true;
     }
     return false;
+}
+
+/* Or a directory above it, which was entered for something else in it. */
+static bool is_excluded(const char *relative)
+{
+    cleanup_free char *path = xstrdup(relative);
+
+    for (char *slash = path; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        if (is_excluded_here(path))
+            return true;
+        *slash = '/';
+    }
+    return is_excluded_here(relative);
 }
 
 /* The pattern of the path, of a directory above it, or of its name. */

@@ -1,0 +1,183 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Commands: scripts, published gems and gems from their source, in a root that has nothing.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+    export GEM_HOME=$cache/cli GEM_PATH=$cache/cli XDG_CACHE_HOME=$BATS_FILE_TMPDIR/cache
+    gem list --installed --exact kramdown --version 2.5.2 >/dev/null 2>&1 ||
+        gem install kramdown --version 2.5.2 --no-document >/dev/null
+}
+
+setup() {
+    make_enter
+    root=$BATS_TEST_TMPDIR/root
+    way=
+    cd "$BATS_TEST_TMPDIR"
+}
+
+teardown() {
+    drop_roots
+}
+
+# pack OPERAND...: the bundle is $made.
+pack() {
+    made=$BATS_TEST_TMPDIR/made
+    "$rucksack" build --fast -o "$made" "$@" 2>"$BATS_TEST_TMPDIR/said"
+}
+
+# In a busybox root, as a user; GEM_HOME and the like do not get there.
+in_root() {
+    guestbook=$made make_busybox_root "$root"
+    run_in --fuse --user $user "$root" /srv/guestbook.AppImage "$@"
+}
+
+@test "one script: its arguments are all its own, \$0 is __FILE__, DATA is read" {
+    mkdir "a dir"
+    cat >"a dir/the \$tool's.rb" <<'RUBY'
+require "json"
+require_relative "lib/helper"
+puts JSON.generate([ARGV, __FILE__ == $0, Helper::WORD, DATA.read, __dir__ == File.dirname($0)])
+exit 4 if ARGV.empty?
+__END__
+data
+RUBY
+    mkdir "a dir/lib"
+    echo 'module Helper; WORD = "helped"; end' >"a dir/lib/helper.rb"
+    pack --check "--check it" "a dir/the \$tool's.rb"
+    grep -q 'check    runs in an empty root' said
+    run -0 in_root --help '' --version -- run
+    [ "$output" = '[["--help","","--version","--","run"],true,"helped","data\n",true]' ]
+    run -4 run_in --fuse --user $user "$root" /srv/guestbook.AppImage
+}
+
+@test "one script: the working directory is the user's, stdin and pipes work" {
+    echo 'puts Dir.pwd, $stdin.read.upcase, ENV["RACK_ENV"].inspect' >pwd.rb
+    pack --no-check pwd.rb
+    cd /usr/share
+    run -0 bash -c "echo in | '$made' | cat"
+    [ "$output" = $'/usr/share\nIN\nnil' ]
+}
+
+@test "one script: RUCKSACK reaches the launcher" {
+    echo 'puts ARGV.inspect' >say.rb
+    pack --no-check say.rb
+    RUCKSACK=exec run -0 "$made" ruby -e 'puts 6 * 7'
+    [ "$output" = 42 ]
+    RUCKSACK=help run -0 "$made"
+    [[ $output == *'say: a Ruby application in one file'* ]]
+}
+
+@test "examples/one-file: bundler/inline" {
+    pack --check '/dev/null' "$tree/examples/one-file/report.rb"
+    guestbook=$made make_busybox_root "$root"
+    echo '# Title' >"$root/srv/notes.md"
+    run -0 run_in --fuse --user $user "$root" /srv/guestbook.AppImage /srv/notes.md
+    [[ $output == *'<h1 id="title">Title</h1>'* ]]
+}
+
+@test "bundler/inline: require: false, other names, groups; what is not installed" {
+    cat >inline.rb <<'RUBY'
+require "bundler/inline"
+gemfile(true, quiet: true) do
+  source "https://rubygems.org"
+  group(:x) { gem "kramdown", require: false }
+  gem "rexml", require: ["rexml/document", "rexml/xpath"]
+  platforms(:windows) { gem "no-such-gem-here" } if false
+end
+puts defined?(Kramdown).inspect, defined?(REXML::XPath), Bundler.root.class
+require "kramdown"
+puts Kramdown::VERSION
+RUBY
+    pack --check "" inline.rb
+    run -0 in_root
+    [ "$output" = $'nil\nconstant\nPathname\n2.5.2' ]
+    sed -i 's/"rexml", r/"no-such-gem-here", r/' inline.rb
+    run -1 "$rucksack" build --no-check inline.rb
+    [[ $output == *"E-GEM: Could not find gem 'no-such-gem-here"*'hint: install them'* ]]
+    sed -i 's/"no-such-gem-here", r/no_such_method, r/' inline.rb
+    run -1 "$rucksack" build --no-check inline.rb
+    [[ $output == *E-GEMFILE* ]]
+}
+
+@test "gems that a script requires by name are found, others are told" {
+    cat >plain.rb <<'RUBY'
+begin
+  require "no/such/feature"
+rescue LoadError
+end
+require "kramdown"
+puts Kramdown::Document.new("# x").to_html, $LOADED_FEATURES.grep(/kramdown/).all? { |f| f.include?("/gems/gems/") }
+RUBY
+    pack --check "" plain.rb
+    grep -q "the script requires 'no/such/feature', which no installed gem has" said
+    run -0 in_root
+    [ "$output" = $'<h1 id="x">x</h1>\ntrue' ]
+}
+
+@test "a published gem by name and version" {
+    pack --gem kramdown@2.5.1 --check --version
+    run -0 in_root --version
+    [ "$output" = 2.5.1 ]
+    run -0 "$rucksack" inspect "$made"
+    [[ $output == *kramdown*'cli'* && $output == *2.5.1* ]]
+}
+
+@test "a published gem: no such gem, no such version, no executable, no name" {
+    run -1 "$rucksack" build --gem no-such-gem-here
+    [[ $output == *'E-GEM: '*"'gem install no-such-gem-here' failed"*hint:* ]]
+    run -1 "$rucksack" build --gem kramdown@99
+    [[ $output == *E-GEM:*hint:* ]]
+    run -1 "$rucksack" build --gem rexml
+    [[ $output == *"E-APP: gem 'rexml' has no executable"*hint:* ]]
+    run -1 "$rucksack" build --gem '../x'
+    [[ $output == *"E-GEM: '../x' is no name of a gem"*hint:* ]]
+    run -2 "$rucksack" build --gem kramdown .
+    run -1 "$rucksack" build --gem kramdown --executable none
+    [[ $output == *"E-APP: gem 'kramdown' has the executables kramdown"*hint:* ]]
+}
+
+@test "a gem from its source: the executable of the gemspec" {
+    mkdir -p greet/exe greet/lib greet/data
+    cd greet
+    cat >greet.gemspec <<'RUBY'
+Gem::Specification.new do |s|
+  s.name = "greet"
+  s.version = "0.3"
+  s.summary = s.authors = "x"
+  s.files = Dir["{exe,lib,data}/**/*"]
+  s.bindir = "exe"
+  s.executables = ["greet"]
+  s.add_dependency "kramdown"
+end
+RUBY
+    echo 'require "greet"; Greet.run(ARGV)' >exe/greet
+    echo 'require "kramdown"
+module Greet; def self.run(a) = puts(File.read("#{__dir__}/../data/hello") + a.inspect + Kramdown::VERSION[0]); end' \
+        >lib/greet.rb
+    printf hello >data/hello
+    printf 'source "https://rubygems.org"\ngemspec\n' >Gemfile
+    bundle lock --local >/dev/null
+    pack --check a .
+    run -0 in_root --all x
+    [ "$output" = 'hello["--all", "x"]2' ]
+}
+
+@test "what is no script, or does not parse" {
+    echo 'echo hi' >tool.sh
+    run -1 "$rucksack" build tool.sh
+    [[ $output == *"E-APP: 'tool.sh' is no Ruby script"*hint:* ]]
+    echo 'puts (' >bad.rb
+    run -1 "$rucksack" build bad.rb
+    [[ $output == *'E-SYNTAX: bad.rb does not parse'*'hint: see the whole message: ruby -c'* ]]
+    echo 'exit 3' >three.rb
+    run -1 "$rucksack" build --check "" three.rb
+    [[ $output == *'E-CHECK'*'code 3'* ]]
+    [ ! -e three-x86_64.AppImage ]
+    run -0 "$rucksack" build --fast three.rb
+    [[ $output == *'--help in an empty root: code 3'* ]]
+    printf '#!/usr/bin/env ruby\nputs 1\n' >noext
+    run -0 "$rucksack" build --fast noext
+}
