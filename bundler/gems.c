@@ -267,7 +267,8 @@ static bool plan_setup(const struct probe *probe, struct plan *plan, struct err 
 {
     struct asset asset = asset_get(ASSET_BUNDLER_SETUP);
     const char *gemfile = strrchr(jdoc_text_or(probe->answer, "gemfile", "/Gemfile"), '/') + 1;
-    cleanup_free char *path = xasprintf("%s/bundler/setup.rb", probe->ruby.stdlib + 1);
+    cleanup_free char *stdlib = plan_image_path(plan, probe->ruby.stdlib);
+    cleanup_free char *path = xasprintf("%s/bundler/setup.rb", stdlib);
     cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
     cleanup_free char *list = list_gems(probe);
     cleanup_free char *with_gems = text_replace(text, "# @GEMS@", list);

@@ -16,7 +16,8 @@ struct jdoc;
 struct probe_ruby {
     const char *version;
     const char *platform; /* RUBY_PLATFORM */
-    const char *program;  /* RbConfig.ruby: the real ELF, e.g. "/usr/bin/ruby3.1" */
+    const char *program;  /* RbConfig.ruby: "/usr/bin/ruby3.1"; may be a script (Fedora) */
+    const char *elf;      /* the program itself */
     const char *api;      /* "3.1.0" */
     const char *prefix;
     const char *stdlib;   /* rubylibdir */

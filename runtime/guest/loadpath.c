@@ -5,11 +5,15 @@
  * found at build. Here the bytes are compared with what was found then, the pages are made private
  * and writable, and the image's directories take their place: nothing in the environment, no symbol
  * of Ruby.
+ *
+ * The launcher gives the loader the program's path, and the loader makes it argv[0]: so it is known
+ * whether this process is Ruby, which must have the block, or another program, which has none.
  */
 #include <link.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/launchfile.h"
@@ -18,7 +22,11 @@
 enum { DIRS_MAX = 16 };
 
 static struct {
-    const char *object; /* file name of the object that holds the block */
+    const char *ruby;   /* image path of the program that runs scripts: its trampoline */
+    const char *elf;    /* and the program itself */
+    const char *loader; /* what starts it, where that is not named like the process */
+    const char *comm;   /* the process's name */
+    const char *object; /* file name of the object that holds the block; elf, when that is it */
     uintptr_t address;  /* virtual address in the object */
     size_t size;        /* bytes, with the empty string at the end */
     const char *old_dirs[DIRS_MAX];
@@ -44,7 +52,15 @@ static uintptr_t parse_number(const char *text, unsigned int base)
 
 void loadpath_record(const struct launchfile_record *record)
 {
-    if (launchfile_is(record, "loadpath", 3)) {
+    if (launchfile_is(record, "ruby", 1)) {
+        block.ruby = record->fields[1];
+    } else if (launchfile_is(record, "program", 3) && block.ruby != NULL &&
+               strcmp(record->fields[1], block.ruby) == 0) {
+        block.elf = record->fields[2];
+        block.comm = record->fields[3];
+    } else if (launchfile_is(record, "loader", 2)) {
+        block.loader = record->fields[2];
+    } else if (launchfile_is(record, "loadpath", 3)) {
         block.object = record->fields[1];
         block.address = parse_number(record->fields[2], 16);
         block.size = parse_number(record->fields[3], 10);
@@ -101,10 +117,13 @@ static void write_new_bytes(char *at)
     *at = '\0';
 }
 
+/* The main program has no name in the list of objects. */
 static bool is_object(const struct dl_phdr_info *info)
 {
     const char *slash = strrchr(info->dlpi_name, '/');
 
+    if (strcmp(block.object, block.elf) == 0)
+        return info->dlpi_name[0] == '\0';
     return strcmp(slash != NULL ? slash + 1 : info->dlpi_name, block.object) == 0;
 }
 
@@ -129,9 +148,20 @@ static int apply_to(struct dl_phdr_info *info, size_t size, void *context)
     return 1;
 }
 
-/* Other programs than Ruby do not map the object: nothing to do there. */
-void loadpath_apply(void)
+static bool is_ruby(const char *program)
 {
-    if (block.object != NULL)
-        (void)dl_iterate_phdr(apply_to, NULL);
+    char path[GUEST_PATH_MAX];
+
+    return block.elf != NULL && program != NULL && guest_path(path, block.elf) &&
+           strcmp(program, path) == 0;
+}
+
+void loadpath_apply(const char *program)
+{
+    if (!is_ruby(program))
+        return;
+    if (block.loader != NULL)
+        (void)prctl(PR_SET_NAME, block.comm);
+    if (block.object != NULL && dl_iterate_phdr(apply_to, NULL) == 0)
+        guest_die("this Ruby is not the one that was packed: no ", block.object);
 }
