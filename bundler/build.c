@@ -318,7 +318,8 @@ static bool plan_runtime(struct build *build, struct err *err)
         !plan_add_data(plan, named, 0755, launch.data, launch.size, ours("trampoline"), err))
         return false;
     if (!libs_plan_loader(&build->libs, comm, plan, err) ||
-        !ruby_plan_loader(&build->ruby, &build->probe, plan, err))
+        !ruby_plan_loader(&build->ruby, &build->probe, plan, err) ||
+        !ruby_plan_short_loadpath(&build->ruby, &build->probe, plan, err))
         return false;
     for (size_t i = 0; i < build->programs.count; i++)
         if (!libs_plan_loader(&build->libs, build->programs.items[i].comm, plan, err))

@@ -359,6 +359,44 @@ bool ruby_find_loadpath(struct ruby *ruby, const struct probe *probe, const stru
     return err_hint(err, "this build of Ruby is not known yet; please report it");
 }
 
+/* Encodings are loaded before RubyGems, and so through the one directory. */
+static bool plan_encodings(const struct probe *probe, struct plan *plan, struct err *err)
+{
+    static const char link[] = FORMAT_LOADPATH_DIR "/enc";
+    cleanup_free char *source = xasprintf("%s/enc", probe->ruby.archlib);
+    cleanup_free char *image = plan_image_path(plan, source);
+    cleanup_free char *target = xasprintf("../../%s", image);
+
+    return plan_find(plan, image) == NULL ||
+           plan_add_symlink(plan, link, target, because("short load path"), err);
+}
+
+bool ruby_plan_short_loadpath(const struct ruby *ruby, const struct probe *probe, struct plan *plan,
+                              struct err *err)
+{
+    const struct ruby_loadpath *loadpath = &ruby->loadpath;
+    struct asset asset = asset_get(ASSET_LOADPATH);
+    cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
+    cleanup_free char *list = xstrdup("");
+    cleanup_free char *filled = NULL;
+    cleanup_free char *done = NULL;
+
+    if (loadpath->is_relative)
+        return true;
+    for (size_t i = 0; i < loadpath->image_dir_count; i++) {
+        char *longer =
+            xasprintf("%s%s\"%s\",", list, i > 0 ? "\n    " : "", loadpath->image_dirs[i]);
+
+        free(list);
+        list = longer;
+    }
+    filled = text_replace(text, "# @DIRS@", list);
+    done = text_replace(filled, "@DEPTH@", "2");
+    return plan_add_data(plan, FORMAT_LOADPATH_DIR "/rubygems.rb", 0644, done, strlen(done),
+                         because("short load path"), err) &&
+           plan_encodings(probe, plan, err);
+}
+
 bool ruby_plan_loader(struct ruby *ruby, const struct probe *probe, struct plan *plan,
                       struct err *err)
 {

@@ -59,4 +59,12 @@ struct ruby {
 [[nodiscard]] bool ruby_plan_loader(struct ruby *ruby, const struct probe *probe, struct plan *plan,
                                     struct err *err);
 
+/*
+ * The block has room for so many bytes; the image's own path is not known before it is started.
+ * Plans the one directory that stands for all of them where they do not fit. After
+ * ruby_find_loadpath().
+ */
+[[nodiscard]] bool ruby_plan_short_loadpath(const struct ruby *ruby, const struct probe *probe,
+                                            struct plan *plan, struct err *err);
+
 void ruby_release(struct ruby *ruby);

@@ -109,6 +109,7 @@ __attribute__((constructor)) static void guest_init(int argc, char **argv)
     }
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);
-    loadpath_apply(argc > 0 ? argv[0] : NULL);
+    if (argc > 0)
+        loadpath_apply(argv);
     munmap(text, size + 1);
 }

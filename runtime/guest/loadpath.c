@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/format.h"
 #include "common/launchfile.h"
 #include "guest.h"
 
@@ -33,6 +34,7 @@ static struct {
     size_t old_count;
     const char *new_dirs[DIRS_MAX];
     size_t new_count;
+    bool has_no_gems; /* ruby --disable-gems */
 } block;
 
 static uintptr_t parse_number(const char *text, unsigned int base)
@@ -99,22 +101,42 @@ static bool has_old_bytes(const char *at)
     return at < end && *at == '\0';
 }
 
-static void write_new_bytes(char *at)
+/* "<root>/<dir>\0" for each of them, and the empty string. */
+static bool fits(const char *const dirs[], size_t count)
 {
-    char *end = at + block.size;
+    size_t size = 1;
 
-    for (size_t i = 0; i < block.new_count; i++) {
-        size_t len = strlen(block.new_dirs[i]);
+    for (size_t i = 0; i < count; i++)
+        size += guest_root_len + 1 + strlen(dirs[i]) + 1;
+    return size <= block.size;
+}
 
-        /* "<root>/<dir>\0", and behind it at least the empty string */
-        if ((size_t)(end - at) < guest_root_len + len + 3)
-            guest_die("the image's path is too long for this Ruby: ", guest_root);
+static void write_dirs(char *at, const char *const dirs[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(dirs[i]);
+
         memcpy(at, guest_root, guest_root_len);
         at[guest_root_len] = '/';
-        memcpy(at + guest_root_len + 1, block.new_dirs[i], len + 1);
+        memcpy(at + guest_root_len + 1, dirs[i], len + 1);
         at += guest_root_len + 1 + len + 1;
     }
     *at = '\0';
+}
+
+/* The directory that stands for all has a rubygems.rb that knows them (loadpath.rb). */
+static void write_new_bytes(char *at)
+{
+    static const char *const one_for_all[] = {FORMAT_LOADPATH_DIR};
+
+    if (fits(block.new_dirs, block.new_count))
+        write_dirs(at, block.new_dirs, block.new_count);
+    else if (!fits(one_for_all, 1))
+        guest_die("the image's path is too long for this Ruby: ", guest_root);
+    else if (block.has_no_gems)
+        guest_die("the image's path is too long for a Ruby without RubyGems: ", guest_root);
+    else
+        write_dirs(at, one_for_all, 1);
 }
 
 /* The main program has no name in the list of objects. */
@@ -156,10 +178,22 @@ static bool is_ruby(const char *program)
            strcmp(program, path) == 0;
 }
 
-void loadpath_apply(const char *program)
+/* --disable=gems, --disable-gems, --disable-all, also with '_' and in lists; before the script. */
+static bool disables_gems(char *const arguments[])
 {
-    if (!is_ruby(program))
+    for (; *arguments != NULL && **arguments == '-'; arguments++) {
+        if (strncmp(*arguments, "--disable", 9) == 0 &&
+            (strstr(*arguments, "gem") != NULL || strstr(*arguments, "all") != NULL))
+            return true;
+    }
+    return false;
+}
+
+void loadpath_apply(char *const argv[])
+{
+    if (!is_ruby(argv[0]))
         return;
+    block.has_no_gems = disables_gems(argv + 1);
     if (block.loader != NULL)
         (void)prctl(PR_SET_NAME, block.comm);
     if (block.object != NULL && dl_iterate_phdr(apply_to, NULL) == 0)

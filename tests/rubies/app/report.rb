@@ -21,7 +21,6 @@ module Report
     {
       "version" => RUBY_DESCRIPTION,
       "api" => [RbConfig::CONFIG["ruby_version"], Gem.extension_api_version, Gem::VERSION],
-      "comm" => File.read("/proc/self/comm").strip,
       "bcrypt" => BCrypt::Engine.hash_secret("a", "$2a$04$abcdefghijklmnopqrstuu"),
       "openssl" => OpenSSL::Digest.new("SHA256").hexdigest("a"),
       "zlib" => Zlib.crc32("a"),
@@ -61,6 +60,7 @@ if $PROGRAM_NAME == __FILE__
   case ARGV.first
   when "values" then Report.values.each { |name, value| puts "#{name}: #{value}" }
   when "places" then Report.places.each { |name, paths| paths.each { |path| puts "#{name}: #{path}" } }
+  when "comm" then puts File.read("/proc/self/comm").strip, File.basename(RbConfig.ruby)
   when "yjit" then puts RubyVM::YJIT.enabled?
   end
 end
