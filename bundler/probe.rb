@@ -32,7 +32,7 @@ module RucksackProbe
       "platform" => RUBY_PLATFORM,
       "program" => RbConfig.ruby,
       "elf" => elf,
-      "api" => config["ruby_version"],
+      "api" => "#{RUBY_VERSION[/\A\d+\.\d+/]}.0", # Fedora's ruby_version is empty
       "prefix" => config["prefix"],
       "stdlib" => config["rubylibdir"],
       "archlib" => config["rubyarchdir"],

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What the tests of interpreters share: tests/rubies/app with a Ruby, and its bundle.
 
-# An app of its own for each test, with the gems of the Ruby that `bundle` on PATH is.
+# An app of its own for each test, with the gems of the Ruby that `bundle` on PATH is: in the app, or
+# with --system where that Ruby has them.
 make_app() {
     app=$BATS_TEST_TMPDIR/app
     bundle=$BATS_TEST_TMPDIR/app.AppImage
@@ -9,8 +10,15 @@ make_app() {
     chmod 755 "$BATS_TEST_TMPDIR"
     cp -r "$tree/tests/rubies/app" "$app"
     cd "$app" || return
-    bundle config set --local path vendor/bundle >/dev/null
+    [ "${1:-}" = --system ] || bundle config set --local path vendor/bundle >/dev/null
     bundle install --quiet
+    record_native
+}
+
+# What the application computes here, and whether this Ruby has YJIT.
+record_native() {
+    bundle exec ruby report.rb values >native
+    bundle exec ruby --yjit report.rb yjit >yjit 2>/dev/null || echo none >yjit
 }
 
 build_app() {
@@ -24,7 +32,6 @@ inside() {
 
 # The bundle serves, computes what the app computes here, and has everything from its image.
 works_in_root() {
-    bundle exec ruby report.rb values >native
     inside bundle exec ruby report.rb values >bundled
     diff native bundled
     inside bundle exec ruby report.rb places >places
@@ -35,6 +42,9 @@ works_in_root() {
     run ! grep -v ": $image/" places
     inside bundle exec ruby report.rb comm >comm
     [ "$(sed -n 1p comm)" = "$(sed -n 2p comm)" ]
+    if [ "$(cat yjit)" = true ]; then
+        [ "$(inside bundle exec ruby --yjit report.rb yjit)" = true ]
+    fi
     start --loop "$root" /srv/guestbook.AppImage
     wait_until_up
     request / | diff native -
@@ -42,9 +52,10 @@ works_in_root() {
     nothing_left "$root"
 }
 
-# No file of the image tells where this Ruby stood.
+# No text of the image tells where this Ruby stood, but for the load path that the guest compares.
 does_not_name() {
     "$rucksack" extract -o image "$bundle"
+    sed -i '/^loadpath-old/d' image/.rucksack/launch
     run ! grep -rlI "$1" image
 }
 

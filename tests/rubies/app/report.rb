@@ -24,7 +24,7 @@ module Report
       "bcrypt" => BCrypt::Engine.hash_secret("a", "$2a$04$abcdefghijklmnopqrstuu"),
       "openssl" => OpenSSL::Digest.new("SHA256").hexdigest("a"),
       "zlib" => Zlib.crc32("a"),
-      "psych" => { "a" => [1, nil] }.to_yaml,
+      "psych" => { "a" => [1, nil] }.to_yaml.inspect,
       "json" => JSON.generate("a" => 1.5),
       "bigdecimal" => (BigDecimal("0.1") + 1).to_s,
       "fiddle" => Fiddle::Function.new(Fiddle.dlopen(nil)["strlen"], [Fiddle::TYPE_VOIDP], Fiddle::TYPE_SIZE_T).call("four"),
