@@ -66,18 +66,18 @@ runs() {
     runs_everywhere "$2"
 }
 
-# The tool and the application in the root of the release, whose Ruby nobody touched.
-debian() {
-    local release=$1 build=$BATS_TEST_TMPDIR/build
+# The tool and the application in another root, whose own Ruby builds the bundle:
+# runs_of_root ROOT NAME COMMAND, which prepares it.
+runs_of_root() {
+    local build=$1
     app=$BATS_TEST_TMPDIR/app
     bundle=$BATS_TEST_TMPDIR/app.AppImage
     guestbook=$bundle
-    make_debian_ruby_root "$release" "$build"
     cp "$rucksack" "$build/usr/bin/rucksack"
     cp -r "$BATS_FILE_TMPDIR/app" "$build/app"
-    in_root "$build" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 sh -ec '
+    cp -r "$BATS_FILE_TMPDIR/app/vendor/cache" "$build/gems"
+    in_root "$build" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 sh -ec "$3"'
         cd /app
-        bundle config set --local path vendor/bundle
         bundle install --local --quiet
         bundle exec ruby report.rb values >native
         bundle exec ruby --yjit report.rb yjit >yjit 2>/dev/null || echo none >yjit
@@ -87,7 +87,13 @@ debian() {
     cp -r "$build/app" "$app"
     cd "$app" || return
     umount "$build"
-    runs_everywhere "debian $release"
+    runs_everywhere "$2"
+}
+
+debian() {
+    make_debian_ruby_root "$1" "$BATS_TEST_TMPDIR/build"
+    runs_of_root "$BATS_TEST_TMPDIR/build" "debian $1" '
+        cd /app; bundle config set --local path vendor/bundle'
 }
 
 @test "Debian bullseye" {
@@ -124,4 +130,34 @@ debian() {
 
 @test "shared, linked with -Bsymbolic-functions, ~/.rvm" {
     runs "$home/.rvm/rubies/ruby-3.1.2" bsymbolic-3.1
+}
+
+@test "Fedora's layout" {
+    make_debian_ruby_root bookworm "$BATS_TEST_TMPDIR/build"
+    cp "$tree/tests/rubies/fedora.sh" "$BATS_TEST_TMPDIR/build/fedora.sh"
+    runs_of_root "$BATS_TEST_TMPDIR/build" "fedora layout" /fedora.sh
+    grep "^ruby: .*/m/usr/bin/ruby$" places
+    grep "^load path: .*/m/usr/lib64/ruby$" places
+    grep "^load path: .*/m/gems/extensions/.*bcrypt" places
+}
+
+# As in an image of Docker's: Ruby in /usr/local, gems in GEM_HOME. Here a mount puts it there.
+@test "Docker's /usr/local, compiled with YJIT" {
+    cp -r "$rubies/docker-3.1/usr/local" "$BATS_TEST_TMPDIR/local"
+    app=$BATS_TEST_TMPDIR/app
+    bundle=$BATS_TEST_TMPDIR/app.AppImage
+    guestbook=$bundle
+    cp -r "$tree/tests/rubies/app" "$app"
+    cd "$app"
+    GEM_HOME=/usr/local/bundle BUNDLE_APP_CONFIG=/usr/local/bundle BUNDLE_SILENCE_ROOT_WARNING=1 \
+        PATH=/usr/local/bundle/bin:/usr/local/bin:$PATH \
+        unshare --mount sh -ec 'mount --bind "$0" /usr/local
+            bundle install --quiet
+            bundle exec ruby report.rb values >native
+            bundle exec ruby --yjit report.rb yjit >yjit
+            "$1" build --fast --quiet --no-check -o "$2" .' \
+        "$BATS_TEST_TMPDIR/local" "$rucksack" "$bundle"
+    [ "$(cat yjit)" = true ]
+    runs_everywhere docker-3.1
+    grep "^ruby: .*/m/usr/local/bin/ruby$" places
 }
