@@ -347,6 +347,8 @@ bool ruby_find_loadpath(struct ruby *ruby, const struct probe *probe, const stru
         if (!find_in(loadpath, probe, objects[i], &found, err))
             return false;
         if (found)
+            loadpath->source = xstrdup(objects[i]);
+        if (found)
             loadpath->object = xstrdup(i == 0 ? ruby->elf : text_base_name(objects[i]));
     }
     if (found) {
@@ -357,6 +359,53 @@ bool ruby_find_loadpath(struct ruby *ruby, const struct probe *probe, const stru
                   probe->ruby.program);
     (void)err_id(err, "E-RUBY");
     return err_hint(err, "this build of Ruby is not known yet; please report it");
+}
+
+static bool trim(const char *source, const char *image, struct plan *plan, struct err *err)
+{
+    const struct plan_entry *entry = plan_find(plan, image);
+    cleanup_with(elf_release) struct elf elf = {0};
+    cleanup_free char *trimmed = NULL;
+    cleanup_free char *reason = NULL;
+    struct plan_origin origin;
+    uint16_t mode;
+    size_t size;
+
+    if (entry == NULL || entry->type != PLAN_FILE || !elf_is_elf(source))
+        return true;
+    if (!elf_open(&elf, source, err))
+        return false;
+    trimmed = elf_trimmed(&elf, &size);
+    if (trimmed == NULL)
+        return true;
+    reason = xstrdup(entry->reason);
+    origin = (struct plan_origin){entry->part, reason};
+    mode = entry->mode;
+    return plan_replace_data(plan, image, mode, trimmed, size, origin, err);
+}
+
+bool ruby_trim(const struct ruby *ruby, const struct probe *probe, struct plan *plan,
+               struct err *err)
+{
+    cleanup_free char *library = realpath(ruby->loadpath.source, NULL);
+    const char *const names[] = {ruby->loadpath.source, library};
+
+    if (!trim(probe->ruby.elf, ruby->elf, plan, err))
+        return false;
+    /* libruby by the name that is needed, or where that is a link by its own. */
+    for (size_t i = 0; i < COUNT(names) && names[i] != NULL; i++) {
+        cleanup_free char *image = plan_image_path(plan, names[i]);
+
+        if (!trim(names[i], image, plan, err))
+            return false;
+    }
+    for (size_t i = 0; i < ruby->extension_count; i++) {
+        cleanup_free char *image = plan_image_path(plan, ruby->extensions[i]);
+
+        if (!trim(ruby->extensions[i], image, plan, err))
+            return false;
+    }
+    return true;
 }
 
 /* Encodings are loaded before RubyGems, and so through the one directory. */
@@ -420,6 +469,7 @@ void ruby_release(struct ruby *ruby)
     free(ruby->loader);
     free(ruby->specs);
     free_list(ruby->extensions, ruby->extension_count);
+    free(ruby->loadpath.source);
     free(ruby->loadpath.object);
     free_list(ruby->loadpath.dirs, ruby->loadpath.dir_count);
     free_list(ruby->loadpath.image_dirs, ruby->loadpath.image_dir_count);

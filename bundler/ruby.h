@@ -15,6 +15,7 @@ struct probe;
 /* Ruby's compiled-in load path as found in the ELF object that holds it. */
 struct ruby_loadpath {
     char *object;        /* file name: "libruby-3.1.so.3.1"; image path when it is the program */
+    char *source;        /* absolute path of the object here */
     bool is_relative;    /* --enable-load-relative: Ruby puts its own place before each string */
     uint64_t address;    /* virtual address of the block */
     uint64_t size_bytes; /* with the empty string that ends it */
@@ -51,6 +52,13 @@ struct ruby {
 [[nodiscard]] bool ruby_find_loadpath(struct ruby *ruby, const struct probe *probe,
                                       const struct plan *plan, const char *const *objects,
                                       size_t object_count, struct err *err);
+
+/*
+ * Leaves out of the copies what no process maps: those who compile a Ruby mostly leave its debug
+ * information in it, several times the size of the code. After ruby_find_loadpath().
+ */
+[[nodiscard]] bool ruby_trim(const struct ruby *ruby, const struct probe *probe, struct plan *plan,
+                             struct err *err);
 
 /*
  * A load-relative Ruby without a shared library takes its prefix from /proc/self/exe, which is the
