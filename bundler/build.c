@@ -194,7 +194,7 @@ static bool collect(struct build *build, struct err *err)
     if (!app_plan(&build->app, &build->plan, err) ||
         !programs_plan(&build->programs, build->probe.ruby.elf, &build->gems, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
-        !ruby_trim(&build->ruby, &build->probe, &build->plan, err))
+        !ruby_trim_library(&build->ruby, &build->plan, err))
         return false;
     say(build, "libs", PLAN_PART_LIBS,
         xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));

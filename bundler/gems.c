@@ -165,6 +165,14 @@ static bool plan_gem_tree(struct filter filter, struct plan *plan, struct err *e
     return true;
 }
 
+char *gems_extension_dir(const struct probe *probe, const struct probe_gem *gem)
+{
+    const char *api = probe->ruby.extension_api;
+
+    return xasprintf(FORMAT_GEM_DIR "/extensions/%s%s%s/%s", probe->ruby.gem_platform,
+                     api[0] != '\0' ? "/" : "", api, gem->full_name);
+}
+
 /* What the image holds of one gem: its tree, its extension directory, its frozen gemspec. */
 static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index, struct plan *plan,
                      struct err *err)
@@ -174,9 +182,7 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
     cleanup_free char *dir = xasprintf(FORMAT_GEM_DIR "/gems/%s", gem->full_name);
     cleanup_free char *spec =
         xasprintf(FORMAT_GEM_DIR "/specifications/%s.gemspec", gem->full_name);
-    cleanup_free char *extension =
-        xasprintf(FORMAT_GEM_DIR "/extensions/%s/%s/%s", probe->ruby.gem_platform,
-                  probe->ruby.extension_api, gem->full_name);
+    cleanup_free char *extension = gems_extension_dir(probe, gem);
     size_t before = gems->object_count;
     struct plan_origin origin = {PLAN_PART_GEMS, owner};
 

@@ -74,9 +74,8 @@ static char *portable(const struct manifest_input *input, const char *text)
     for (size_t i = 0; i < probe->gem_count; i++) {
         const struct probe_gem *gem = &probe->gems[i];
         cleanup_free char *dir = xasprintf("/" FORMAT_GEM_DIR "/gems/%s", gem->full_name);
-        cleanup_free char *extension =
-            xasprintf("/" FORMAT_GEM_DIR "/extensions/%s/%s/%s", probe->ruby.gem_platform,
-                      probe->ruby.extension_api, gem->full_name);
+        cleanup_free char *compiled = gems_extension_dir(probe, gem);
+        cleanup_free char *extension = xasprintf("/%s", compiled);
 
         if (gem->is_default)
             continue;

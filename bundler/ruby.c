@@ -228,22 +228,121 @@ static bool plan_program(struct ruby *ruby, const struct probe *probe, struct pl
            plan_add_file(plan, ruby->elf, probe->ruby.elf, because("interpreter"), err);
 }
 
-/* The configuration names the prefix where it tells how Ruby was compiled. */
+/* `CONFIG["rubylibdir"] = "/usr/share/ruby"`: the path, NULL for other lines. */
+static char *absolute_directory(const char *line)
+{
+    static const char mark[] = "\"] = \"/";
+    const char *at = strncmp(line, "  CONFIG[\"", 10) == 0 ? strstr(line, mark) : NULL;
+    size_t len;
+
+    if (at == NULL)
+        return NULL;
+    at += sizeof(mark) - 2;
+    len = strcspn(at, "\"\n");
+    return strcmp(at + len, "\"\n") == 0 ? xstrndup(at, len) : NULL;
+}
+
+/* A directory that the image has is named from where the configuration is; Ruby itself does so only
+ * with those below its prefix. Takes the line. */
+static char *relative_line(char *line, const char *configuration, const struct plan *plan)
+{
+    cleanup_free char *dir = absolute_directory(line);
+    cleanup_free char *image = dir != NULL ? plan_image_path(plan, dir) : NULL;
+    cleanup_free char *ups = xstrdup("");
+    char *changed;
+
+    if (image == NULL || plan_find(plan, image) == NULL)
+        return line;
+    for (const char *at = configuration; (at = strchr(at, '/')) != NULL; at++) {
+        char *longer = xasprintf("%s../", ups);
+
+        free(ups);
+        ups = longer;
+    }
+    changed = xasprintf("%.*s= File.expand_path(\"%s%s\", __dir__)\n",
+                        (int)(strstr(line, "= ") - line), line, ups, image);
+    free(line);
+    return changed;
+}
+
+static char *relative_configuration(const char *text, const char *path, const struct plan *plan)
+{
+    char *done = xstrdup("");
+
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        cleanup_free char *line = NULL;
+        char *longer;
+
+        len += text[len] == '\n';
+        line = relative_line(xstrndup(text, len), path, plan);
+        longer = xasprintf("%s%s", done, line);
+        free(done);
+        done = longer;
+        text += len;
+    }
+    return done;
+}
+
+/* The configuration also names a prefix where it tells how Ruby was compiled. */
 static bool plan_configuration(const struct probe *probe, struct plan *plan, struct err *err)
 {
     cleanup_free char *source = xasprintf("%s/rbconfig.rb", probe->ruby.archlib);
     cleanup_free char *path = plan_image_path(plan, source);
     cleanup_free char *text = NULL;
+    cleanup_free char *relative = NULL;
     cleanup_free char *moved = NULL;
     size_t size;
 
-    if (strcmp(path, source + 1) == 0 || plan_find(plan, path) == NULL)
+    if (plan_find(plan, path) == NULL)
         return true;
     if (!fs_read_file(source, CONFIGURATION_MAX, &text, &size, err))
         return false;
-    moved = text_replace(text, probe->ruby.prefix, "/" RUBY_HOME);
-    return plan_replace_data(plan, path, 0644, moved, strlen(moved), because("standard library"),
+    relative = relative_configuration(text, path, plan);
+    if (strcmp(path, source + 1) != 0)
+        moved = text_replace(relative, probe->ruby.prefix, "/" RUBY_HOME);
+    if (moved == NULL && strcmp(relative, text) == 0)
+        return true;
+    return plan_replace_data(plan, path, 0644, moved != NULL ? moved : relative,
+                             strlen(moved != NULL ? moved : relative), because("standard library"),
                              err);
+}
+
+/* Leaves out of a copy what no process maps: those who compile a Ruby mostly leave its debug
+ * information in it, several times the size of the code. */
+static bool trim(const char *source, const char *image, struct plan *plan, struct err *err)
+{
+    const struct plan_entry *entry = plan_find(plan, image);
+    cleanup_with(elf_release) struct elf elf = {0};
+    cleanup_free char *trimmed = NULL;
+    cleanup_free char *reason = NULL;
+    struct plan_origin origin;
+    uint16_t mode;
+    size_t size;
+
+    if (entry == NULL || entry->type != PLAN_FILE || !elf_is_elf(source))
+        return true;
+    if (!elf_open(&elf, source, err))
+        return false;
+    trimmed = elf_trimmed(&elf, &size);
+    if (trimmed == NULL)
+        return true;
+    reason = xstrdup(entry->reason);
+    origin = (struct plan_origin){entry->part, reason};
+    mode = entry->mode;
+    return plan_replace_data(plan, image, mode, trimmed, size, origin, err);
+}
+
+static bool trim_all(const struct ruby *ruby, const struct probe *probe, struct plan *plan,
+                     struct err *err)
+{
+    for (size_t i = 0; i < ruby->extension_count; i++) {
+        cleanup_free char *image = plan_image_path(plan, ruby->extensions[i]);
+
+        if (!trim(ruby->extensions[i], image, plan, err))
+            return false;
+    }
+    return trim(probe->ruby.elf, ruby->elf, plan, err);
 }
 
 bool ruby_plan(struct ruby *ret, const struct probe *probe, struct plan *plan, struct err *err)
@@ -253,8 +352,8 @@ bool ruby_plan(struct ruby *ret, const struct probe *probe, struct plan *plan, s
         return false;
     ret->specs = plan_image_path(plan, probe->ruby.default_specs);
     return plan_program(ret, probe, plan, err) && plan_stdlib(ret, probe, plan, err) &&
-           plan_configuration(probe, plan, err) && plan_rubygems(ret, probe, plan, err) &&
-           plan_bundler(ret, probe, plan, err);
+           trim_all(ret, probe, plan, err) && plan_rubygems(ret, probe, plan, err) &&
+           plan_configuration(probe, plan, err) && plan_bundler(ret, probe, plan, err);
 }
 
 /* The strings from at on, up to the empty one; false when they are no list of absolute paths. */
@@ -361,48 +460,16 @@ bool ruby_find_loadpath(struct ruby *ruby, const struct probe *probe, const stru
     return err_hint(err, "this build of Ruby is not known yet; please report it");
 }
 
-static bool trim(const char *source, const char *image, struct plan *plan, struct err *err)
-{
-    const struct plan_entry *entry = plan_find(plan, image);
-    cleanup_with(elf_release) struct elf elf = {0};
-    cleanup_free char *trimmed = NULL;
-    cleanup_free char *reason = NULL;
-    struct plan_origin origin;
-    uint16_t mode;
-    size_t size;
-
-    if (entry == NULL || entry->type != PLAN_FILE || !elf_is_elf(source))
-        return true;
-    if (!elf_open(&elf, source, err))
-        return false;
-    trimmed = elf_trimmed(&elf, &size);
-    if (trimmed == NULL)
-        return true;
-    reason = xstrdup(entry->reason);
-    origin = (struct plan_origin){entry->part, reason};
-    mode = entry->mode;
-    return plan_replace_data(plan, image, mode, trimmed, size, origin, err);
-}
-
-bool ruby_trim(const struct ruby *ruby, const struct probe *probe, struct plan *plan,
-               struct err *err)
+bool ruby_trim_library(const struct ruby *ruby, struct plan *plan, struct err *err)
 {
     cleanup_free char *library = realpath(ruby->loadpath.source, NULL);
     const char *const names[] = {ruby->loadpath.source, library};
 
-    if (!trim(probe->ruby.elf, ruby->elf, plan, err))
-        return false;
-    /* libruby by the name that is needed, or where that is a link by its own. */
+    /* By the name that is needed, or where that is a link by its own. */
     for (size_t i = 0; i < COUNT(names) && names[i] != NULL; i++) {
         cleanup_free char *image = plan_image_path(plan, names[i]);
 
         if (!trim(names[i], image, plan, err))
-            return false;
-    }
-    for (size_t i = 0; i < ruby->extension_count; i++) {
-        cleanup_free char *image = plan_image_path(plan, ruby->extensions[i]);
-
-        if (!trim(ruby->extensions[i], image, plan, err))
             return false;
     }
     return true;

@@ -53,12 +53,8 @@ struct ruby {
                                       const struct plan *plan, const char *const *objects,
                                       size_t object_count, struct err *err);
 
-/*
- * Leaves out of the copies what no process maps: those who compile a Ruby mostly leave its debug
- * information in it, several times the size of the code. After ruby_find_loadpath().
- */
-[[nodiscard]] bool ruby_trim(const struct ruby *ruby, const struct probe *probe, struct plan *plan,
-                             struct err *err);
+/* Leaves debug information out of a shared libruby, too. After ruby_find_loadpath(). */
+[[nodiscard]] bool ruby_trim_library(const struct ruby *ruby, struct plan *plan, struct err *err);
 
 /*
  * A load-relative Ruby without a shared library takes its prefix from /proc/self/exe, which is the

@@ -93,4 +93,4 @@ cat >/usr/bin/ruby <<'SH'
 exec /usr/bin/ruby-mri "$@"
 SH
 chmod 755 /usr/bin/ruby
-printf '#!/usr/bin/ruby\nrequire "rubygems"\nload Gem.bin_path("bundler", "bundle", ARGV)\n' >/usr/bin/bundle
+printf '#!/usr/bin/ruby\nrequire "rubygems"\nload Gem.bin_path("bundler", "bundle")\n' >/usr/bin/bundle
