@@ -103,7 +103,7 @@ check-walker-full: all
 test-rubies:
 	tests/rubies/make
 
-check-rubies: all
+check-rubies: all test-rubies
 	$(PROVE) tests/rubies/matrix.bats
 
 # The stub as an ordinary dynamic program. glibc cannot do without some calls that musl never makes:

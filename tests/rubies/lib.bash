@@ -66,17 +66,24 @@ in_root() {
 }
 
 # A root of a Debian release with its Ruby and what compiles a gem: made once, then copied.
+# "experimental" is sid with the Ruby that is to come, as `ruby`.
 make_debian_ruby_root() {
-    local release=$1 to=$2 work=$cache/$1-ruby
+    local release=$1 to=$2 work=$cache/$1-ruby target=
+    [ "$release" != experimental ] || release=sid target='ruby3.4 ruby3.4-dev -t experimental'
     (
         flock 9
         [ ! -f "$work.tar" ] || exit 0
         guestbook=/dev/null make_debian_root "$release" "$work"
         trap 'umount "$work"' EXIT
-        in_root "$work" sh -c '
-            apt-get -qq -o Acquire::Check-Valid-Until=false update &&
+        [ -z "$target" ] ||
+            sed 's/ sid / experimental /' "$work/etc/apt/sources.list" \
+                >"$work/etc/apt/sources.list.d/experimental.list"
+        in_root "$work" sh -ec '
+            apt-get -qq -o Acquire::Check-Valid-Until=false update
             DEBIAN_FRONTEND=noninteractive apt-get -qqy --no-install-recommends install \
-                ruby ruby-dev bundler gcc make libc6-dev && apt-get clean' \
+                ruby ruby-dev bundler gcc make libc6-dev $0
+            apt-get clean
+            [ ! -e /usr/bin/ruby3.4 ] || ln -sf ruby3.4 /usr/bin/ruby' "$target" \
             >"$work.log" 2>&1 </dev/null || {
             tail -5 "$work.log" >&2
             exit 1

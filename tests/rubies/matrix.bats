@@ -15,7 +15,7 @@ setup_file() {
     export TABLE=$BATS_FILE_TMPDIR/table
     printf '%-20s %-6s' ruby busybox >"$TABLE"
     printf ' %-8s' "${releases[@]}" >>"$TABLE"
-    echo >>"$TABLE"
+    printf ' version yjit\n' >>"$TABLE"
     # The roots have no network when the gems are installed there.
     cp -r "$tree/tests/rubies/app" "$BATS_FILE_TMPDIR/app"
     cd "$BATS_FILE_TMPDIR/app" || return
@@ -54,7 +54,8 @@ runs_everywhere() {
         [ $result = ok ] || bad=1
         printf ' %-8s' $result >>"$TABLE"
     done
-    echo >>"$TABLE"
+    printf ' %-7s %s\n' "$(sed -n 's/^version: ruby \([0-9.]*\).*/\1/p' native)" \
+        "$(cat yjit)" >>"$TABLE"
     return $bad
 }
 
@@ -110,6 +111,10 @@ debian() {
 
 @test "Debian sid" {
     debian sid
+}
+
+@test "Debian experimental" {
+    debian experimental
 }
 
 @test "static, ~/.rbenv" {

@@ -4,7 +4,6 @@
 # What an interpreter can do, which must not depend on where it is (`values`), and where it takes
 # its things from, which must be the bundle (`places`).
 require "bcrypt"
-require "bigdecimal"
 require "fiddle"
 require "json"
 require "open3"
@@ -26,7 +25,6 @@ module Report
       "zlib" => Zlib.crc32("a"),
       "psych" => { "a" => [1, nil] }.to_yaml.inspect,
       "json" => JSON.generate("a" => 1.5),
-      "bigdecimal" => (BigDecimal("0.1") + 1).to_s,
       "fiddle" => Fiddle::Function.new(Fiddle.dlopen(nil)["strlen"], [Fiddle::TYPE_VOIDP], Fiddle::TYPE_SIZE_T).call("four"),
       "encodings" => ["\u65e5\u672c".encode("EUC-JP").bytes, Encoding.default_external.to_s, Encoding.list.size],
       "socket" => Socket.getaddrinfo("127.0.0.1", 1, nil, :STREAM).first.last(2),
