@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan
-#          check-layers check-headers check-format format lint fuzz install clean
+#          test-rubies check-rubies check-layers check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -39,7 +39,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan \
-        sanitized check-layers check-headers check-format format lint install clean
+        test-rubies check-rubies sanitized check-layers check-headers check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1
 
 $(BUILD)/tool/%.o: %.c Makefile
@@ -98,6 +98,13 @@ check-storm: all $(SUITE)
 # Every object of this machine and of the roots against their loaders: minutes.
 check-walker-full: all
 	WALKER_FILES=0 $(PROVE) tests/walker/walker.bats
+
+# Rubies of every kind, compiled: many minutes once. Then each one's bundle in every root.
+test-rubies:
+	tests/rubies/make
+
+check-rubies: all test-rubies
+	$(PROVE) tests/rubies/matrix.bats
 
 # The stub as an ordinary dynamic program. glibc cannot do without some calls that musl never makes:
 # without the tests that take them away.

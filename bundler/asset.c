@@ -20,6 +20,7 @@ EMBED(asset_launch, ASSET_DIR "/launch");
 EMBED(asset_guest, ASSET_DIR "/guest.so");
 EMBED(asset_trial, ASSET_DIR "/trial");
 EMBED(asset_operating_system, "runtime/guest/operating_system.rb");
+EMBED(asset_loadpath, "runtime/guest/loadpath.rb");
 EMBED(asset_bundler_setup, "runtime/guest/setup.rb");
 EMBED(asset_bundle, "runtime/guest/bundle.rb");
 EMBED(asset_inline, "runtime/guest/inline.rb");
@@ -43,6 +44,7 @@ static const struct {
     [ASSET_GUEST] = ENTRY("guest.so", asset_guest),
     [ASSET_TRIAL] = ENTRY("trial", asset_trial),
     [ASSET_OPERATING_SYSTEM] = ENTRY("operating_system.rb", asset_operating_system),
+    [ASSET_LOADPATH] = ENTRY("loadpath.rb", asset_loadpath),
     [ASSET_BUNDLER_SETUP] = ENTRY("setup.rb", asset_bundler_setup),
     [ASSET_BUNDLE] = ENTRY("bundle.rb", asset_bundle),
     [ASSET_INLINE] = ENTRY("inline.rb", asset_inline),

@@ -15,6 +15,7 @@ enum asset_id {
     ASSET_GUEST,            /* the preload object */
     ASSET_TRIAL,            /* /AppRun of the bundle that doctor makes */
     ASSET_OPERATING_SYSTEM, /* rubygems/defaults/operating_system.rb */
+    ASSET_LOADPATH,         /* rubygems.rb of the short load path */
     ASSET_BUNDLER_SETUP,    /* bundler/setup.rb */
     ASSET_BUNDLE,           /* the program `bundle` */
     ASSET_INLINE,           /* bundler/inline.rb */

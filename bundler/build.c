@@ -246,9 +246,9 @@ static bool collect(struct build *build, struct err *err)
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
-        !programs_plan(&build->programs, build->probe.ruby.program, &build->gems, &build->plan,
-                       err) ||
-        !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err))
+        !programs_plan(&build->programs, build->probe.ruby.elf, &build->gems, &build->plan, err) ||
+        !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
+        !ruby_trim_library(&build->ruby, &build->plan, err))
         return false;
     say(build, "libs", PLAN_PART_LIBS,
         xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));
@@ -258,7 +258,7 @@ static bool collect(struct build *build, struct err *err)
     if (!check_closure(build, err))
         return false;
     if (build->request->trace != NULL)
-        outside_say(&build->trace, build->probe.ruby.program, build->app.dir, &build->plan,
+        outside_say(&build->trace, build->probe.ruby.elf, build->app.dir, &build->plan,
                     &build->report);
     return true;
 }
@@ -268,6 +268,8 @@ static void launch_loadpath(struct launch *launch, const struct ruby_loadpath *l
     cleanup_free char *address = xasprintf("%llx", (unsigned long long)loadpath->address);
     cleanup_free char *size = xasprintf("%llu", (unsigned long long)loadpath->size_bytes);
 
+    if (loadpath->is_relative)
+        return; /* right by itself */
     launch_add(launch, "loadpath", loadpath->object, address, size, NULL);
     for (size_t i = 0; i < loadpath->dir_count; i++)
         launch_add(launch, "loadpath-old", loadpath->dirs[i], NULL);
@@ -282,6 +284,8 @@ static void launch_programs(struct launch *launch, const struct build *build)
 
     launch_add(launch, "ruby", ruby->program, NULL);
     launch_add(launch, "program", ruby->program, ruby->elf, ruby->comm, NULL);
+    if (ruby->loader != NULL)
+        launch_add(launch, "loader", ruby->elf, ruby->loader, NULL);
     launch_add(launch, "program", FORMAT_DIR "/bin/ruby", ruby->elf, ruby->comm, NULL);
     if (strcmp(ruby->comm, "ruby") != 0)
         launch_add(launch, "program", named, ruby->elf, ruby->comm, NULL);
@@ -381,7 +385,9 @@ static bool plan_runtime(struct build *build, struct err *err)
                        ours("trampoline"), err) ||
         !plan_add_data(plan, named, 0755, launch.data, launch.size, ours("trampoline"), err))
         return false;
-    if (!libs_plan_loader(&build->libs, comm, plan, err))
+    if (!libs_plan_loader(&build->libs, comm, plan, err) ||
+        !ruby_plan_loader(&build->ruby, &build->probe, plan, err) ||
+        !ruby_plan_short_loadpath(&build->ruby, &build->probe, plan, err))
         return false;
     for (size_t i = 0; i < build->programs.count; i++)
         if (!libs_plan_loader(&build->libs, build->programs.items[i].comm, plan, err))

@@ -113,6 +113,7 @@ static char *place(const struct state *state, size_t object)
     const struct closure_input *input = state->input;
     const char *path = input->walk->objects[object].path;
     cleanup_free char *real = NULL;
+    cleanup_free char *image = NULL;
     const struct plan_entry *entry;
 
     if (object == 0)
@@ -124,7 +125,8 @@ static char *place(const struct state *state, size_t object)
     for (size_t i = 0; real != NULL && i < input->gems->object_count; i++)
         if (strcmp(input->gems->objects[i].path, real) == 0)
             return xstrdup(input->gems->objects[i].image);
-    entry = real == NULL ? NULL : resolve(state->plan, real + 1);
+    image = real == NULL ? NULL : plan_image_path(state->plan, real);
+    entry = image == NULL ? NULL : resolve(state->plan, image);
     for (size_t i = 0; real != NULL && entry == NULL && i < state->plan->count; i++)
         if (state->plan->entries[i]->type == PLAN_FILE &&
             strcmp(state->plan->entries[i]->source, real) == 0)

@@ -165,6 +165,14 @@ static bool plan_gem_tree(struct filter filter, struct plan *plan, struct err *e
     return true;
 }
 
+char *gems_extension_dir(const struct probe *probe, const struct probe_gem *gem)
+{
+    const char *api = probe->ruby.extension_api;
+
+    return xasprintf(FORMAT_GEM_DIR "/extensions/%s%s%s/%s", probe->ruby.gem_platform,
+                     api[0] != '\0' ? "/" : "", api, gem->full_name);
+}
+
 /* What the image holds of one gem: its tree, its extension directory, its frozen gemspec. */
 static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index, struct plan *plan,
                      struct err *err)
@@ -174,9 +182,7 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
     cleanup_free char *dir = xasprintf(FORMAT_GEM_DIR "/gems/%s", gem->full_name);
     cleanup_free char *spec =
         xasprintf(FORMAT_GEM_DIR "/specifications/%s.gemspec", gem->full_name);
-    cleanup_free char *extension =
-        xasprintf(FORMAT_GEM_DIR "/extensions/%s/%s/%s", probe->ruby.gem_platform,
-                  probe->ruby.extension_api, gem->full_name);
+    cleanup_free char *extension = gems_extension_dir(probe, gem);
     size_t before = gems->object_count;
     struct plan_origin origin = {PLAN_PART_GEMS, owner};
 
@@ -267,9 +273,10 @@ static bool plan_setup(const struct probe *probe, struct plan *plan, struct err 
 {
     struct asset asset = asset_get(ASSET_BUNDLER_SETUP);
     struct asset inlined = asset_get(ASSET_INLINE);
-    cleanup_free char *inline_path = xasprintf("%s/bundler/inline.rb", probe->ruby.stdlib + 1);
     const char *gemfile = strrchr(jdoc_text_or(probe->answer, "gemfile", "/Gemfile"), '/') + 1;
-    cleanup_free char *path = xasprintf("%s/bundler/setup.rb", probe->ruby.stdlib + 1);
+    cleanup_free char *stdlib = plan_image_path(plan, probe->ruby.stdlib);
+    cleanup_free char *path = xasprintf("%s/bundler/setup.rb", stdlib);
+    cleanup_free char *inline_path = xasprintf("%s/bundler/inline.rb", stdlib);
     cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
     cleanup_free char *list = list_gems(probe);
     cleanup_free char *with_gems = text_replace(text, "# @GEMS@", list);

@@ -11,6 +11,7 @@
 struct err;
 struct plan;
 struct probe;
+struct probe_gem;
 
 /* A shared object of a gem, for the walker. */
 struct gems_object {
@@ -36,6 +37,10 @@ struct gems {
 /* E-ELF for a file in a load path of a gem that is named .so and is no ELF object. */
 [[nodiscard]] bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan,
                              struct err *err);
+
+/* Image path of what was compiled for the gem, where the image's RubyGems looks for it. Owned by
+ * the caller. */
+char *gems_extension_dir(const struct probe *probe, const struct probe_gem *gem);
 
 /* One more for the walker: path on this machine, image path, owner. All are copied. */
 void gems_add_object(struct gems *gems, const char *path, const char *image, const char *owner);

@@ -35,24 +35,26 @@ static bool walk_everything(struct libs *libs, const struct probe *probe, const 
         roots[count++] = (struct walk_root){ruby->extensions[i], "the standard library"};
     for (size_t i = 0; i < gems->object_count; i++)
         roots[count++] = (struct walk_root){gems->objects[i].path, gems->objects[i].owner};
-    ok = walk_closure(&libs->walk, probe->ruby.program, roots, count, err);
+    ok = walk_closure(&libs->walk, probe->ruby.elf, roots, count, err);
     free(roots);
     return ok || err_hint(err, "install again what the file belongs to");
 }
 
 /* Symlinks on the way are the image's too, so the real directory is where the loader will look. */
-static void add_dir(struct libs *libs, const char *dir)
+static void add_dir(struct libs *libs, const struct plan *plan, const char *dir)
 {
     cleanup_free char *real = realpath(dir, NULL);
+    cleanup_free char *image = NULL;
 
     if (real == NULL || real[1] == '\0')
         return;
+    image = plan_image_path(plan, real);
     for (size_t i = 0; i < libs->dir_count; i++) {
-        if (strcmp(libs->dirs[i], real + 1) == 0)
+        if (strcmp(libs->dirs[i], image) == 0)
             return;
     }
     libs->dirs = xrealloc_array(libs->dirs, libs->dir_count + 1, sizeof(*libs->dirs));
-    libs->dirs[libs->dir_count++] = xstrdup(real + 1);
+    libs->dirs[libs->dir_count++] = steal_ptr(&image);
 }
 
 /* NULL when the path is in none. */
@@ -107,7 +109,7 @@ static bool plan_library(struct libs *libs, const struct walk_object *object,
         return true;
     }
     if (object->found != WALK_FOUND_INTERP && object->found != WALK_FOUND_PATH)
-        add_dir(libs, dirname(copy));
+        add_dir(libs, plan, dirname(copy));
     return plan_add_system(plan, object->path, origin, err);
 }
 
@@ -119,7 +121,7 @@ static bool plan_libraries(struct libs *libs, const struct probe *probe, struct 
             return err_wrap(err, "library '%s'", libs->walk.objects[i].path);
     }
     for (size_t i = 0; i < libs->extras.search.count; i++)
-        add_dir(libs, libs->extras.search.items[i].name);
+        add_dir(libs, plan, libs->extras.search.items[i].name);
     return true;
 }
 
@@ -225,7 +227,7 @@ bool libs_plan(struct libs *ret, const struct libs_input *input, struct ruby *ru
     *ret = (struct libs){0};
     if (!walk_everything(ret, probe, ruby, input->gems, err) ||
         (input->trace != NULL &&
-         !outside_add(input->trace, probe->ruby.program, plan, &ret->walk, err)) ||
+         !outside_add(input->trace, probe->ruby.elf, plan, &ret->walk, err)) ||
         !add_unseen(ret, probe, input->app_dir, plan, err) ||
         !plan_libraries(ret, probe, plan, err) || !name_locale_twice(plan, err))
         return false;

@@ -29,19 +29,6 @@ static void set_owner(struct jdoc *object, const struct owner *owner)
         jdoc_set_text(object, "package_version", owner->version);
 }
 
-/* The main program of the walk is Ruby. */
-static struct jdoc *ruby_of(const struct probe *probe, const struct owner *owner)
-{
-    struct jdoc *ruby = jdoc_object();
-
-    jdoc_set_text(ruby, "version", probe->ruby.version);
-    jdoc_set_text(ruby, "platform", probe->ruby.platform);
-    jdoc_set_text(ruby, "source", probe->ruby.program);
-    jdoc_set_text(ruby, "bundler", probe->bundler_version);
-    set_owner(ruby, owner);
-    return ruby;
-}
-
 static struct jdoc *gems_of(const struct probe *probe, const struct gems *gems)
 {
     struct jdoc *list = jdoc_array();
@@ -75,25 +62,27 @@ static char *replace_all(char *text, const char *from, const char *to)
     return text;
 }
 
-/* Gems and application under their names in the image: where they stood here is nobody's business,
- * and the same input must give the same bytes wherever it stands. */
+/* Gems, application and a Ruby from a home under their names in the image: where they stood here is
+ * nobody's business, and the same input must give the same bytes wherever it stands. */
 static char *portable(const struct manifest_input *input, const char *text)
 {
     const struct probe *probe = input->probe;
+    cleanup_free char *image = plan_image_path(input->plan, probe->ruby.prefix);
+    cleanup_free char *home = xasprintf("/%s", image);
     char *result = xstrdup(text);
 
     for (size_t i = 0; i < probe->gem_count; i++) {
         const struct probe_gem *gem = &probe->gems[i];
         cleanup_free char *dir = xasprintf("/" FORMAT_GEM_DIR "/gems/%s", gem->full_name);
-        cleanup_free char *extension =
-            xasprintf("/" FORMAT_GEM_DIR "/extensions/%s/%s/%s", probe->ruby.gem_platform,
-                      probe->ruby.extension_api, gem->full_name);
+        cleanup_free char *compiled = gems_extension_dir(probe, gem);
+        cleanup_free char *extension = xasprintf("/%s", compiled);
 
         if (gem->is_default)
             continue;
         result = replace_all(result, gem->dir, dir);
         result = replace_all(result, gem->extension_dir, extension);
     }
+    result = replace_all(result, probe->ruby.prefix, home);
     return replace_all(result, input->app->dir, "/app");
 }
 
@@ -103,6 +92,20 @@ static void set_portable(const struct manifest_input *input, struct jdoc *object
     cleanup_free char *shown = portable(input, text);
 
     jdoc_set_text(object, key, shown);
+}
+
+/* The main program of the walk is Ruby. */
+static struct jdoc *ruby_of(const struct manifest_input *input)
+{
+    const struct probe *probe = input->probe;
+    struct jdoc *ruby = jdoc_object();
+
+    jdoc_set_text(ruby, "version", probe->ruby.version);
+    jdoc_set_text(ruby, "platform", probe->ruby.platform);
+    set_portable(input, ruby, "source", probe->ruby.program);
+    jdoc_set_text(ruby, "bundler", probe->bundler_version);
+    set_owner(ruby, &input->owners[0]);
+    return ruby;
 }
 
 static struct jdoc *libraries_of(const struct manifest_input *input)
@@ -303,7 +306,7 @@ char *manifest_text(const struct manifest_input *input)
     jdoc_set_text(root, "version",
                   input->app->config.version != NULL ? input->app->config.version : "");
     jdoc_set_text(root, "kind", app_kind_name(input->app->kind));
-    jdoc_set(root, "ruby", ruby_of(input->probe, &input->owners[0]));
+    jdoc_set(root, "ruby", ruby_of(input));
     jdoc_set(root, "gems", gems_of(input->probe, input->gems));
     jdoc_set(root, "libraries", libraries_of(input));
     jdoc_set(root, "objects", objects_of(input));

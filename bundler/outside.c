@@ -84,7 +84,9 @@ static void sources_release(struct sources *sources)
 /* At its own path as data, or from anywhere as a file. */
 static bool is_planned(const struct plan *plan, const struct sources *sources, const char *path)
 {
-    return plan_find(plan, path + 1) != NULL ||
+    cleanup_free char *image = plan_image_path(plan, path);
+
+    return plan_find(plan, image) != NULL ||
            (sources->count > 0 && bsearch(&path, sources->paths, sources->count,
                                           sizeof(*sources->paths), compare_paths) != NULL);
 }

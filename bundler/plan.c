@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/plan.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +25,64 @@ struct plan_index {
     UT_hash_handle hh;
 };
 
+/* The directory by the name that was given, and by its real one. */
+struct plan_move {
+    char *from;
+    char *real;
+    char *to;
+};
+
 void plan_init(struct plan *plan)
 {
     *plan = (struct plan){0};
+}
+
+void plan_move(struct plan *plan, const char *from, const char *to)
+{
+    char *real = realpath(from, NULL);
+
+    assert(plan->move == NULL && from[0] == '/' && from[1] != '\0');
+    plan->move = xcalloc(1, sizeof(*plan->move));
+    *plan->move =
+        (struct plan_move){xstrdup(from), real != NULL ? real : xstrdup(from), xstrdup(to)};
+}
+
+static void move_free(struct plan_move *move)
+{
+    if (move == NULL)
+        return;
+    free(move->from);
+    free(move->real);
+    free(move->to);
+    free(move);
+}
+
+/* What is behind the directory in the path: "" or "/...". NULL: the path is elsewhere. */
+static const char *rest_below(const char *dir, const char *path)
+{
+    size_t len = strlen(dir);
+
+    return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0') ? path + len
+                                                                                   : NULL;
+}
+
+static const char *rest_of_moved(const struct plan *plan, const char *host_path)
+{
+    const char *rest = NULL;
+
+    if (plan->move != NULL)
+        rest = rest_below(plan->move->real, host_path);
+    if (plan->move != NULL && rest == NULL)
+        rest = rest_below(plan->move->from, host_path);
+    return rest;
+}
+
+char *plan_image_path(const struct plan *plan, const char *host_path)
+{
+    const char *rest = rest_of_moved(plan, host_path);
+
+    return rest != NULL ? xasprintf("%s%s", plan->move->to, rest)
+                        : xstrdup(host_path + strspn(host_path, "/"));
 }
 
 static void entry_free(struct plan_entry *entry)
@@ -71,6 +127,7 @@ void plan_release(struct plan *plan)
         forget(plan, node);
     }
     free(plan->entries);
+    move_free(plan->move);
     *plan = (struct plan){0};
 }
 
@@ -361,11 +418,22 @@ static void step_up(struct system_walk *walk)
     walk->done[slash != NULL ? slash - walk->done : 0] = '\0';
 }
 
+/* By its real name, which is what others know it by. */
+static bool plan_add_real(struct plan *plan, const char *path, const char *source,
+                          struct plan_origin origin, struct err *err)
+{
+    cleanup_free char *real = realpath(source, NULL);
+
+    return plan_add_file(plan, path, real != NULL ? real : source, origin, err);
+}
+
 /* A symlink is followed, a directory entered; a file is the end. */
 static bool step(struct system_walk *walk, const char *part, bool *ret_end, struct err *err)
 {
     cleanup_free char *path = NULL;
     cleanup_free char *host = NULL;
+    cleanup_free char *image = NULL;
+    bool is_moved;
     struct stat st;
 
     if (strcmp(part, ".") == 0)
@@ -376,7 +444,9 @@ static bool step(struct system_walk *walk, const char *part, bool *ret_end, stru
     }
     path = xasprintf("%s%s%s", walk->done, walk->done[0] != '\0' ? "/" : "", part);
     host = xasprintf("/%s", path);
-    if (lstat(host, &st) != 0)
+    /* A link that leads out of what is moved would lead nowhere in the image. */
+    is_moved = rest_of_moved(walk->plan, host) != NULL;
+    if ((is_moved ? stat(host, &st) : lstat(host, &st)) != 0)
         return err_sys(err, "'%s'", host);
     if (S_ISLNK(st.st_mode))
         return follow_link(walk, path, host, err);
@@ -390,12 +460,14 @@ static bool step(struct system_walk *walk, const char *part, bool *ret_end, stru
         return err_sys(err, "'%s'", walk->host_path);
     }
     *ret_end = true;
-    return plan_add_file(walk->plan, path, host, walk->origin, err);
+    image = plan_image_path(walk->plan, host);
+    return plan_add_real(walk->plan, image, host, walk->origin, err);
 }
 
 static bool walk_system(struct system_walk *walk, struct err *err)
 {
     cleanup_free char *host = NULL;
+    cleanup_free char *image = NULL;
 
     for (bool end = false; !end;) {
         cleanup_free char *part = next_part(walk);
@@ -408,19 +480,21 @@ static bool walk_system(struct system_walk *walk, struct err *err)
             return true;
     }
     host = xasprintf("/%s", walk->done);
-    return plan_add_tree(walk->plan, walk->done, host, walk->origin, NULL, NULL, err);
+    image = plan_image_path(walk->plan, host);
+    return plan_add_tree(walk->plan, image, host, walk->origin, NULL, NULL, err);
 }
 
 bool plan_add_system(struct plan *plan, const char *host_path, struct plan_origin origin,
                      struct err *err)
 {
     struct system_walk walk = {.plan = plan, .origin = origin, .host_path = host_path};
+    const char *rest = rest_of_moved(plan, host_path);
     bool ok;
 
     if (host_path[0] != '/')
         return err_set(err, ERR_INPUT, "'%s' is not an absolute path", host_path);
-    walk.done = xstrdup("");
-    walk.rest = xstrdup(host_path);
+    walk.done = xstrdup(rest != NULL ? plan->move->real + 1 : "");
+    walk.rest = xstrdup(rest != NULL ? rest : host_path);
     ok = walk_system(&walk, err);
     free(walk.done);
     free(walk.rest);

@@ -53,10 +53,21 @@ struct plan {
     size_t capacity;
     struct plan_index *index; /* by path; private */
     time_t newest;            /* newest modification time of any source */
+    struct plan_move *move;   /* private */
 };
 
 void plan_init(struct plan *plan);
 void plan_release(struct plan *plan);
+
+/*
+ * From now on what lies below that directory of the machine (absolute) stands below the image path
+ * `to`, not at its own: a Ruby in somebody's home. Once for a plan, before anything is added.
+ */
+void plan_move(struct plan *plan, const char *from, const char *to);
+
+/* The image path of an absolute path of this machine, whether the plan holds it or not. Owned by
+ * the caller. */
+char *plan_image_path(const struct plan *plan, const char *host_path);
 
 /* Where the next entries belong and why: kept with each of them. */
 struct plan_origin {
@@ -81,7 +92,8 @@ struct plan_origin {
 /*
  * Adds a file, or a directory with all that is below it, of the system at the same absolute path in
  * the image. Symlinks on the way (/lib, libz.so.1) become relative symlinks, so that the image
- * resolves the name as the host did.
+ * resolves the name as the host did. Below a directory that is moved (plan_move()) they are
+ * followed instead.
  */
 [[nodiscard]] bool plan_add_system(struct plan *plan, const char *host_path,
                                    struct plan_origin origin, struct err *err);

@@ -224,6 +224,7 @@ static bool read_ruby(struct probe *probe, struct err *err)
         {"version", &ruby->version},
         {"platform", &ruby->platform},
         {"program", &ruby->program},
+        {"elf", &ruby->elf},
         {"api", &ruby->api},
         {"prefix", &ruby->prefix},
         {"stdlib", &ruby->stdlib},

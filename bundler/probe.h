@@ -16,8 +16,9 @@ struct jdoc;
 struct probe_ruby {
     const char *version;
     const char *platform; /* RUBY_PLATFORM */
-    const char *program;  /* RbConfig.ruby: the real ELF, e.g. "/usr/bin/ruby3.1" */
-    const char *api;      /* "3.1.0" */
+    const char *program;  /* RbConfig.ruby: "/usr/bin/ruby3.1"; may be a script (Fedora) */
+    const char *elf;      /* the program itself */
+    const char *api;      /* "3.1.0", whatever directories are named */
     const char *prefix;
     const char *stdlib;   /* rubylibdir */
     const char *archlib;  /* rubyarchdir */
@@ -26,7 +27,7 @@ struct probe_ruby {
     const char *rubygems; /* directory that holds the active rubygems.rb */
     const char *default_specs;
     const char *gem_platform;  /* "x86_64-linux": names directories below extensions/ */
-    const char *extension_api; /* "3.1.0" */
+    const char *extension_api; /* "3.1.0", "3.1.0-static"; "" in Fedora */
 };
 
 struct probe_gem {

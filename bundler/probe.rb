@@ -31,7 +31,8 @@ module RucksackProbe
       "version" => RUBY_VERSION,
       "platform" => RUBY_PLATFORM,
       "program" => RbConfig.ruby,
-      "api" => config["ruby_version"],
+      "elf" => elf,
+      "api" => "#{RUBY_VERSION[/\A\d+\.\d+/]}.0", # Fedora's ruby_version is empty
       "prefix" => config["prefix"],
       "stdlib" => config["rubylibdir"],
       "archlib" => config["rubyarchdir"],
@@ -43,6 +44,17 @@ module RucksackProbe
       "gem_platform" => Gem::Platform.local.to_s,
       "extension_api" => Gem.extension_api_version,
     }
+  end
+
+  # The program of this process. RbConfig.ruby names it, but a distribution may have put a script
+  # there that chooses between Rubies. (Of a Ruby that was started by a loader, exe is the loader.)
+  def elf
+    running = File.realpath("/proc/self/exe")
+    return RbConfig.ruby if File.identical?(running, RbConfig.ruby) || running.match?(%r{/ld[^/]*\z})
+
+    running
+  rescue SystemCallError
+    RbConfig.ruby
   end
 
   # The load path as compiled in: before RUBYLIB, -I and gems.
@@ -90,7 +102,8 @@ module RucksackProbe
 
   def gem_of(spec)
     spec = spec.__materialize__ if spec.respond_to?(:__materialize__)
-    unless File.directory?(spec.full_gem_path)
+    # Fedora's default gems have no directory.
+    unless spec.default_gem? || File.directory?(spec.full_gem_path)
       raise Problem.new("E-GEM", "gem '#{spec.full_name}' is not installed", "install it: bundle install")
     end
     check_extensions(spec)
@@ -110,7 +123,7 @@ module RucksackProbe
       "version" => spec.version.to_s,
       "platform" => spec.platform.to_s,
       "full_name" => spec.full_name,
-      "dir" => File.realpath(spec.full_gem_path),
+      "dir" => spec.default_gem? ? spec.full_gem_path : File.realpath(spec.full_gem_path),
       "default" => spec.default_gem?,
       "extension_dir" => spec.extensions.empty? || spec.default_gem? ? nil : spec.extension_dir,
       "require_paths" => relative_require_paths(spec),

@@ -87,7 +87,8 @@ static char *map_launch_file(size_t *ret_size)
     return text;
 }
 
-__attribute__((constructor)) static void guest_init(void)
+/* With the arguments of main(), as glibc's loader calls every constructor (elf/dl-init.c). */
+__attribute__((constructor)) static void guest_init(int argc, char **argv)
 {
     struct launchfile file;
     struct launchfile_record record;
@@ -110,6 +111,7 @@ __attribute__((constructor)) static void guest_init(void)
     }
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);
-    loadpath_apply();
+    if (argc > 0)
+        loadpath_apply(argv);
     munmap(text, size + 1);
 }

@@ -31,7 +31,7 @@ bool guest_path(char ret[GUEST_PATH_MAX], const char *image_path);
 /* Takes the records of the launch file, one by one, then says it was the last. */
 struct launchfile_record;
 void loadpath_record(const struct launchfile_record *record);
-void loadpath_apply(void);
+void loadpath_apply(char *const argv[]);
 void locale_record(const struct launchfile_record *record);
 void exec_record(const struct launchfile_record *record);
 void fallback_record(const struct launchfile_record *record);

@@ -5,26 +5,36 @@
  * found at build. Here the bytes are compared with what was found then, the pages are made private
  * and writable, and the image's directories take their place: nothing in the environment, no symbol
  * of Ruby.
+ *
+ * The launcher gives the loader the program's path, and the loader makes it argv[0]: so it is known
+ * whether this process is Ruby, which must have the block, or another program, which has none.
  */
 #include <link.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/format.h"
 #include "common/launchfile.h"
 #include "guest.h"
 
 enum { DIRS_MAX = 16 };
 
 static struct {
-    const char *object; /* file name of the object that holds the block */
+    const char *ruby;   /* image path of the program that runs scripts: its trampoline */
+    const char *elf;    /* and the program itself */
+    const char *loader; /* what starts it, where that is not named like the process */
+    const char *comm;   /* the process's name */
+    const char *object; /* file name of the object that holds the block; elf, when that is it */
     uintptr_t address;  /* virtual address in the object */
     size_t size;        /* bytes, with the empty string at the end */
     const char *old_dirs[DIRS_MAX];
     size_t old_count;
     const char *new_dirs[DIRS_MAX];
     size_t new_count;
+    bool has_no_gems; /* ruby --disable-gems */
 } block;
 
 static uintptr_t parse_number(const char *text, unsigned int base)
@@ -44,7 +54,15 @@ static uintptr_t parse_number(const char *text, unsigned int base)
 
 void loadpath_record(const struct launchfile_record *record)
 {
-    if (launchfile_is(record, "loadpath", 3)) {
+    if (launchfile_is(record, "ruby", 1)) {
+        block.ruby = record->fields[1];
+    } else if (launchfile_is(record, "program", 3) && block.ruby != NULL &&
+               strcmp(record->fields[1], block.ruby) == 0) {
+        block.elf = record->fields[2];
+        block.comm = record->fields[3];
+    } else if (launchfile_is(record, "loader", 2)) {
+        block.loader = record->fields[2];
+    } else if (launchfile_is(record, "loadpath", 3)) {
         block.object = record->fields[1];
         block.address = parse_number(record->fields[2], 16);
         block.size = parse_number(record->fields[3], 10);
@@ -83,28 +101,51 @@ static bool has_old_bytes(const char *at)
     return at < end && *at == '\0';
 }
 
-static void write_new_bytes(char *at)
+/* "<root>/<dir>\0" for each of them, and the empty string. */
+static bool fits(const char *const dirs[], size_t count)
 {
-    char *end = at + block.size;
+    size_t size = 1;
 
-    for (size_t i = 0; i < block.new_count; i++) {
-        size_t len = strlen(block.new_dirs[i]);
+    for (size_t i = 0; i < count; i++)
+        size += guest_root_len + 1 + strlen(dirs[i]) + 1;
+    return size <= block.size;
+}
 
-        /* "<root>/<dir>\0", and behind it at least the empty string */
-        if ((size_t)(end - at) < guest_root_len + len + 3)
-            guest_die("the image's path is too long for this Ruby: ", guest_root);
+static void write_dirs(char *at, const char *const dirs[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(dirs[i]);
+
         memcpy(at, guest_root, guest_root_len);
         at[guest_root_len] = '/';
-        memcpy(at + guest_root_len + 1, block.new_dirs[i], len + 1);
+        memcpy(at + guest_root_len + 1, dirs[i], len + 1);
         at += guest_root_len + 1 + len + 1;
     }
     *at = '\0';
 }
 
+/* The directory that stands for all has a rubygems.rb that knows them (loadpath.rb). */
+static void write_new_bytes(char *at)
+{
+    static const char *const one_for_all[] = {FORMAT_LOADPATH_DIR};
+
+    if (fits(block.new_dirs, block.new_count))
+        write_dirs(at, block.new_dirs, block.new_count);
+    else if (!fits(one_for_all, 1))
+        guest_die("the image's path is too long for this Ruby: ", guest_root);
+    else if (block.has_no_gems)
+        guest_die("the image's path is too long for a Ruby without RubyGems: ", guest_root);
+    else
+        write_dirs(at, one_for_all, 1);
+}
+
+/* The main program has no name in the list of objects. */
 static bool is_object(const struct dl_phdr_info *info)
 {
     const char *slash = strrchr(info->dlpi_name, '/');
 
+    if (strcmp(block.object, block.elf) == 0)
+        return info->dlpi_name[0] == '\0';
     return strcmp(slash != NULL ? slash + 1 : info->dlpi_name, block.object) == 0;
 }
 
@@ -129,9 +170,32 @@ static int apply_to(struct dl_phdr_info *info, size_t size, void *context)
     return 1;
 }
 
-/* Other programs than Ruby do not map the object: nothing to do there. */
-void loadpath_apply(void)
+static bool is_ruby(const char *program)
 {
-    if (block.object != NULL)
-        (void)dl_iterate_phdr(apply_to, NULL);
+    char path[GUEST_PATH_MAX];
+
+    return block.elf != NULL && program != NULL && guest_path(path, block.elf) &&
+           strcmp(program, path) == 0;
+}
+
+/* --disable=gems, --disable-gems, --disable-all, also with '_' and in lists; before the script. */
+static bool disables_gems(char *const arguments[])
+{
+    for (; *arguments != NULL && **arguments == '-'; arguments++) {
+        if (strncmp(*arguments, "--disable", 9) == 0 &&
+            (strstr(*arguments, "gem") != NULL || strstr(*arguments, "all") != NULL))
+            return true;
+    }
+    return false;
+}
+
+void loadpath_apply(char *const argv[])
+{
+    if (!is_ruby(argv[0]))
+        return;
+    block.has_no_gems = disables_gems(argv + 1);
+    if (block.loader != NULL)
+        (void)prctl(PR_SET_NAME, block.comm);
+    if (block.object != NULL && dl_iterate_phdr(apply_to, NULL) == 0)
+        guest_die("this Ruby is not the one that was packed: no ", block.object);
 }

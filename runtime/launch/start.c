@@ -70,6 +70,19 @@ static bool check_guest(const char *guest, struct err *err)
     return access(guest, R_OK) == 0 || err_sys(err, "damaged image: '%s'", guest);
 }
 
+/* The copy of the loader that is named like the process, unless the program has one of its own. */
+static char *loader_of(const struct bundle *bundle, const struct launchfile_record *program)
+{
+    const struct launchfile_record *own = bundle_find(bundle, "loader", program->fields[2]);
+    char *path = NULL;
+
+    if (own != NULL)
+        return bundle_path(bundle, own->fields[2]);
+    if (asprintf(&path, "%s/" FORMAT_DIR "/ld/%s", bundle->root, program->fields[3]) < 0)
+        return NULL;
+    return path;
+}
+
 static bool start_program(const struct bundle *bundle, const struct launchfile_record *program,
                           const char *script, char *const argv[], struct err *err)
 {
@@ -79,11 +92,11 @@ static bool start_program(const struct bundle *bundle, const struct launchfile_r
     cleanup_free char *guest = bundle_path(bundle, FORMAT_GUEST);
     cleanup_free char *elf = bundle_path(bundle, program->fields[2]);
     cleanup_free char *file = bundle_path(bundle, script != NULL ? script : "");
-    cleanup_free char *loader = NULL;
+    cleanup_free char *loader = loader_of(bundle, program);
     size_t used = 0;
 
     if (words == NULL || libraries == NULL || guest == NULL || elf == NULL || file == NULL ||
-        asprintf(&loader, "%s/" FORMAT_DIR "/ld/%s", bundle->root, program->fields[3]) < 0)
+        loader == NULL)
         return err_sys(err, "'%s'", program->fields[1]);
     if (!check_root(bundle, err) || !check_guest(guest, err))
         return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Mirrors plan.c. Cases: parents · the same twice · conflicts · order · files of the system behind
- * symlinks · trees. */
+ * symlinks · a directory that is moved · trees. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -262,6 +262,45 @@ static void directories_of_the_system_are_added_whole(void **state)
     assert_false(plan_add_system(plan, "etc/passwd", origin, &err));
 }
 
+static void assert_image_path(const struct plan *plan, const char *host_path, const char *expected)
+{
+    cleanup_free char *path = plan_image_path(plan, host_path);
+
+    assert_string_equal(path, expected);
+}
+
+/* home/ruby -> home/versions/3, with a library outside that it only links to. */
+static void a_moved_directory_stands_elsewhere_by_all_its_names(void **state)
+{
+    struct plan *plan = *state;
+    cleanup_free char *by_link = xasprintf("%s/home/ruby", scratch_dir);
+    cleanup_free char *asked = xasprintf("%s/home/ruby/bin/../lib/libruby.so.3", scratch_dir);
+    cleanup_free char *real = xasprintf("%s/home/versions/3/lib/libruby.so.3", scratch_dir);
+    cleanup_free char *outer = xasprintf("%s/home/versions/3/lib/libz.so", scratch_dir);
+    cleanup_free char *like = xasprintf("%s/home/ruby-2/lib", scratch_dir);
+    struct err err = {0};
+
+    assert_true(fs_mkdir_p("home/versions/3/lib", 0755, &err));
+    assert_true(fs_mkdir_p("home/versions/3/bin", 0755, &err));
+    scratch_write("home/versions/3/lib/libruby.so.3.1", "r", 1);
+    scratch_write("home/libz.so", "z", 1);
+    assert_int_equal(symlink("libruby.so.3.1", "home/versions/3/lib/libruby.so.3"), 0);
+    assert_int_equal(symlink("../../../libz.so", "home/versions/3/lib/libz.so"), 0);
+    assert_int_equal(symlink("versions/3", "home/ruby"), 0);
+    assert_image_path(plan, by_link, by_link + 1);
+    plan_move(plan, by_link, "opt/ruby");
+    assert_image_path(plan, by_link, "opt/ruby");
+    assert_image_path(plan, real, "opt/ruby/lib/libruby.so.3");
+    assert_image_path(plan, like, like + 1);
+    assert_image_path(plan, "/usr/lib", "usr/lib");
+    assert_true(plan_add_system(plan, asked, origin, &err));
+    assert_type(plan, "opt/ruby/lib/libruby.so.3", PLAN_FILE);
+    assert_true(plan_add_system(plan, outer, origin, &err));
+    assert_type(plan, "opt/ruby/lib/libz.so", PLAN_FILE);
+    assert_null(plan_find(plan, by_link + 1));
+    assert_null(plan_find(plan, scratch_dir + 1));
+}
+
 static void loops_of_symlinks_end(void **state)
 {
     cleanup_free char *loop = xasprintf("%s/loop-a", scratch_dir);
@@ -358,6 +397,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(links_of_the_system_stay_in_the_image, setup, teardown),
         cmocka_unit_test_setup_teardown(directories_of_the_system_are_added_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_moved_directory_stands_elsewhere_by_all_its_names, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(loops_of_symlinks_end, setup, teardown),
         cmocka_unit_test_setup_teardown(trees_keep_links_that_stay_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(trees_that_contain_themselves_are_refused, setup, teardown),
