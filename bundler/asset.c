@@ -23,6 +23,7 @@ EMBED(asset_operating_system, "runtime/guest/operating_system.rb");
 EMBED(asset_loadpath, "runtime/guest/loadpath.rb");
 EMBED(asset_bundler_setup, "runtime/guest/setup.rb");
 EMBED(asset_bundle, "runtime/guest/bundle.rb");
+EMBED(asset_rdoc, "runtime/guest/rdoc.rb");
 EMBED(asset_inline, "runtime/guest/inline.rb");
 EMBED(asset_standalone, "bundler/standalone.rb");
 EMBED(asset_probe, "bundler/probe.rb");
@@ -47,6 +48,7 @@ static const struct {
     [ASSET_LOADPATH] = ENTRY("loadpath.rb", asset_loadpath),
     [ASSET_BUNDLER_SETUP] = ENTRY("setup.rb", asset_bundler_setup),
     [ASSET_BUNDLE] = ENTRY("bundle.rb", asset_bundle),
+    [ASSET_RDOC] = ENTRY("rdoc.rb", asset_rdoc),
     [ASSET_INLINE] = ENTRY("inline.rb", asset_inline),
     [ASSET_STANDALONE] = ENTRY("standalone.rb", asset_standalone),
     [ASSET_PROBE] = ENTRY("probe.rb", asset_probe),

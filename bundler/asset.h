@@ -18,6 +18,7 @@ enum asset_id {
     ASSET_LOADPATH,         /* rubygems.rb of the short load path */
     ASSET_BUNDLER_SETUP,    /* bundler/setup.rb */
     ASSET_BUNDLE,           /* the program `bundle` */
+    ASSET_RDOC,             /* rdoc.rb */
     ASSET_INLINE,           /* bundler/inline.rb */
     ASSET_STANDALONE,       /* what stands in front of probe.rb */
     ASSET_PROBE,            /* probe.rb */

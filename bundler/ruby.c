@@ -24,8 +24,8 @@ enum { LOADPATH_DIRS_MAX = 16, LOADPATH_BYTES_MAX = 8192, CONFIGURATION_MAX = 1 
 
 static const char *const fixed_prefixes[] = {"/usr/", "/opt/"};
 
-/* What serves only to write documentation or to compile. irb shows documentation by rdoc; its
- * generators with their web fonts are a tenth of the whole library. */
+/* What serves only to compile. Left out is also rdoc, which with its web fonts is a fifth of the
+ * whole library. */
 static const char *const unused_files[] = {"*.h",  "*.hpp",        "*.a",      "*.o",    "*.la",
                                            "*.ri", "gem_make.out", "mkmf.log", "mkmf.rb"};
 
@@ -78,7 +78,7 @@ static bool is_stdlib(const char *relative, bool is_dir, void *context)
 {
     const struct stdlib_filter *filter = context;
 
-    if (is_unused(relative) || is_library(relative, "rdoc/generator"))
+    if (is_unused(relative) || is_library(relative, "rdoc"))
         return false;
     if (filter->has_bundler && is_library(relative, "bundler"))
         return false;
@@ -149,6 +149,21 @@ static bool plan_stdlib(struct ruby *ruby, const struct probe *probe, struct pla
             return false;
     }
     return true;
+}
+
+/* irb wants some rdoc. */
+static bool plan_rdoc(const struct probe *probe, struct plan *plan, struct err *err)
+{
+    static const char driver[] = "require \"rdoc\"\n";
+    struct asset asset = asset_get(ASSET_RDOC);
+    cleanup_free char *stdlib = plan_image_path(plan, probe->ruby.stdlib);
+    cleanup_free char *top = xasprintf("%s/rdoc.rb", stdlib);
+    cleanup_free char *inner = xasprintf("%s/rdoc/ri/driver.rb", stdlib);
+
+    return plan_add_data(plan, top, 0644, asset.data, asset.size, because("irb without rdoc"),
+                         err) &&
+           plan_add_data(plan, inner, 0644, driver, sizeof(driver) - 1, because("irb without rdoc"),
+                         err);
 }
 
 /* Where RubyGems is in the image: at home, or, when it came from where only the user's environment
@@ -369,8 +384,9 @@ bool ruby_plan(struct ruby *ret, const struct probe *probe, struct plan *plan, s
         return false;
     ret->specs = plan_image_path(plan, probe->ruby.default_specs);
     return plan_program(ret, probe, plan, err) && plan_stdlib(ret, probe, plan, err) &&
-           trim_all(ret, probe, plan, err) && plan_rubygems(ret, probe, plan, err) &&
-           plan_configuration(probe, plan, err) && plan_bundler(ret, probe, plan, err);
+           plan_rdoc(probe, plan, err) && trim_all(ret, probe, plan, err) &&
+           plan_rubygems(ret, probe, plan, err) && plan_configuration(probe, plan, err) &&
+           plan_bundler(ret, probe, plan, err);
 }
 
 /* The strings from at on, up to the empty one; false when they are no list of absolute paths. */
