@@ -264,3 +264,53 @@ END
         puts :ok'
     [ "$output" = ok ]
 }
+
+@test "shared-mime-info: found where the host has none, and only the file that is packed" {
+    mkdir -p "$app/mimemagic/lib"
+    cd "$app"
+    printf 'Gem::Specification.new { |s| s.name = "mimemagic"; s.version = "0.4"; s.summary = s.authors = "x" }\n' \
+        >mimemagic/mimemagic.gemspec
+    echo 'gem "mimemagic", path: "mimemagic"' >Gemfile
+    bundle lock --local >/dev/null
+    echo 'web: ruby read.rb' >Procfile
+    cat >read.rb <<'RUBY'
+path = "/usr/share/mime/packages/freedesktop.org.xml"
+File.read(path).include?("image/png") or abort "read"
+[File.exist?(path), File.file?(path), File.size(path) > 1000, File.readable?(path),
+ Dir.children("/usr/share/mime/packages").include?("freedesktop.org.xml"), File.realpath(path).end_with?(path),
+ File.stat(path).file?, File.lstat(path).file?, IO.popen(["cat", path], err: File::NULL, &:read).empty?,
+ !File.exist?("/usr/share/mime/other"), !File.exist?("/usr/share/mime/packages/none")].all? or abort "look"
+begin
+  File.write("/usr/share/mime/packages/new", "")
+  abort "written"
+rescue Errno::ENOENT
+  puts "ok"
+end
+RUBY
+    "$rucksack" build --fast --no-check --quiet -o bundle >/dev/null
+    in_root bundle ruby read.rb
+    [ "$output" = ok ]
+    mkdir -p "$root/usr/share/mime/packages"
+    echo '<host/>' >"$root/usr/share/mime/packages/freedesktop.org.xml"
+    in_root bundle ruby read.rb
+    [ "$output" = read ] # what the host has wins
+    mkdir recipes
+    printf 'name: shared-mime-info\nsummary: none\ndisabled: true\n' >recipes/mine.yml
+    "$rucksack" build --fast --no-check --quiet -o without >/dev/null
+    rm -r "$root/usr/share"
+    in_root without ruby read.rb
+    [[ $output == *ENOENT* ]]
+}
+
+@test "a library that is opened by an absolute path of the build machine" {
+    mkdir -p "$app/lib"
+    cd "$app"
+    touch Gemfile
+    bundle lock --local >/dev/null 2>&1
+    echo 'web: ruby open.rb' >Procfile
+    echo 'require "fiddle"
+puts Fiddle::Function.new(Fiddle.dlopen("'"$libdir"'/libz.so.1")["zlibVersion"], [], Fiddle::TYPE_VOIDP).call.to_s' >open.rb
+    "$rucksack" build --fast --no-check --quiet -o bundle >/dev/null
+    in_root bundle ruby open.rb
+    [[ $output == 1.* ]]
+}
