@@ -32,7 +32,6 @@ all_same() {
 compare_in_root() {
     [ "$(id -u)" -eq 0 ] || skip "needs root"
     make_debian_root "$1" "$BATS_TEST_TMPDIR/root"
-    # glibc 2.41 takes long to say where it looks, where the processor is a virtual one
     run "$compare" /rucksack --files "${WALKER_FILES:-100}" --root "$BATS_TEST_TMPDIR/root"
     all_same
 }
@@ -62,14 +61,13 @@ compare_in_root() {
 }
 
 @test "the comparison finds a difference" {
-    # a program that says less than it should
-    cat >"$BATS_TEST_TMPDIR/less" <<'END'
+    # a program that says something else
+    cat >"$BATS_TEST_TMPDIR/other" <<END
 #!/bin/sh
-"$RUCKSACK_REAL" "$@" | head -n 2
+'$rucksack' "\$@" | sed 's,/libc\.so\.6",/libd.so.6",'
 END
-    sed -i "s|\"\$RUCKSACK_REAL\"|'$rucksack'|" "$BATS_TEST_TMPDIR/less"
-    chmod +x "$BATS_TEST_TMPDIR/less"
-    run "$compare" "$BATS_TEST_TMPDIR/less" --files 20 /usr/bin
+    chmod +x "$BATS_TEST_TMPDIR/other"
+    run "$compare" "$BATS_TEST_TMPDIR/other" --files 20 /usr/bin
     [ "$status" -eq 1 ]
     [[ ${lines[-1]} != *" 0 different"* ]]
 }
