@@ -20,6 +20,7 @@
 #include "bundler/launch.h"
 #include "bundler/libs.h"
 #include "bundler/linkage.h"
+#include "bundler/loader.h"
 #include "bundler/manifest.h"
 #include "bundler/outside.h"
 #include "bundler/owner.h"
@@ -140,6 +141,7 @@ static bool check_closure(struct build *build, struct err *err)
     const struct closure_input input = {
         .walk = &build->libs.walk,
         .gems = &build->gems,
+        .programs = &build->programs,
         .ruby = &build->ruby,
         .dirs = (const char *const *)build->libs.dirs,
         .dir_count = build->libs.dir_count,
@@ -177,6 +179,7 @@ static bool collect(struct build *build, struct err *err)
         .probe = &build->probe,
         .app_dir = build->app.dir,
         .gems = &build->gems,
+        .programs = &build->programs,
         .trace = build->request->trace == NULL ? NULL : &build->trace,
     };
     size_t native = 0;
@@ -192,8 +195,7 @@ static bool collect(struct build *build, struct err *err)
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     if (!app_plan(&build->app, &build->plan, err) ||
-        !programs_plan(&build->programs, build->probe.ruby.program, &build->gems, &build->plan,
-                       err) ||
+        !programs_plan(&build->programs, build->probe.ruby.program, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err))
         return false;
     say(build, "libs", PLAN_PART_LIBS,
@@ -252,6 +254,8 @@ static bool plan_launch(struct build *build, struct err *err)
 
     launch_init(&launch);
     launch_add(&launch, "name", build->app.name, NULL);
+    if (loader_takes_argv0(build->libs.walk.loader))
+        launch_add(&launch, "argv0", "yes", NULL);
     for (size_t i = 0; i < build->libs.dir_count; i++)
         launch_add(&launch, "lib", build->libs.dirs[i], NULL);
     for (size_t i = 0; i < build->closure.dir_count; i++)

@@ -8,6 +8,7 @@
 #include "bundler/elf.h"
 #include "bundler/gems.h"
 #include "bundler/plan.h"
+#include "bundler/program.h"
 #include "bundler/relocate.h"
 #include "bundler/ruby.h"
 #include "bundler/walk.h"
@@ -107,23 +108,34 @@ static const struct plan_entry *resolve(const struct plan *plan, const char *pat
     return NULL;
 }
 
+/* A program lies beside its launcher, an object of a gem below the gem home; NULL for others. */
+static const char *known_place(const struct closure_input *input, const char *path)
+{
+    for (size_t i = 0; i < input->programs->count; i++)
+        if (input->programs->items[i].source != NULL &&
+            strcmp(input->programs->items[i].source, path) == 0)
+            return input->programs->items[i].elf;
+    for (size_t i = 0; i < input->gems->object_count; i++)
+        if (strcmp(input->gems->objects[i].path, path) == 0)
+            return input->gems->objects[i].image;
+    return NULL;
+}
+
 /* Where an object of this machine stands in the image. */
 static char *place(const struct state *state, size_t object)
 {
     const struct closure_input *input = state->input;
     const char *path = input->walk->objects[object].path;
-    cleanup_free char *real = NULL;
+    cleanup_free char *real = realpath(path, NULL);
+    const char *known = known_place(input, path);
     const struct plan_entry *entry;
 
     if (object == 0)
         return xstrdup(input->ruby->elf);
-    for (size_t i = 0; i < input->gems->object_count; i++)
-        if (strcmp(input->gems->objects[i].path, path) == 0)
-            return xstrdup(input->gems->objects[i].image);
-    real = realpath(path, NULL);
-    for (size_t i = 0; real != NULL && i < input->gems->object_count; i++)
-        if (strcmp(input->gems->objects[i].path, real) == 0)
-            return xstrdup(input->gems->objects[i].image);
+    if (known == NULL && real != NULL)
+        known = known_place(input, real);
+    if (known != NULL)
+        return xstrdup(known);
     entry = real == NULL ? NULL : resolve(state->plan, real + 1);
     for (size_t i = 0; real != NULL && entry == NULL && i < state->plan->count; i++)
         if (state->plan->entries[i]->type == PLAN_FILE &&

@@ -220,6 +220,11 @@ static bool ask(struct loader *loader)
     return true;
 }
 
+bool loader_takes_argv0(const struct loader *loader)
+{
+    return loader->glibc_major > 2 || (loader->glibc_major == 2 && loader->glibc_minor >= 33);
+}
+
 /* Length of the directory string at text, "/usr/lib/" without its NUL, or 0. */
 static size_t dir_length(const char *text, size_t left)
 {

@@ -63,6 +63,9 @@ void loader_release(struct loader *loader);
  */
 void loader_read_cache(struct loader *loader, const struct elf *program, const char *path);
 
+/* Whether it has the option --argv0: glibc 2.33. */
+bool loader_takes_argv0(const struct loader *loader);
+
 /* The path that the cache has for a soname, or NULL. Never a variant for the instruction set of
  * some processors (glibc-hwcaps): a bundle must run on older ones than the one it is built on. */
 const char *loader_cache_find(const struct loader *loader, const char *soname);

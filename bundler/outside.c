@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bundler/elf.h"
+#include "bundler/hostfile.h"
 #include "bundler/plan.h"
 #include "bundler/report.h"
 #include "bundler/trace.h"
@@ -17,14 +18,8 @@ enum { LINES_MAX = 50 };
 
 #define REASON "opened by the recorded run"
 
-/* What every host has of its own, or what Bundler reads natively and a bundle does without. */
-static const char *const host_prefixes[] = {
-    "/proc/",        "/sys/",         "/dev/",          "/run/",          "/etc/passwd",
-    "/etc/group",    "/etc/hosts",    "/etc/host.conf", "/etc/localtime", "/etc/nsswitch.conf",
-    "/etc/gai.conf", "/etc/services", "/etc/protocols", "/etc/ld.so.",    "/etc/resolv.conf",
-    "/etc/timezone",
-};
-static const char *const host_suffixes[] = {".gemspec", "/.bundle/config"};
+/* What Bundler reads natively, and a bundle does without. */
+static const char *const native_suffixes[] = {".gemspec", "/.bundle/config"};
 
 static bool starts_with(const char *text, const char *prefix)
 {
@@ -40,13 +35,10 @@ static bool ends_with(const char *text, const char *suffix)
 
 static bool is_of_host(const char *path)
 {
-    for (size_t i = 0; i < sizeof(host_prefixes) / sizeof(host_prefixes[0]); i++)
-        if (starts_with(path, host_prefixes[i]))
+    for (size_t i = 0; i < sizeof(native_suffixes) / sizeof(native_suffixes[0]); i++)
+        if (ends_with(path, native_suffixes[i]))
             return true;
-    for (size_t i = 0; i < sizeof(host_suffixes) / sizeof(host_suffixes[0]); i++)
-        if (ends_with(path, host_suffixes[i]))
-            return true;
-    return false;
+    return hostfile_is_expected(path);
 }
 
 /* What the plan takes from this machine, by real path: the run saw no symlinks. */

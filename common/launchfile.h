@@ -14,6 +14,7 @@
  *     program PATH ELF COMM      repeatable: a start of PATH runs ELF; COMM names the loader's copy
  *     script PATH FILE           repeatable: a start of PATH runs the Ruby script FILE
  *     ruby PATH                  the program that runs scripts
+ *     argv0 yes                  the loader takes --argv0
  *     process NAME COMMAND       repeatable: words, split at blanks
  *     env NAME VALUE             repeatable: set where the user has not set it; ${ROOT} in it is
  * the image's root state CLASS DIR            repeatable: a directory to create below the state

@@ -15,6 +15,7 @@
 #include "bundler/closure.h"
 #include "bundler/gems.h"
 #include "bundler/plan.h"
+#include "bundler/program.h"
 #include "bundler/ruby.h"
 #include "bundler/walk.h"
 #include "common/err.h"
@@ -32,6 +33,7 @@ struct bundle {
     struct walk walk;
     struct plan plan;
     struct gems gems;
+    struct programs programs;
     struct ruby ruby;
     struct closure closure;
     const char *dirs[OBJECTS_MAX];
@@ -72,7 +74,11 @@ static void begin(struct bundle *bundle)
 static void settle(struct bundle *bundle)
 {
     struct walk_root roots[OBJECTS_MAX];
-    struct closure_input input = {&bundle->walk, &bundle->gems, &bundle->ruby, bundle->dirs, 0};
+    struct closure_input input = {.walk = &bundle->walk,
+                                  .gems = &bundle->gems,
+                                  .programs = &bundle->programs,
+                                  .ruby = &bundle->ruby,
+                                  .dirs = bundle->dirs};
 
     for (size_t i = 0; i < bundle->gems.object_count; i++)
         roots[i] = (struct walk_root){bundle->gems.objects[i].path, "gem 'x'"};

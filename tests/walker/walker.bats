@@ -25,6 +25,7 @@ prepare_root() {
 # Something was compared, and all of it is as the loader.
 all_same() {
     echo "$output"
+    echo "# ${lines[-1]}" >&3
     [ "$status" -eq 0 ]
     [[ ${lines[-1]} =~ ^[1-9][0-9]*" of "[1-9][0-9]*" objects: "[1-9][0-9]*" as the loader, 0 different, "[0-9]+" without an answer"$ ]]
 }
