@@ -6,14 +6,10 @@
 
 /* The kernel's, the administrator's, the loader's, and nscd's. */
 static const char *const prefixes[] = {
-    "/proc/",          "/sys/",
-    "/dev/",           "/run/",
-    "/var/run/nscd/",  "/etc/passwd",
-    "/etc/group",      "/etc/hosts",
-    "/etc/host.conf",  "/etc/localtime",
-    "/etc/timezone",   "/etc/nsswitch.conf",
-    "/etc/gai.conf",   "/etc/services",
-    "/etc/protocols",  "/etc/resolv.conf",
+    "/proc/",         "/sys/",          "/dev/",          "/run/",
+    "/var/run/nscd/", "/etc/passwd",    "/etc/group",     "/etc/hosts",
+    "/etc/host.conf", "/etc/localtime", "/etc/timezone",  "/etc/nsswitch.conf",
+    "/etc/gai.conf",  "/etc/services",  "/etc/protocols", "/etc/resolv.conf",
     "/etc/ld.so.",
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Files that every host has of its own or does without: what an app reads of them is no news, on the
- * build machine as in an empty root.
+ * Files that every host has of its own or does without: what an app reads of them is no news, on
+ * the build machine as in an empty root.
  */
 #include <stdbool.h>
 
