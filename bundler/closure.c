@@ -216,6 +216,24 @@ static bool is_inherited(const struct state *state, const char *name, const char
     return false;
 }
 
+/* Found by DT_RPATH of one who loaded the asker. That comes before the library path in the bundle,
+ * too, as far as the copy keeps it. */
+static bool is_by_loader(const struct state *state, const struct walk_edge *edge, const char *image)
+{
+    const struct walk *walk = state->input->walk;
+
+    for (size_t i = 0; edge->found == WALK_FOUND_RPATH && i < walk->count; i++) {
+        const struct plan_entry *entry;
+
+        if (i == edge->from || state->closure->images[i] == NULL ||
+            strcmp(walk->objects[i].path, edge->via) != 0)
+            continue;
+        entry = search_list(state, i, text_base_name(edge->name));
+        return entry != NULL && strcmp(entry->path, image) == 0;
+    }
+    return false;
+}
+
 static void add_line(char ***lines, size_t *count, char *line)
 {
     *lines = xrealloc_array(*lines, *count + 1, sizeof(**lines));
@@ -311,7 +329,7 @@ static bool check_edge(struct state *state, const struct walk_edge *edge, struct
     if (image == NULL)
         return not_packed(&walk->objects[edge->from], &walk->objects[edge->to], err);
     entry = search(state, edge->from, name);
-    if (entry != NULL && strcmp(entry->path, image) == 0)
+    if (is_by_loader(state, edge, image) || (entry != NULL && strcmp(entry->path, image) == 0))
         return true;
     if (entry == NULL)
         return is_inherited(state, name, image) || add_dir(state, edge->from, name, image, err);
