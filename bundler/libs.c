@@ -16,6 +16,7 @@
 #include "bundler/probe.h"
 #include "bundler/program.h"
 #include "bundler/ruby.h"
+#include "bundler/unpacked.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -154,7 +155,8 @@ static bool add_unseen(struct libs *libs, const struct libs_input *input, struct
                        struct err *err)
 {
     struct cookbook cookbook = {0};
-    struct hidden hidden = {&libs->walk, &cookbook, plan, &libs->extras, 0};
+    struct hidden hidden = {&libs->walk, plan, &libs->extras, 0};
+    const struct unpacked unpacked = {&libs->walk, &cookbook, plan, &libs->extras};
     struct apply apply = {.walk = &libs->walk,
                           .probe = input->probe,
                           .app_dir = input->app_dir,
@@ -165,8 +167,10 @@ static bool add_unseen(struct libs *libs, const struct libs_input *input, struct
 
     apply.is_done = xcalloc(cookbook.count, sizeof(*apply.is_done));
     ok = ok && add_hidden(&apply, &hidden, input->programs, err);
-    if (ok)
-        hidden_directories(&hidden);
+    if (ok) {
+        hidden_left(&hidden);
+        unpacked_say(&unpacked);
+    }
     free(apply.is_done);
     cookbook_release(&cookbook);
     return ok;
