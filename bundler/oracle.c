@@ -21,7 +21,8 @@ struct trace {
     struct names paths;   /* in order, without the file itself */
     struct names missing; /* in order */
     int exit_code;
-    char *complaint; /* the first line of stderr */
+    char *complaint;  /* the first line of stderr */
+    bool is_unlinked; /* musl: it went on to relocate, and symbols are missing */
 };
 
 static void trace_release(struct trace *trace)
@@ -69,12 +70,15 @@ static void take_line(struct trace *trace, const struct loader *loader, char *li
         names_add(&trace->paths, xstrdup(path));
 }
 
-/* musl: "Error loading shared library NAME: No such file ... (needed by PATH)" */
+/* musl: "Error loading shared library NAME: No such file ... (needed by PATH)", "Error relocating
+ * PATH: SYMBOL: symbol not found" */
 static void take_musl_error(struct trace *trace, const char *line)
 {
     static const char start[] = "Error loading shared library ";
     const char *end = strstr(line, ": No such file or directory");
 
+    /* Before it relocates anything it has listed everything. An extension lacks Ruby's symbols. */
+    trace->is_unlinked |= strncmp(line, "Error relocating ", strlen("Error relocating ")) == 0;
     if (strncmp(line, start, strlen(start)) == 0 && end != NULL)
         names_add(&trace->missing,
                   xstrndup(line + strlen(start), (size_t)(end - line) - strlen(start)));
@@ -162,7 +166,8 @@ static enum oracle_answer compare(const struct loader *loader, const struct proc
 {
     cleanup_with(names_release) struct names paths = {0};
     cleanup_with(names_release) struct names missing = {0};
-    bool has_failed = trace->exit_code != 0 && !(loader->is_musl && trace->missing.count > 0);
+    bool has_failed = trace->exit_code != 0 &&
+                      !(loader->is_musl && (trace->missing.count > 0 || trace->is_unlinked));
 
     if (process == NULL || has_failed) {
         if (process == NULL && has_failed)

@@ -282,7 +282,8 @@ static enum step try_glibc(struct search *search, struct err *err)
     return step;
 }
 
-/* musl takes the first file that can be opened, whatever it is. */
+/* musl takes the first file that can be opened, whatever it is: of another machine, too, by which
+ * it crashes. */
 static enum step try_musl_file(struct search *search, const char *path, enum walk_found found,
                                struct err *err)
 {

@@ -131,8 +131,8 @@ static bool holds_libraries(const struct loader *loader, const char *dir)
     return false;
 }
 
-/* Data of the system, as far as it is not documentation, translations or the host's to configure. The
- * archive of locales is the host's choice of languages; C.UTF-8 is not in it. */
+/* Data of the system, as far as it is not documentation, translations or the host's to configure.
+ * The archive of locales is the host's choice of languages; C.UTF-8 is not in it. */
 static bool is_data(const char *path, const struct stat *st)
 {
     static const char *const others[] = {"/usr/share/doc/*", "/usr/share/locale*",
@@ -191,8 +191,7 @@ static void take_path(const char *path, void *context)
         is_packed_or_known(look, look->place->dir, real) ||
         is_known(unpacked->cookbook, look->place->dir, path))
         return;
-    if ((!S_ISREG(st.st_mode) || is_index(path)) &&
-        has_modules(unpacked->plan, real, NAMED_DEPTH))
+    if ((!S_ISREG(st.st_mode) || is_index(path)) && has_modules(unpacked->plan, real, NAMED_DEPTH))
         warn_modules(look, real);
     else if (is_data(path, &st))
         note_data(look, path);

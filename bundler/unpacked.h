@@ -5,9 +5,9 @@
  * of modules that neither recipe nor gem brings is a warning of the build, data is a note.
  *
  * An object names a place as an absolute path in its read-only data, or puts it together from its
- * library's directory and a name: "gdk-pixbuf-2.0", "%s/vips-modules-%d.%d". Names are compared with
- * the directories that there are beside the object. Directories that a recipe knows are its business,
- * be it applied or not.
+ * library's directory and a name: "gdk-pixbuf-2.0", "%s/vips-modules-%d.%d". Names are compared
+ * with the directories that there are beside the object. Directories that a recipe knows are its
+ * business, be it applied or not.
  */
 struct cookbook;
 struct extras;

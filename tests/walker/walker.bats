@@ -61,6 +61,27 @@ compare_in_root() {
     compare_in_root sid
 }
 
+# graphs [--foreign] COMPILER: of a fixed seed each; WALKER_GRAPHS says how many.
+graphs() {
+    local seed
+    for seed in $(seq "${WALKER_GRAPHS:-6}"); do
+        "$BATS_TEST_DIRNAME/graph" "$@" "$seed" "$BATS_TEST_TMPDIR/$seed"
+    done
+}
+
+@test "libraries that need each other at random" {
+    graphs --foreign cc
+    run "$compare" "$rucksack" "$BATS_TEST_TMPDIR"
+    all_same
+}
+
+@test "the same by the rules of musl, by its loader; and the objects that this machine has of it" {
+    command -v musl-gcc >/dev/null || skip "no musl-gcc"
+    graphs musl-gcc
+    run "$compare" "$rucksack" --musl "$BATS_TEST_TMPDIR" "$(dirname "$(realpath /lib/ld-musl-x86_64.so.1)")"
+    all_same
+}
+
 @test "the comparison finds a difference" {
     # a program that says something else
     cat >"$BATS_TEST_TMPDIR/other" <<END
