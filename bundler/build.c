@@ -181,6 +181,7 @@ static bool collect(struct build *build, struct err *err)
         .gems = &build->gems,
         .programs = &build->programs,
         .trace = build->request->trace == NULL ? NULL : &build->trace,
+        .has_variants = build->request->hwcaps,
     };
     size_t native = 0;
 

@@ -15,6 +15,7 @@ struct build_request {
     const char *output; /* path; NULL: "NAME-x86_64.AppImage" in the working directory */
     bool fast;          /* compress less */
     bool no_check;      /* do not start it before it is done */
+    bool hwcaps;        /* variants of libraries for newer processors, too */
     const char *trace;  /* command to record, or NULL */
     bool quiet;
 };

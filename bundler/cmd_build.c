@@ -13,6 +13,7 @@ struct build_options {
     const char *name;
     const char *trace;
     bool fast;
+    bool hwcaps;
     bool no_check;
     bool quiet;
 };
@@ -26,6 +27,8 @@ static const struct option_entry options[] = {
      "compress less: for development"},
     {"trace", 0, OPTION_TEXT, offsetof(struct build_options, trace), "CMD",
      "run CMD in the application's directory, and pack the libraries that it loads"},
+    {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
+     "pack variants of libraries for newer processors, too"},
     {"no-check", 0, OPTION_FLAG, offsetof(struct build_options, no_check), NULL,
      "do not start the bundle to see whether it answers"},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct build_options, quiet), NULL,
@@ -41,6 +44,7 @@ static bool run(const struct command_args *args, struct err *err)
         .name = given->name,
         .output = given->output,
         .fast = given->fast,
+        .hwcaps = given->hwcaps,
         .no_check = given->no_check,
         .trace = given->trace,
         .quiet = given->quiet,

@@ -17,6 +17,7 @@
 #include "bundler/program.h"
 #include "bundler/ruby.h"
 #include "bundler/unpacked.h"
+#include "bundler/variant.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -131,9 +132,11 @@ static bool plan_libraries(struct libs *libs, const struct probe *probe, struct 
 }
 
 /* Recipes bring objects that others match, and hidden dependencies do: until nothing is new. */
-static bool add_hidden(const struct apply *apply, struct hidden *hidden, struct programs *programs,
-                       struct err *err)
+static bool add_hidden(const struct apply *apply, struct hidden *hidden,
+                       const struct libs_input *input, struct err *err)
 {
+    struct programs *programs = input->programs;
+    size_t variants_done = 0;
     bool more = true;
 
     if (!hidden_sources(hidden, err))
@@ -144,6 +147,7 @@ static bool add_hidden(const struct apply *apply, struct hidden *hidden, struct 
 
         if (!apply_matching(apply, &more, err) ||
             !programs_add(programs, apply->plan, apply->walk, &any_program, err) ||
+            (input->has_variants && !variant_add(apply->walk, &variants_done, err)) ||
             !hidden_objects(hidden, &any_object, err))
             return false;
         more = more || any_program || any_object;
@@ -166,7 +170,7 @@ static bool add_unseen(struct libs *libs, const struct libs_input *input, struct
     bool ok = cookbook_load(&cookbook, input->app_dir, err);
 
     apply.is_done = xcalloc(cookbook.count, sizeof(*apply.is_done));
-    ok = ok && add_hidden(&apply, &hidden, input->programs, err);
+    ok = ok && add_hidden(&apply, &hidden, input, err);
     if (ok) {
         hidden_left(&hidden);
         unpacked_say(&unpacked);

@@ -33,6 +33,7 @@ struct libs_input {
     const struct gems *gems;
     struct programs *programs; /* of gems and application; those of recipes join */
     const struct trace *trace; /* of a recorded run, or NULL */
+    bool has_variants;         /* variants of libraries for newer processors, too */
 };
 
 /*
