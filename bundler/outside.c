@@ -81,31 +81,50 @@ static bool is_planned(const struct plan *plan, const struct sources *sources, c
                                           sizeof(*sources->paths), compare_paths) != NULL);
 }
 
-static bool is_walked(const struct walk *walk, const char *path)
-{
-    for (size_t i = 0; i < walk->count; i++) {
-        cleanup_free char *real = realpath(walk->objects[i].path, NULL);
+/* The walk's objects by real path; NULL where there is none any more. */
+struct walked {
+    const struct walk *walk;
+    char **paths;
+    size_t count;
+};
 
-        if (real != NULL && strcmp(real, path) == 0)
+static bool is_walked(struct walked *walked, const char *path)
+{
+    const struct walk *walk = walked->walk;
+
+    if (walked->count < walk->count)
+        walked->paths = xrealloc_array(walked->paths, walk->count, sizeof(*walked->paths));
+    for (; walked->count < walk->count; walked->count++)
+        walked->paths[walked->count] = realpath(walk->objects[walked->count].path, NULL);
+    for (size_t i = 0; i < walked->count; i++)
+        if (walked->paths[i] != NULL && strcmp(walked->paths[i], path) == 0)
             return true;
-    }
     return false;
 }
 
+static void walked_release(struct walked *walked)
+{
+    for (size_t i = 0; i < walked->count; i++)
+        free(walked->paths[i]);
+    free(walked->paths);
+}
+
 /* By its bare name, so that the application's dlopen() finds it in the bundle, too. */
-static bool add_object(const struct trace_file *file, struct walk *walk, struct err *err)
+static bool add_object(const struct trace_file *file, struct walk *walk, struct walked *walked,
+                       struct err *err)
 {
     const char *name = file->name == NULL ? file->path : file->name;
     bool found = false;
 
     return walk_add_soname(walk, strrchr(name, '/') + 1, REASON, &found, err) &&
-           (is_walked(walk, file->path) || walk_add_soname(walk, name, REASON, &found, err));
+           (is_walked(walked, file->path) || walk_add_soname(walk, name, REASON, &found, err));
 }
 
 bool outside_add(const struct trace *trace, const char *ruby, const struct plan *plan,
                  struct walk *walk, struct err *err)
 {
     cleanup_with(sources_release) struct sources sources = {0};
+    cleanup_with(walked_release) struct walked walked = {.walk = walk};
     cleanup_free char *program = realpath(ruby, NULL);
 
     sources_fill(&sources, plan);
@@ -114,9 +133,9 @@ bool outside_add(const struct trace *trace, const char *ruby, const struct plan 
 
         if (file->is_executed || file->is_written || file->error != 0 ||
             strcmp(file->program, program) != 0 || !elf_is_elf(file->path) ||
-            is_planned(plan, &sources, file->path) || is_walked(walk, file->path))
+            is_planned(plan, &sources, file->path) || is_walked(&walked, file->path))
             continue;
-        if (!add_object(file, walk, err))
+        if (!add_object(file, walk, &walked, err))
             return err_wrap(err, "'%s', which the recorded run opened", file->path);
     }
     return true;
