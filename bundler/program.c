@@ -166,14 +166,22 @@ static const struct program *find_source(const struct programs *programs, const 
 
 /* A script starts by its own first line: what that names is the host's. A static program needs
  * nothing. */
-static bool name_other(const char *real, const char *name, struct plan_origin origin,
-                       struct plan *plan, struct err *err)
+static bool starts_by_kernel(const struct programs *programs, const char *real)
+{
+    const struct elf *elf;
+    struct err ignored = {0};
+
+    return !elf_is_elf(real) || (deps_read(programs->deps, real, &elf, &ignored) &&
+                                 elf->interp == NULL && elf->machine == programs->ruby->machine);
+}
+
+static bool name_other(const struct programs *programs, const char *real, const char *name,
+                       struct plan_origin origin, struct plan *plan, struct err *err)
 {
     cleanup_free char *target = xasprintf("../..%s", real);
 
-    if (plan_find(plan, real + 1) == NULL || elf_is_elf(real))
-        return true;
-    return plan_add_symlink(plan, name, target, origin, err);
+    return plan_find(plan, real + 1) == NULL || !starts_by_kernel(programs, real) ||
+           plan_add_symlink(plan, name, target, origin, err);
 }
 
 static bool name_program(struct programs *programs, const char *path, const char *recipe,
@@ -190,7 +198,7 @@ static bool name_program(struct programs *programs, const char *path, const char
     if (real == NULL || plan_find(plan, name) != NULL)
         return true;
     if (program == NULL)
-        return name_other(real, name, origin, plan, err);
+        return name_other(programs, real, name, origin, plan, err);
     add_program(programs, (struct program){.path = xstrdup(name),
                                            .elf = xstrdup(program->elf),
                                            .comm = xstrdup(text_base_name(path))});

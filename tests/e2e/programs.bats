@@ -78,7 +78,7 @@ without() {
     without mini-magick ".*(convert|identify|mogrify|ImageMagick)"
 }
 
-@test "a program that is many has the name by which it is started; a script stays one" {
+@test "a program that is many has the name by which it is started; scripts and static programs start, too" {
     mkdir -p "$app/recipes"
     cat >many.c <<'C'
 #include <stdio.h>
@@ -90,6 +90,9 @@ C
     mkdir bin
     cc -o bin/many many.c
     ln -s many bin/one
+    cc -static -o bin/still many.c
+    cp bin/many bin/foreign
+    printf '\xb7' | dd of=bin/foreign bs=1 seek=18 conv=notrunc status=none
     printf '#!/bin/sh\necho script "$@"\n' >bin/text
     chmod +x bin/text
     cat >"$app/recipes/many.yml" <<YML
@@ -102,12 +105,14 @@ YML
     make_busybox_root "$root"
     cp many.AppImage "$root/srv/many"
     local name
-    for name in many one; do
+    for name in many one still; do
         run run_in --loop "$root" /srv/many exec ruby -e "exec '$name', 'a b'"
         [ "$output" = "$name a b" ]
     done
     run run_in --loop "$root" /srv/many exec text "a b"
     [ "$output" = "script a b" ]
+    # not ours to start
+    run -127 run_in --loop "$root" /srv/many exec foreign
 }
 
 @test "none of a recipe's programs on this machine is a warning" {
