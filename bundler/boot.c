@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bundler/asset.h"
@@ -21,7 +22,6 @@
 #include "bundler/hostfile.h"
 #include "bundler/report.h"
 #include "common/cleanup.h"
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/xalloc.h"
@@ -56,6 +56,14 @@ struct attempt {
     char **environment;
     struct outcome *outcome;
 };
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 /* Names of places that are not in the cell, and what would lead the stub elsewhere. */
 static bool is_ours_alone(const char *assignment)
@@ -108,7 +116,7 @@ static int ask(uint64_t deadline_us)
     cleanup_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char answer[16] = "";
     size_t used = 0;
-    uint64_t now = clock_now_us();
+    uint64_t now = now_us();
     struct timeval limit = {.tv_sec =
                                 now < deadline_us ? (long)((deadline_us - now) / 1000000) + 1 : 1};
     int status = 0;
@@ -158,11 +166,11 @@ static bool has_ended(pid_t app, int *ret_code)
 /* So that state is closed as in real life. What does not end now ends with this process. */
 static void end_app(pid_t app)
 {
-    uint64_t deadline = clock_now_us() + END_MS * 1000ULL;
+    uint64_t deadline = now_us() + END_MS * 1000ULL;
     int code;
 
     (void)kill(app, SIGTERM);
-    while (clock_now_us() < deadline && !has_ended(app, &code))
+    while (now_us() < deadline && !has_ended(app, &code))
         (void)poll(NULL, 0, PAUSE_MS);
 }
 
@@ -171,14 +179,14 @@ static void supervise(void *context)
 {
     const struct attempt *attempt = context;
     struct outcome *outcome = attempt->outcome;
-    uint64_t begin = clock_now_us();
+    uint64_t begin = now_us();
     uint64_t deadline = begin + PATIENCE_MS * 1000ULL;
     pid_t app = fork();
 
     if (app == 0)
         become_app(attempt);
     outcome->result = BOOT_SILENT;
-    while (clock_now_us() < deadline) {
+    while (now_us() < deadline) {
         if (has_ended(app, &outcome->exit_code)) {
             outcome->result = BOOT_ENDED;
             return;
@@ -186,7 +194,7 @@ static void supervise(void *context)
         outcome->status = ask(deadline);
         if (outcome->status != 0) {
             outcome->result = BOOT_ANSWERED;
-            outcome->elapsed_us = clock_now_us() - begin;
+            outcome->elapsed_us = now_us() - begin;
             break;
         }
         (void)poll(NULL, 0, PAUSE_MS);

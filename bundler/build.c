@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bundler/app.h"
@@ -30,7 +31,6 @@
 #include "bundler/ruby.h"
 #include "bundler/trace.h"
 #include "common/cleanup.h"
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/format.h"
 #include "common/xalloc.h"
@@ -52,7 +52,7 @@ struct build {
     struct linkage linkage;
     struct closure closure;
     char *output;
-    uint64_t image_began; /* clock_now_us() */
+    double image_began; /* seconds of a clock */
 };
 
 static void build_release(struct build *build)
@@ -392,12 +392,19 @@ static bool find_mtime(const struct plan *plan, uint32_t *ret, struct err *err)
     return true;
 }
 
+static double now_seconds(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 /* assemble_options.check: all is written, and has no name yet. */
 static bool check_file(int fd, void *context, struct err *err)
 {
     const struct build *build = context;
-    cleanup_free char *took =
-        xasprintf("%.1f s", (double)(clock_now_us() - build->image_began) / 1e6);
+    cleanup_free char *took = xasprintf("%.1f s", now_seconds() - build->image_began);
     cleanup_with(boot_release) struct boot boot = {0};
 
     report_phase(&build->report, "image", "squashfs, zstd", took);
@@ -417,7 +424,7 @@ static bool write_file(struct build *build, struct err *err)
     uint64_t size_bytes;
     cleanup_free char *size = NULL;
 
-    build->image_began = clock_now_us();
+    build->image_began = now_seconds();
     if (!find_mtime(&build->plan, &options.mtime, err) ||
         !assemble_write(&build->plan, &options, &size_bytes, err))
         return false;
