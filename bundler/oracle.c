@@ -77,6 +77,8 @@ static void take_musl_error(struct trace *trace, const char *line)
     static const char start[] = "Error loading shared library ";
     const char *end = strstr(line, ": No such file or directory");
 
+    if (end == NULL)
+        end = strstr(line, ": Symbolic link loop");
     /* Before it relocates anything it has listed everything. An extension lacks Ruby's symbols. */
     trace->is_unlinked |= strncmp(line, "Error relocating ", strlen("Error relocating ")) == 0;
     if (strncmp(line, start, strlen(start)) == 0 && end != NULL)
