@@ -116,9 +116,12 @@ static bool is_above(const char *dir, const char *path)
     return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-/* Where the loader itself searches, and what is above: named by many, and no place for modules. */
+/* Where the loader itself searches, and what is above: named by many, and no place for modules. Nor
+ * is a directory of programs, whatever is called ld.so there. */
 static bool holds_libraries(const struct loader *loader, const char *dir)
 {
+    if (strcmp(text_base_name(dir), "bin") == 0 || strcmp(text_base_name(dir), "sbin") == 0)
+        return true;
     for (size_t i = 0; i < loader->default_dir_count; i++) {
         cleanup_free char *real = realpath(loader->default_dirs[i], NULL);
 
