@@ -97,7 +97,7 @@ check-storm: all $(SUITE)
 
 # Every object of this machine and of the roots against their loaders: minutes.
 check-walker-full: all
-	WALKER_FILES=0 $(PROVE) tests/walker/walker.bats
+	WALKER_FILES=0 WALKER_GRAPHS=60 $(PROVE) --verbose tests/walker/walker.bats
 
 # Rubies of every kind, compiled: many minutes once. Then each one's bundle in every root.
 test-rubies:

@@ -383,11 +383,33 @@ static void apply_env(const struct apply *apply, const struct recipe *recipe)
     }
 }
 
+/* Names of one program: of several makes, or of several versions. Any will do. */
+static bool apply_programs(const struct apply *apply, const struct recipe *recipe, struct err *err)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < recipe->program_count; i++) {
+        cleanup_list char **paths = find(apply, recipe, recipe->programs[i]);
+
+        for (size_t j = 0; paths[j] != NULL; j++, found++) {
+            if (!add_system(apply, recipe, paths[j], err))
+                return false;
+            extras_add(&apply->extras->programs, paths[j], recipe->name);
+        }
+    }
+    if (recipe->program_count > 0 && found == 0)
+        extras_warn(apply->extras, "'%s' was not found on this machine: %s", recipe->programs[0],
+                    recipe->summary);
+    return true;
+}
+
 static bool apply_recipe(const struct apply *apply, const struct recipe *recipe, struct err *err)
 {
     if (!apply_libs(apply, recipe, err) ||
         !apply_files(apply, recipe, recipe->files, recipe->file_count, false, err) ||
-        !apply_files(apply, recipe, recipe->required_files, recipe->required_file_count, true, err))
+        !apply_files(apply, recipe, recipe->required_files, recipe->required_file_count, true,
+                     err) ||
+        !apply_programs(apply, recipe, err))
         return false;
     for (size_t i = 0; i < recipe->directory_count; i++)
         if (!apply_directory(apply, recipe, &recipe->directories[i], err))

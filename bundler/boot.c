@@ -20,6 +20,7 @@
 #include "bundler/asset.h"
 #include "bundler/cell.h"
 #include "bundler/extras.h"
+#include "bundler/hostfile.h"
 #include "bundler/report.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -328,34 +329,16 @@ void boot_release(struct boot *boot)
     *boot = (struct boot){0};
 }
 
-/* What is no news: every host has it or does without, or the stub and the launcher look for it. */
+/* What is no news: the cell's own, and what the stub and the launcher look for. */
 static bool is_expected(const struct trace_file *file)
 {
-    static const char *const prefixes[] = {
-        "/proc/",
-        "/sys/",
-        "/dev/",
-        "/tmp/",
-        "/run/",
-        "/state",
-        "/.no/",
-        "/etc/passwd",
-        "/etc/group",
-        "/etc/hosts",
-        "/etc/host.conf",
-        "/etc/localtime",
-        "/etc/gai.conf",
-        "/etc/nsswitch.conf",
-        "/etc/services",
-        "/etc/protocols",
-        "/etc/resolv.conf",
-        "/var/run/nscd/",
-    };
+    static const char *const prefixes[] = {"/tmp/", "/state", "/.no/"};
 
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
         if (strncmp(file->path, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
-    return strcmp(strrchr(file->program, '/') + 1, "AppRun") == 0;
+    return hostfile_is_expected(file->path) ||
+           strcmp(strrchr(file->program, '/') + 1, "AppRun") == 0;
 }
 
 static bool leads_inside(const struct extras_pairs *inside, const char *path)
@@ -370,19 +353,35 @@ static bool leads_inside(const struct extras_pairs *inside, const char *path)
     return false;
 }
 
+/* What an attempt by some program was: the trace has one for each program. */
+static bool is_missed(const struct trace *trace, size_t at, bool is_executed)
+{
+    const struct trace_file *file = &trace->files[at];
+
+    if (file->error != ENOENT || file->is_executed != is_executed || is_expected(file))
+        return false;
+    for (size_t i = at; i-- > 0 && strcmp(trace->files[i].path, file->path) == 0;)
+        if (trace->files[i].error == ENOENT && trace->files[i].is_executed == is_executed &&
+            !is_expected(&trace->files[i]))
+            return false;
+    return true;
+}
+
+/* Programs first: without one of them little works. */
 static void say_missed(const struct trace *trace, const struct extras_pairs *inside,
                        const struct report *report)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < trace->count; i++) {
-        const struct trace_file *file = &trace->files[i];
+    for (size_t i = 0; i < 2 * trace->count; i++) {
+        bool is_executed = i < trace->count;
+        size_t at = i % trace->count;
 
-        if (file->error != ENOENT || is_expected(file) || leads_inside(inside, file->path) ||
+        if (!is_missed(trace, at, is_executed) || leads_inside(inside, trace->files[at].path) ||
             count++ >= LINES_MAX)
             continue;
-        report_phase(report, "missed", file->path,
-                     file->is_executed ? "executed, not there" : "opened, not there");
+        report_phase(report, "missed", trace->files[at].path,
+                     is_executed ? "executed, not there" : "opened, not there");
     }
     if (count > LINES_MAX) {
         cleanup_free char *more = xasprintf("and %zu more", count - LINES_MAX);
@@ -430,6 +429,9 @@ bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
     }
     say_missed(&boot->trace, inside, report);
     if (boot->result == BOOT_ANSWERED || boot->result == BOOT_DONE) {
+        /* It may be meant so, without a database; or a gem did not find what it starts. */
+        if (boot->status >= 500 && !report->quiet)
+            say_output(boot);
         say_success(boot, report);
         return true;
     }

@@ -21,6 +21,7 @@
 #include "bundler/launch.h"
 #include "bundler/libs.h"
 #include "bundler/linkage.h"
+#include "bundler/loader.h"
 #include "bundler/manifest.h"
 #include "bundler/outside.h"
 #include "bundler/owner.h"
@@ -194,6 +195,7 @@ static bool check_closure(struct build *build, struct err *err)
     const struct closure_input input = {
         .walk = &build->libs.walk,
         .gems = &build->gems,
+        .programs = &build->programs,
         .ruby = &build->ruby,
         .dirs = (const char *const *)build->libs.dirs,
         .dir_count = build->libs.dir_count,
@@ -231,7 +233,9 @@ static bool collect(struct build *build, struct err *err)
         .probe = &build->probe,
         .app_dir = build->app.dir,
         .gems = &build->gems,
+        .programs = &build->programs,
         .trace = build->request->trace == NULL ? NULL : &build->trace,
+        .has_variants = build->request->hwcaps,
     };
     size_t native = 0;
 
@@ -246,7 +250,7 @@ static bool collect(struct build *build, struct err *err)
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
-        !programs_plan(&build->programs, build->probe.ruby.elf, &build->gems, &build->plan, err) ||
+        !programs_plan(&build->programs, build->probe.ruby.elf, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
         !ruby_trim_library(&build->ruby, &build->plan, err))
         return false;
@@ -332,6 +336,8 @@ static bool plan_launch(struct build *build, struct err *err)
 
     launch_init(&launch);
     launch_add(&launch, "name", build->app.name, NULL);
+    if (loader_takes_argv0(build->libs.walk.loader))
+        launch_add(&launch, "argv0", "yes", NULL);
     for (size_t i = 0; i < build->libs.dir_count; i++)
         launch_add(&launch, "lib", build->libs.dirs[i], NULL);
     for (size_t i = 0; i < build->closure.dir_count; i++)

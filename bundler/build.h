@@ -17,6 +17,7 @@ struct build_request {
     bool fast;          /* compress less */
     bool no_check;      /* do not start it before it is done */
     const char *check;  /* arguments that a command must succeed with, or NULL */
+    bool hwcaps;        /* variants of libraries for newer processors, too */
     const char *trace;  /* command to record, or NULL */
     bool quiet;
 };

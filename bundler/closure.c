@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "bundler/elf.h"
 #include "bundler/gems.h"
 #include "bundler/plan.h"
+#include "bundler/program.h"
 #include "bundler/relocate.h"
 #include "bundler/ruby.h"
 #include "bundler/walk.h"
@@ -16,7 +16,7 @@
 #include "common/text.h"
 #include "common/xalloc.h"
 
-enum { LINKS_MAX = 40, NONE = -1 };
+enum { LINKS_MAX = 40 };
 
 /* What the functions below share. */
 struct state {
@@ -107,24 +107,35 @@ static const struct plan_entry *resolve(const struct plan *plan, const char *pat
     return NULL;
 }
 
+/* A program lies beside its launcher, an object of a gem below the gem home; NULL for others. */
+static const char *known_place(const struct closure_input *input, const char *path)
+{
+    for (size_t i = 0; i < input->programs->count; i++)
+        if (input->programs->items[i].source != NULL &&
+            strcmp(input->programs->items[i].source, path) == 0)
+            return input->programs->items[i].elf;
+    for (size_t i = 0; i < input->gems->object_count; i++)
+        if (strcmp(input->gems->objects[i].path, path) == 0)
+            return input->gems->objects[i].image;
+    return NULL;
+}
+
 /* Where an object of this machine stands in the image. */
 static char *place(const struct state *state, size_t object)
 {
     const struct closure_input *input = state->input;
     const char *path = input->walk->objects[object].path;
-    cleanup_free char *real = NULL;
+    cleanup_free char *real = realpath(path, NULL);
     cleanup_free char *image = NULL;
+    const char *known = known_place(input, path);
     const struct plan_entry *entry;
 
     if (object == 0)
         return xstrdup(input->ruby->elf);
-    for (size_t i = 0; i < input->gems->object_count; i++)
-        if (strcmp(input->gems->objects[i].path, path) == 0)
-            return xstrdup(input->gems->objects[i].image);
-    real = realpath(path, NULL);
-    for (size_t i = 0; real != NULL && i < input->gems->object_count; i++)
-        if (strcmp(input->gems->objects[i].path, real) == 0)
-            return xstrdup(input->gems->objects[i].image);
+    if (known == NULL && real != NULL)
+        known = known_place(input, real);
+    if (known != NULL)
+        return xstrdup(known);
     image = real == NULL ? NULL : plan_image_path(state->plan, real);
     entry = image == NULL ? NULL : resolve(state->plan, image);
     for (size_t i = 0; real != NULL && entry == NULL && i < state->plan->count; i++)
@@ -132,21 +143,6 @@ static char *place(const struct state *state, size_t object)
             strcmp(state->plan->entries[i]->source, real) == 0)
             entry = state->plan->entries[i];
     return entry == NULL ? NULL : xstrdup(entry->path);
-}
-
-static bool is_called(const struct walk_object *object, const char *name)
-{
-    return strcmp(object->name, name) == 0 || strcmp(object->path, name) == 0 ||
-           (object->soname != NULL && strcmp(object->soname, name) == 0);
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat first;
-    struct stat second;
-
-    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
-           first.st_ino == second.st_ino;
 }
 
 /* An element of a search path with $ORIGIN replaced, and a file name behind it. */
@@ -161,35 +157,6 @@ static char *in_element(const char *element, size_t len, const char *object, con
     return xasprintf("%.*s%.*s/%s",
                      (int)(text_base_name(object) - object - (text_base_name(object) > object)),
                      object, (int)(len - token), element + token, name);
-}
-
-/* What a name stood for on this machine, for one who needs it: NONE where the walk does not say. */
-static long expected(const struct state *state, size_t asker, const char *name)
-{
-    const struct walk *walk = state->input->walk;
-    const struct elf *elf = walk_elf(walk, asker);
-    const char *list = elf->runpath != NULL ? elf->runpath : elf->rpath;
-    long found = NONE;
-
-    for (const char *at = list; at != NULL;) {
-        size_t len = strcspn(at, ":");
-        cleanup_free char *path = in_element(at, len, elf->path, name);
-
-        for (size_t i = 0; i < walk->count; i++)
-            if (is_called(&walk->objects[i], name) && same_file(walk->objects[i].path, path))
-                return (long)i;
-        at = at[len] == '\0' ? NULL : at + len + 1;
-    }
-    for (size_t i = 0; i < walk->count; i++) {
-        const struct walk_object *object = &walk->objects[i];
-
-        if (!is_called(object, name))
-            continue;
-        if (object->found == WALK_FOUND_CACHE || object->found == WALK_FOUND_DEFAULT)
-            return (long)i;
-        found = found == NONE ? (long)i : found;
-    }
-    return found;
 }
 
 static const struct plan_entry *search_list(const struct state *state, size_t asker,
@@ -251,6 +218,24 @@ static bool is_inherited(const struct state *state, const char *name, const char
     return false;
 }
 
+/* Found by DT_RPATH of one who loaded the asker. That comes before the library path in the bundle,
+ * too, as far as the copy keeps it. */
+static bool is_by_loader(const struct state *state, const struct walk_edge *edge, const char *image)
+{
+    const struct walk *walk = state->input->walk;
+
+    for (size_t i = 0; edge->found == WALK_FOUND_RPATH && i < walk->count; i++) {
+        const struct plan_entry *entry;
+
+        if (i == edge->from || state->closure->images[i] == NULL ||
+            strcmp(walk->objects[i].path, edge->via) != 0)
+            continue;
+        entry = search_list(state, i, text_base_name(edge->name));
+        return entry != NULL && strcmp(entry->path, image) == 0;
+    }
+    return false;
+}
+
 static void add_line(char ***lines, size_t *count, char *line)
 {
     *lines = xrealloc_array(*lines, *count + 1, sizeof(**lines));
@@ -295,7 +280,7 @@ static bool add_dir(struct state *state, size_t asker, const char *name, const c
     return not_found(&state->input->walk->objects[asker], name, image, err);
 }
 
-static void warn_conflict(struct state *state, size_t asker, const char *name, long wanted,
+static void warn_conflict(struct state *state, size_t asker, const char *name, size_t wanted,
                           const char *got)
 {
     const struct walk *walk = state->input->walk;
@@ -320,43 +305,62 @@ static void add_edge(struct closure *closure, size_t from, size_t to)
     closure->edges[closure->edge_count++] = (struct closure_edge){from, to};
 }
 
-static bool check_name(struct state *state, size_t asker, const char *needed, struct err *err)
+/* "$ORIGIN/libx.so": the edge has the path that it was here. */
+static bool is_token(const struct elf *elf, const char *name)
 {
-    const char *name = text_base_name(needed);
-    long wanted = expected(state, asker, needed);
-    const char *image = wanted == NONE ? NULL : state->closure->images[wanted];
+    const char *base = text_base_name(name);
+
+    for (size_t i = 0; strchr(name, '/') != NULL && i < elf->needed_count; i++)
+        if (elf->needed[i][0] == '$' && strcmp(text_base_name(elf->needed[i]), base) == 0)
+            return true;
+    return false;
+}
+
+static bool check_edge(struct state *state, const struct walk_edge *edge, struct err *err)
+{
+    const struct walk *walk = state->input->walk;
+    const char *name = text_base_name(edge->name);
+    const char *image = state->closure->images[edge->to];
     const struct plan_entry *entry;
 
-    if (wanted != NONE)
-        add_edge(state->closure, asker, (size_t)wanted);
+    add_edge(state->closure, edge->from, edge->to);
     /* The loader is loaded already; a name that begins with $ORIGIN is a path inside. */
-    if (wanted == NONE || needed[0] == '$' ||
-        state->input->walk->objects[wanted].found == WALK_FOUND_INTERP)
+    if (is_token(walk_elf(walk, edge->from), edge->name) ||
+        walk->objects[edge->to].found == WALK_FOUND_INTERP)
         return true;
     if (image == NULL)
-        return not_packed(&state->input->walk->objects[asker], &state->input->walk->objects[wanted],
-                          err);
-    entry = search(state, asker, name);
-    if (entry != NULL && strcmp(entry->path, image) == 0)
+        return not_packed(&walk->objects[edge->from], &walk->objects[edge->to], err);
+    entry = search(state, edge->from, name);
+    if (is_by_loader(state, edge, image) || (entry != NULL && strcmp(entry->path, image) == 0))
         return true;
     if (entry == NULL)
-        return is_inherited(state, name, image) || add_dir(state, asker, name, image, err);
-    state->own_path_first[asker] = true;
-    entry = search(state, asker, name);
+        return is_inherited(state, name, image) || add_dir(state, edge->from, name, image, err);
+    state->own_path_first[edge->from] = true;
+    entry = search(state, edge->from, name);
     if (entry != NULL && strcmp(entry->path, image) == 0)
         return true;
-    state->own_path_first[asker] = false;
-    warn_conflict(state, asker, name, wanted, search(state, asker, name)->path);
+    state->own_path_first[edge->from] = false;
+    warn_conflict(state, edge->from, name, edge->to, search(state, edge->from, name)->path);
     return true;
 }
 
-static bool check_object(struct state *state, size_t object, struct err *err)
+/*
+ * One name of one object can have led to two files, in two processes: to what the search finds, and
+ * to what was loaded already. Who finds the first in the bundle has the second as here, too.
+ */
+static bool is_first(const struct walk *walk, size_t at)
 {
-    const struct elf *elf = walk_elf(state->input->walk, object);
+    const struct walk_edge *edge = &walk->edges[at];
 
-    for (size_t i = 0; elf != NULL && i < elf->needed_count; i++)
-        if (!check_name(state, object, elf->needed[i], err))
+    for (size_t i = 0; i < walk->edge_count; i++) {
+        const struct walk_edge *other = &walk->edges[i];
+        bool is_better = edge->found == WALK_FOUND_LOADED && other->found != WALK_FOUND_LOADED;
+        bool is_earlier = edge->found == WALK_FOUND_LOADED || other->found != WALK_FOUND_LOADED;
+
+        if (other->from == edge->from && strcmp(other->name, edge->name) == 0 &&
+            (is_better || (is_earlier && i < at)))
             return false;
+    }
     return true;
 }
 
@@ -410,8 +414,9 @@ static bool settle(struct state *state, struct err *err)
     const struct walk *walk = state->input->walk;
     struct closure *closure = state->closure;
 
-    for (size_t i = 0; i < walk->count; i++)
-        if (closure->images[i] != NULL && !check_object(state, i, err))
+    for (size_t i = 0; i < walk->edge_count; i++)
+        if (closure->images[walk->edges[i].from] != NULL && is_first(walk, i) &&
+            !check_edge(state, &walk->edges[i], err))
             return false;
     return edit_all(state, err);
 }

@@ -17,12 +17,14 @@
 struct err;
 struct gems;
 struct plan;
+struct programs;
 struct ruby;
 struct walk;
 
 struct closure_input {
     const struct walk *walk;
     const struct gems *gems;
+    const struct programs *programs;
     const struct ruby *ruby;
     const char *const *dirs; /* image paths of the library path, in order */
     size_t dir_count;

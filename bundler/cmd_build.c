@@ -17,6 +17,7 @@ struct build_options {
     const char *trace;
     const char *check;
     bool fast;
+    bool hwcaps;
     bool no_check;
     bool quiet;
 };
@@ -36,6 +37,8 @@ static const struct option_entry options[] = {
      "run CMD in the application's directory, and pack the libraries that it loads"},
     {"check", 0, OPTION_TEXT, offsetof(struct build_options, check), "ARGS",
      "start the packed command with ARGS, which must succeed (default: --help, which may fail)"},
+    {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
+     "pack variants of libraries for newer processors, too"},
     {"no-check", 0, OPTION_FLAG, offsetof(struct build_options, no_check), NULL,
      "do not start the bundle to see whether it answers"},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct build_options, quiet), NULL,
@@ -53,6 +56,7 @@ static bool run(const struct command_args *args, struct err *err)
                 .name = given->name},
         .output = given->output,
         .fast = given->fast,
+        .hwcaps = given->hwcaps,
         .no_check = given->no_check,
         .check = given->check,
         .trace = given->trace,

@@ -35,6 +35,8 @@ struct deps_options {
     bool null;
     const char *loader;
     const char *library_path;
+    bool inhibit_cache;
+    const char *hwcaps_mask;
 };
 
 static const struct option_entry options[] = {
@@ -50,12 +52,17 @@ static const struct option_entry options[] = {
      "by this loader, not by each file's own"},
     {"library-path", 0, OPTION_TEXT, offsetof(struct deps_options, library_path), "DIRS",
      "look there first: LD_LIBRARY_PATH"},
+    {"inhibit-cache", 0, OPTION_FLAG, offsetof(struct deps_options, inhibit_cache), NULL,
+     "without ld.so.cache"},
+    {"hwcaps-mask", 0, OPTION_TEXT, offsetof(struct deps_options, hwcaps_mask), "LIST",
+     "only these variants: --glibc-hwcaps-mask"},
     {.type = OPTION_END},
 };
 
 /* One run of the command. */
 struct job {
     const struct deps_options *given;
+    const struct search_mode *mode;
     struct deps *deps;
     char *cwd;
     struct jdoc *files;  /* --json */
@@ -319,7 +326,7 @@ static void check(struct job *job, const struct elf *elf, const struct process *
     cleanup_free char *visible = NULL;
     struct err err = {0};
 
-    switch (oracle_compare(loader, elf->path, process, &text)) {
+    switch (oracle_compare(loader, job->mode, elf->path, process, &text)) {
     case ORACLE_SAME:
         job->compared++;
         return;
@@ -502,9 +509,12 @@ static bool finish(struct job *job, struct err *err)
 static bool run(const struct command_args *args, struct err *err)
 {
     const struct deps_options *given = args->options;
-    const struct search_mode mode = {
-        .is_here = true, .by_loader = given->check, .library_path = given->library_path};
-    struct job job = {.given = given};
+    const struct search_mode mode = {.is_here = true,
+                                     .by_loader = given->check,
+                                     .no_cache = given->inhibit_cache,
+                                     .hwcaps_mask = given->hwcaps_mask,
+                                     .library_path = given->library_path};
+    struct job job = {.given = given, .mode = &mode};
     bool ok = true;
 
     if (given->list + given->json + given->check > 1)

@@ -70,6 +70,7 @@ static struct jdoc *describe(const struct cookbook_entry *entry)
         set_texts(conditions, "imports", match->imports, match->import_count);
         set_texts(conditions, "gem", match->gems, match->gem_count);
         set_texts(conditions, "exists", match->exists, match->exists_count);
+        set_texts(conditions, "without_gem", match->without_gems, match->without_gem_count);
         jdoc_set_text(conditions, "glibc_below", match->glibc_below);
         jdoc_set(object, "match", conditions);
     }

@@ -317,3 +317,50 @@ void elfscan_paths(const struct elf *elf, void (*visit)(const char *path, void *
 {
     each_string(elf, take_path, &(struct texts){elf, visit, context});
 }
+
+/* "%d", "%02x", "%s" and their like; the rest of the text is taken as it is. */
+static char *as_pattern(const char *text)
+{
+    char *pattern = xcalloc(strlen(text) + 1, 1);
+    char *end = pattern;
+
+    while (*text != '\0') {
+        if (*text != '%') {
+            *end++ = *text++;
+            continue;
+        }
+        text += 1 + strspn(text + 1, "0123456789.lzh");
+        text += *text != '\0';
+        *end++ = '*';
+    }
+    return pattern;
+}
+
+static void take_component(const char *text, size_t len, void *context)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.%";
+    const struct texts *texts = context;
+    const char *slash = memrchr(text, '/', len);
+    const char *name = slash == NULL ? text : slash + 1;
+    cleanup_free char *pattern = NULL;
+    size_t literal = 0;
+
+    if (name[0] == '\0' || name[strspn(name, letters)] != '\0')
+        return;
+    if (strchr(name, '%') == NULL) {
+        texts->visit(name, texts->context);
+        return;
+    }
+    pattern = as_pattern(name);
+    for (const char *at = pattern; *at != '\0'; at++)
+        literal += *at != '*';
+    if (literal >= PATH_MIN_LEN)
+        texts->visit(pattern, texts->context);
+}
+
+void elfscan_components(const struct elf *elf, void (*visit)(const char *pattern, void *context),
+                        void *context)
+{
+    each_string(elf, take_component, &(struct texts){elf, visit, context});
+}

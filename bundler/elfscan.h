@@ -47,3 +47,8 @@ void elfscan_names(const char *bytes, size_t size, void (*visit)(const char *son
 /* Absolute paths in read-only data below /usr, /lib, /etc and /opt; lists are split at ':'. */
 void elfscan_paths(const struct elf *elf, void (*visit)(const char *path, void *context),
                    void *context);
+
+/* The last component of each string in read-only data, as far as it can be the name of a file:
+ * tails of strings are strings, too. Conversions of printf() become '*', as for fnmatch(). */
+void elfscan_components(const struct elf *elf, void (*visit)(const char *pattern, void *context),
+                        void *context);

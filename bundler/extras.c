@@ -73,6 +73,7 @@ void extras_release(struct extras *extras)
     pairs_release(&extras->hosts);
     pairs_release(&extras->paths);
     pairs_release(&extras->search);
+    pairs_release(&extras->programs);
     pairs_release(&extras->left_out);
     pairs_release(&extras->notes);
     *extras = (struct extras){0};

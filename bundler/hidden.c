@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/hidden.h"
 
-#include <dirent.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "bundler/cookbook.h"
 #include "bundler/elf.h"
 #include "bundler/elfscan.h"
 #include "bundler/extras.h"
 #include "bundler/loader.h"
 #include "bundler/plan.h"
-#include "bundler/recipe.h"
 #include "bundler/rubyscan.h"
 #include "bundler/walk.h"
 #include "common/cleanup.h"
@@ -22,15 +18,24 @@
 #include "common/text.h"
 #include "common/xalloc.h"
 
-enum { MODULE_DEPTH = 2, MODULE_ENTRIES_MAX = 4096 };
-
 /*
- * The loader names what it never opens. libc, ncurses and libcrypto name what recipes decide on, or
- * nobody wants: nss and libgcc_s, libidn2 for a flag of getaddrinfo() that Ruby never sets, a mouse
- * on the console, patterns. libmount: libcryptsetup, for mounting verified disks.
+ * Who names what, where a name is no reason to pack it: patterns of both. The loader names what it
+ * never opens. libc and ncurses name what recipes decide on, or nobody wants: nss, libidn2 for a
+ * flag of getaddrinfo() that Ruby never sets, a mouse on the console. libcrypto's is a pattern.
+ * libmount: libcryptsetup, for mounting verified disks.
  */
-static const char *const quiet[] = {"ld-linux*.so.*", "libc.so.*", "libncurses*.so.*",
-                                    "libcrypto.so.*", "libmount.so.*"};
+static const struct {
+    const char *who;
+    const char *name;
+    bool is_recipes; /* needed: what it is when no recipe packs it, is told */
+} quiet[] = {
+    {"libc.so.*", "libgcc_s.so.*", true},
+    {"ld-linux*.so.*", "*", false},
+    {"libc.so.*", "*", false},
+    {"libncurses*.so.*", "*", false},
+    {"libcrypto.so.*", "*", false},
+    {"libmount.so.*", "*", false},
+};
 
 /* One object or source file while it is looked at. */
 struct look {
@@ -83,20 +88,22 @@ static void take_note(const struct elfscan_note *note, void *context)
     }
 }
 
+/* NULL: the name is taken by its word. */
+static const bool *find_quiet(const char *who, const char *name)
+{
+    for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
+        if (fnmatch(quiet[i].who, who, 0) == 0 && fnmatch(quiet[i].name, name, 0) == 0)
+            return &quiet[i].is_recipes;
+    return NULL;
+}
+
 static void take_soname(const char *name, void *context)
 {
     struct look *look = context;
     cleanup_free char *reason = xasprintf("a name in %s", look->who);
 
-    (void)add_soname(look, name, reason);
-}
-
-static bool is_quiet(const char *name)
-{
-    for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
-        if (fnmatch(quiet[i], name, 0) == 0)
-            return true;
-    return false;
+    if (find_quiet(look->who, name) == NULL)
+        (void)add_soname(look, name, reason);
 }
 
 bool hidden_objects(struct hidden *hidden, bool *ret_any, struct err *err)
@@ -114,10 +121,43 @@ bool hidden_objects(struct hidden *hidden, bool *ret_any, struct err *err)
             extras_warn(hidden->extras, "%s: a .note.dlopen that cannot be read", elf->path);
         if (look.failed)
             return false;
-        if (!is_quiet(look.who))
-            elfscan_sonames(elf, take_soname, &look);
+        elfscan_sonames(elf, take_soname, &look);
     }
     return true;
+}
+
+/* Whether the image has the name: a file that is loaded already under another one is not asked for
+ * again by the walk. */
+static bool has_name(const struct walk *walk, const char *name)
+{
+    for (size_t i = 0; i < walk->count; i++)
+        if (strcmp(walk->objects[i].name, name) == 0 ||
+            (walk->objects[i].soname != NULL && strcmp(walk->objects[i].soname, name) == 0))
+            return true;
+    return false;
+}
+
+/* What a recipe was to decide on. */
+static void take_left(const char *name, void *context)
+{
+    struct look *look = context;
+    const bool *is_recipes = find_quiet(look->who, name);
+
+    if (is_recipes != NULL && *is_recipes && !has_name(look->hidden->walk, name))
+        extras_warn(look->hidden->extras, "%s opens '%s', which no recipe packs", look->who, name);
+}
+
+void hidden_left(struct hidden *hidden)
+{
+    for (size_t i = 0; i < hidden->walk->count; i++) {
+        const struct elf *elf = walk_elf(hidden->walk, i);
+        struct look look = {.hidden = hidden, .elf = elf};
+
+        if (elf == NULL)
+            continue;
+        look.who = text_base_name(elf->path);
+        elfscan_sonames(elf, take_left, &look);
+    }
 }
 
 /* The newest "libX.so.N" that the loader's cache knows; NULL when there is none. */
@@ -132,17 +172,6 @@ static const struct loader_cache_entry *find_version(const struct loader *loader
             return entry; /* the cache is sorted, the highest version first */
     }
     return NULL;
-}
-
-/* Whether the image has the name: a file that is loaded already under another one is not asked for
- * again by the walk. */
-static bool has_name(const struct walk *walk, const char *name)
-{
-    for (size_t i = 0; i < walk->count; i++)
-        if (strcmp(walk->objects[i].name, name) == 0 ||
-            (walk->objects[i].soname != NULL && strcmp(walk->objects[i].soname, name) == 0))
-            return true;
-    return false;
 }
 
 /*
@@ -176,8 +205,12 @@ static bool add_name(const struct look *look, const char *name, const char *reas
 
     if (name[0] != '/' && strchr(name, '/') != NULL)
         return true; /* a file of the gem or the application: packed as such */
-    if (strstr(name, ".so") != NULL && add_soname(look, name, reason))
+    if (strstr(name, ".so") != NULL && add_soname(look, name, reason)) {
+        /* What the host has there is another one: runtime/guest/fallback.c opens ours. */
+        if (name[0] == '/')
+            extras_add(&look->hidden->extras->paths, name, reason);
         return has_name(walk, name) || add_version(look, name, reason);
+    }
     if (name[0] == '/')
         return false;
     full = xasprintf("%s%s%s", strncmp(name, "lib", 3) == 0 ? "" : "lib", name,
@@ -230,157 +263,4 @@ bool hidden_sources(struct hidden *hidden, struct err *err)
         rubyscan(text, size, take_call, &look);
     }
     return true;
-}
-
-/* Whether a recipe knows the directory, be it applied or not. */
-static bool is_pattern_of(const char *pattern, const char *libdir, const char *path)
-{
-    cleanup_free char *here = text_replace(pattern, "${LIBDIR}", libdir);
-    cleanup_free char *below = xasprintf("%s/*", here);
-    cleanup_free char *above = xasprintf("%s/*", path);
-
-    return fnmatch(here, path, 0) == 0 || fnmatch(below, path, 0) == 0 ||
-           fnmatch(above, here, 0) == 0;
-}
-
-static bool is_known(const struct cookbook *cookbook, const char *libdir, const char *path)
-{
-    for (size_t i = 0; i < cookbook->count; i++) {
-        const struct recipe *recipe = cookbook->entries[i].recipe;
-
-        for (size_t j = 0; j < recipe->directory_count; j++)
-            if (is_pattern_of(recipe->directories[j].path, libdir, path))
-                return true;
-        for (size_t j = 0; j < recipe->ignore_count; j++)
-            if (is_pattern_of(recipe->ignore[j], libdir, path))
-                return true;
-        for (size_t j = 0; j < recipe->file_count; j++)
-            if (is_pattern_of(recipe->files[j], libdir, path))
-                return true;
-        for (size_t j = 0; j < recipe->required_file_count; j++)
-            if (is_pattern_of(recipe->required_files[j], libdir, path))
-                return true;
-        for (size_t j = 0; j < recipe->fallback_count; j++)
-            for (size_t k = 0; k < recipe->fallbacks[j].file_count; k++)
-                if (is_pattern_of(recipe->fallbacks[j].files[k], libdir, path))
-                    return true;
-    }
-    return false;
-}
-
-/* A shared object, in the directory or just below it, that the plan does not have. */
-static bool has_modules(const struct plan *plan, const char *dir, int depth)
-{
-    cleanup_dir DIR *stream = opendir(dir);
-    const struct dirent *entry;
-    size_t seen = 0;
-
-    while (stream != NULL && seen++ < MODULE_ENTRIES_MAX && (entry = readdir(stream)) != NULL) {
-        cleanup_free char *path = xasprintf("%s/%s", dir, entry->d_name);
-        size_t len = strlen(entry->d_name);
-
-        if (entry->d_name[0] == '.')
-            continue;
-        if (entry->d_type == DT_DIR && depth > 1 && has_modules(plan, path, depth - 1))
-            return true;
-        if (entry->d_type != DT_DIR && len > 3 && strcmp(entry->d_name + len - 3, ".so") == 0 &&
-            plan_find(plan, path + 1) == NULL && elf_is_elf(path))
-            return true;
-    }
-    return false;
-}
-
-/* Whether dir is the directory of a path, or one above that. */
-static bool is_above(const char *dir, const char *path)
-{
-    size_t len = strlen(dir);
-
-    return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
-/* Where the loader itself searches, and what is above: named by many, and no place for modules. Nor
- * is a directory of programs, whatever is called ld.so there. */
-static bool holds_libraries(const struct loader *loader, const char *dir)
-{
-    if (strcmp(text_base_name(dir), "bin") == 0 || strcmp(text_base_name(dir), "sbin") == 0)
-        return true;
-    for (size_t i = 0; i < loader->default_dir_count; i++) {
-        cleanup_free char *real = realpath(loader->default_dirs[i], NULL);
-
-        if (real != NULL && is_above(dir, real))
-            return true;
-    }
-    for (size_t i = 0; i < loader->cache_count; i++)
-        if (is_above(dir, loader->cache_entries[i].path))
-            return true;
-    return false;
-}
-
-/* Data of the system, as far as it is not documentation, translations or the host's to configure.
- */
-static bool is_data(const char *path, const struct stat *st)
-{
-    static const char *const tops[] = {"/usr/share/", "/usr/lib/"};
-    static const char *const others[] = {"/usr/share/doc/*", "/usr/share/locale*",
-                                         "/usr/lib/locale*", "*/os-release"};
-
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (fnmatch(others[i], path, 0) == 0)
-            return false;
-    if (S_ISREG(st->st_mode) && (st->st_mode & S_IXUSR) != 0)
-        return false;
-    return strncmp(path, tops[0], strlen(tops[0])) == 0 ||
-           (S_ISREG(st->st_mode) && strncmp(path, tops[1], strlen(tops[1])) == 0);
-}
-
-/* "/usr/lib/gdk-pixbuf-2.0/2.10.0/loaders.cache" is the index of a directory beside it. */
-static bool is_index(const char *path)
-{
-    size_t len = strlen(path);
-
-    return len > 6 && strcmp(path + len - 6, ".cache") == 0;
-}
-
-static void take_path(const char *path, void *context)
-{
-    const struct look *look = context;
-    const struct hidden *hidden = look->hidden;
-    cleanup_free char *real = realpath(path, NULL);
-    cleanup_free char *object = realpath(look->elf->path, NULL);
-    struct stat st;
-
-    if (real == NULL || object == NULL || stat(real, &st) != 0)
-        return;
-    *strrchr(object, '/') = '\0';
-    if (S_ISREG(st.st_mode) && is_index(real))
-        *strrchr(real, '/') = '\0';
-    if (holds_libraries(hidden->walk->loader, real) || plan_find(hidden->plan, real + 1) != NULL ||
-        is_known(hidden->cookbook, object, path) || is_known(hidden->cookbook, object, real))
-        return;
-    if (!S_ISREG(st.st_mode) || is_index(path)) {
-        if (has_modules(hidden->plan, real, MODULE_DEPTH)) {
-            extras_warn(hidden->extras,
-                        "%s looks for modules in '%s', which no recipe packs: see rucksack recipes",
-                        look->who, real);
-            return;
-        }
-    }
-    if (is_data(path, &st) && plan_find(hidden->plan, real + 1) == NULL) {
-        cleanup_free char *text = xasprintf("%s reads '%s', which is not packed", look->who, path);
-
-        extras_add(&hidden->extras->notes, "note", text);
-    }
-}
-
-void hidden_directories(struct hidden *hidden)
-{
-    for (size_t i = 0; i < hidden->walk->count; i++) {
-        const struct elf *elf = walk_elf(hidden->walk, i);
-        struct look look = {.hidden = hidden, .elf = elf};
-
-        if (elf == NULL)
-            continue;
-        look.who = text_base_name(elf->path);
-        elfscan_paths(elf, take_path, &look);
-    }
 }

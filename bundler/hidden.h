@@ -4,15 +4,10 @@
  * Dependencies that no DT_NEEDED names: declared in .note.dlopen, written as a soname into
  * read-only data, or opened by name from Ruby. What is found on this machine joins the walk; what
  * is not is told to the user.
- *
- * And what nobody has told us how to pack: a directory of modules that an object names and neither
- * recipe nor gem brings is a warning of the build, so that it is not a surprise on the server; data
- * below /usr/share is a note.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
-struct cookbook;
 struct err;
 struct extras;
 struct plan;
@@ -20,7 +15,6 @@ struct walk;
 
 struct hidden {
     struct walk *walk;
-    const struct cookbook *cookbook;
     struct plan *plan;
     struct extras *extras;
     size_t objects_done; /* of the walk; 0 at first */
@@ -35,5 +29,5 @@ struct hidden {
 /* Reads the Ruby files of gems and application in the plan, once. E-READ. */
 [[nodiscard]] bool hidden_sources(struct hidden *hidden, struct err *err);
 
-/* Tells of modules and data that nothing packs: after everything else was planned. */
-void hidden_directories(struct hidden *hidden);
+/* Tells of libraries that recipes should have packed: after everything else was planned. */
+void hidden_left(struct hidden *hidden);

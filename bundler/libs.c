@@ -14,7 +14,10 @@
 #include "bundler/outside.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/program.h"
 #include "bundler/ruby.h"
+#include "bundler/unpacked.h"
+#include "bundler/variant.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -24,18 +27,23 @@
 
 enum { LOADER_MAX = 16 << 20 };
 
-static bool walk_everything(struct libs *libs, const struct probe *probe, const struct ruby *ruby,
-                            const struct gems *gems, struct err *err)
+static bool walk_everything(struct libs *libs, const struct libs_input *input,
+                            const struct ruby *ruby, struct err *err)
 {
+    const struct gems *gems = input->gems;
+    const struct programs *programs = input->programs;
     size_t count = 0;
-    struct walk_root *roots = xcalloc(ruby->extension_count + gems->object_count, sizeof(*roots));
+    struct walk_root *roots =
+        xcalloc(ruby->extension_count + gems->object_count + programs->count, sizeof(*roots));
     bool ok;
 
     for (size_t i = 0; i < ruby->extension_count; i++)
         roots[count++] = (struct walk_root){ruby->extensions[i], "the standard library"};
     for (size_t i = 0; i < gems->object_count; i++)
         roots[count++] = (struct walk_root){gems->objects[i].path, gems->objects[i].owner};
-    ok = walk_closure(&libs->walk, probe->ruby.elf, roots, count, err);
+    for (size_t i = 0; i < programs->count; i++)
+        roots[count++] = (struct walk_root){programs->items[i].source, programs->items[i].owner};
+    ok = walk_closure(&libs->walk, input->probe->ruby.elf, roots, count, err);
     free(roots);
     return ok || err_hint(err, "install again what the file belongs to");
 }
@@ -126,34 +134,49 @@ static bool plan_libraries(struct libs *libs, const struct probe *probe, struct 
 }
 
 /* Recipes bring objects that others match, and hidden dependencies do: until nothing is new. */
-static bool add_hidden(const struct apply *apply, struct hidden *hidden, struct err *err)
+static bool add_hidden(const struct apply *apply, struct hidden *hidden,
+                       const struct libs_input *input, struct err *err)
 {
+    struct programs *programs = input->programs;
+    size_t variants_done = 0;
     bool more = true;
 
     if (!hidden_sources(hidden, err))
         return false;
     while (more) {
-        bool any;
+        bool any_program;
+        bool any_object;
 
-        if (!apply_matching(apply, &more, err) || !hidden_objects(hidden, &any, err))
+        if (!apply_matching(apply, &more, err) ||
+            !programs_add(programs, apply->plan, apply->walk, &any_program, err) ||
+            (input->has_variants && !variant_add(apply->walk, &variants_done, err)) ||
+            !hidden_objects(hidden, &any_object, err))
             return false;
-        more = more || any;
+        more = more || any_program || any_object;
     }
-    return true;
+    return programs_name(programs, apply->extras, apply->plan, err);
 }
 
-static bool add_unseen(struct libs *libs, const struct probe *probe, const char *app_dir,
-                       struct plan *plan, struct err *err)
+static bool add_unseen(struct libs *libs, const struct libs_input *input, struct plan *plan,
+                       struct err *err)
 {
     struct cookbook cookbook = {0};
-    struct hidden hidden = {&libs->walk, &cookbook, plan, &libs->extras, 0};
-    struct apply apply = {&libs->walk, probe, app_dir, &cookbook, plan, &libs->extras, NULL};
-    bool ok = cookbook_load(&cookbook, app_dir, err);
+    struct hidden hidden = {&libs->walk, plan, &libs->extras, 0};
+    const struct unpacked unpacked = {&libs->walk, &cookbook, plan, &libs->extras};
+    struct apply apply = {.walk = &libs->walk,
+                          .probe = input->probe,
+                          .app_dir = input->app_dir,
+                          .cookbook = &cookbook,
+                          .plan = plan,
+                          .extras = &libs->extras};
+    bool ok = cookbook_load(&cookbook, input->app_dir, err);
 
     apply.is_done = xcalloc(cookbook.count, sizeof(*apply.is_done));
-    ok = ok && add_hidden(&apply, &hidden, err);
-    if (ok)
-        hidden_directories(&hidden);
+    ok = ok && add_hidden(&apply, &hidden, input, err);
+    if (ok) {
+        hidden_left(&hidden);
+        unpacked_say(&unpacked);
+    }
     free(apply.is_done);
     cookbook_release(&cookbook);
     return ok;
@@ -225,11 +248,11 @@ bool libs_plan(struct libs *ret, const struct libs_input *input, struct ruby *ru
     const struct probe *probe = input->probe;
 
     *ret = (struct libs){0};
-    if (!walk_everything(ret, probe, ruby, input->gems, err) ||
+    if (!walk_everything(ret, input, ruby, err) ||
         (input->trace != NULL &&
          !outside_add(input->trace, probe->ruby.elf, plan, &ret->walk, err)) ||
-        !add_unseen(ret, probe, input->app_dir, plan, err) ||
-        !plan_libraries(ret, probe, plan, err) || !name_locale_twice(plan, err))
+        !add_unseen(ret, input, plan, err) || !plan_libraries(ret, probe, plan, err) ||
+        !name_locale_twice(plan, err))
         return false;
     name_gconv(ret);
     return find_loadpath(ret, probe, ruby, plan, err);

@@ -14,6 +14,7 @@ struct err;
 struct gems;
 struct plan;
 struct probe;
+struct programs;
 struct ruby;
 struct trace;
 
@@ -30,7 +31,9 @@ struct libs_input {
     const struct probe *probe;
     const char *app_dir;
     const struct gems *gems;
+    struct programs *programs; /* of gems and application; those of recipes join */
     const struct trace *trace; /* of a recorded run, or NULL */
+    bool has_variants;         /* variants of libraries for newer processors, too */
 };
 
 /*

@@ -58,23 +58,58 @@ static bool no_version(const struct walk_object *object, const struct elfsym_nee
                     need->file);
 }
 
-/*
- * A name can stand for two files, each for its own askers: one that has the version will do. The
- * name of a library that is not there is the walker's business.
- */
-static bool check_need(const struct symbols *symbols, const struct walk *walk, size_t asker,
-                       const struct elfsym_need *need, struct err *err)
+static bool has_version(const struct elfsym *library, const struct elfsym_need *need)
+{
+    return !elfsym_has_versions(library) || elfsym_offers_version(library, need->name);
+}
+
+/* What the asker's own DT_NEEDED of that name led to, in each process: every one must have it. Sets
+ * *ret_any when there is one; returns the first that does not have it. */
+static const struct walk_object *lacks_version(const struct symbols *symbols,
+                                               const struct walk *walk, size_t asker,
+                                               const struct elfsym_need *need, bool *ret_any)
+{
+    *ret_any = false;
+    for (size_t i = 0; i < walk->edge_count; i++) {
+        const struct walk_edge *edge = &walk->edges[i];
+
+        if (edge->from != asker || (strcmp(edge->name, need->file) != 0 &&
+                                    !is_called(&walk->objects[edge->to], need->file)))
+            continue;
+        *ret_any = true;
+        if (!has_version(&symbols->objects[edge->to], need))
+            return &walk->objects[edge->to];
+    }
+    return NULL;
+}
+
+/* A library that the asker does not name itself comes from another object of its process, which one
+ * the walk does not say: any that has the version will do. One that is not there at all is the
+ * walker's business. */
+static const struct walk_object *lacks_foreign(const struct symbols *symbols,
+                                               const struct walk *walk,
+                                               const struct elfsym_need *need)
 {
     const struct walk_object *without = NULL;
 
     for (size_t i = 0; i < walk->count; i++) {
         if (!is_called(&walk->objects[i], need->file))
             continue;
-        if (!elfsym_has_versions(&symbols->objects[i]) ||
-            elfsym_offers_version(&symbols->objects[i], need->name))
-            return true;
+        if (has_version(&symbols->objects[i], need))
+            return NULL;
         without = &walk->objects[i];
     }
+    return without;
+}
+
+static bool check_need(const struct symbols *symbols, const struct walk *walk, size_t asker,
+                       const struct elfsym_need *need, struct err *err)
+{
+    bool any;
+    const struct walk_object *without = lacks_version(symbols, walk, asker, need, &any);
+
+    if (!any)
+        without = lacks_foreign(symbols, walk, need);
     return without == NULL || need->is_weak ||
            no_version(&walk->objects[asker], need, without, err);
 }

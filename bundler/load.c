@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bundler/elf.h"
+#include "bundler/elfsym.h"
 #include "bundler/loader.h"
 #include "bundler/objects.h"
 #include "bundler/process.h"
@@ -146,6 +147,25 @@ static bool map_interp(struct load *load, const char *name, long *ret, struct er
     return true;
 }
 
+/* A second libc in one process would be the end of it: musl takes itself for whatever exports both
+ * (load_library(), "two versions of libc"). A file that cannot be read so is none. */
+static bool is_musl_libc(const struct elf *elf)
+{
+    static const char *const symbols[] = {"__libc_start_main", "stdin"};
+    cleanup_with(elfsym_release) struct elfsym exported = {0};
+    struct err ignored = {0};
+
+    if (!elfsym_read(&exported, elf, &ignored))
+        return false;
+    for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
+        const struct elfsym_ref ref = {.name = symbols[i]};
+
+        if (!elfsym_defines(&exported, &ref))
+            return false;
+    }
+    return true;
+}
+
 /* What a search found: a new map, or a file that is loaded already under another name. */
 static bool map_found(struct load *load, const struct search *search, long loader,
                       const char *owner, long *ret, struct err *err)
@@ -161,6 +181,8 @@ static bool map_found(struct load *load, const struct search *search, long loade
         return err_id(err, "E-ELF");
     }
     *ret = process_find_file(process, elf);
+    if (*ret == PROCESS_NONE && load->context->loader->is_musl && is_musl_libc(elf))
+        return map_interp(load, search->name, ret, err);
     if (*ret != PROCESS_NONE) {
         map = &process->maps[*ret];
         names_add(&map->names, xstrdup(search->name));
@@ -216,6 +238,10 @@ static bool find_new(struct load *load, size_t from, const char *name, bool is_o
                                                       .is_optional = is_optional});
     ret_edge->found = search.found;
     ret_edge->via = search.via;
+    if (ok && *ret != PROCESS_NONE && load->process->maps[*ret].found == WALK_FOUND_INTERP) {
+        ret_edge->found = WALK_FOUND_INTERP;
+        ret_edge->via = PROCESS_NONE;
+    }
     return ok;
 }
 

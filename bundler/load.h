@@ -21,7 +21,8 @@ struct search_context;
 /*
  * Starts the empty process with a main program; its owner is noted in every map, may be NULL, and
  * must outlive the process. $ORIGIN of the main program is the directory of its real path when the
- * kernel starts it, and of the path given when a loader before glibc 2.42 does.
+ * kernel starts it, and of the path given when a loader before glibc 2.42 does (a newer one asks
+ * /proc).
  */
 [[nodiscard]] bool load_program(const struct search_context *context, struct process *process,
                                 const struct elf *elf, const char *owner, struct err *err);

@@ -220,6 +220,11 @@ static bool ask(struct loader *loader)
     return true;
 }
 
+bool loader_takes_argv0(const struct loader *loader)
+{
+    return loader->glibc_major > 2 || (loader->glibc_major == 2 && loader->glibc_minor >= 33);
+}
+
 /* Length of the directory string at text, "/usr/lib/" without its NUL, or 0. */
 static size_t dir_length(const char *text, size_t left)
 {
@@ -615,7 +620,25 @@ const char *loader_cache_find(const struct loader *loader, const char *soname)
     return NULL;
 }
 
-const char *loader_cache_find_here(const struct loader *loader, const char *soname)
+bool loader_uses_variant(const struct loader *loader, size_t variant, const char *mask)
+{
+    static const char prefix[] = "glibc-hwcaps/";
+    const char *name = loader->variants[variant] + strlen(prefix);
+
+    if (mask == NULL || strncmp(loader->variants[variant], prefix, strlen(prefix)) != 0)
+        return true;
+    for (const char *at = mask; *at != '\0';) {
+        size_t len = strcspn(at, ":");
+
+        if (len == strlen(name) && strncmp(at, name, len) == 0)
+            return true;
+        at += len + (at[len] == ':');
+    }
+    return false;
+}
+
+const char *loader_cache_find_here(const struct loader *loader, const char *soname,
+                                   const char *mask)
 {
     const struct loader_cache_entry *best = NULL;
 
@@ -623,6 +646,8 @@ const char *loader_cache_find_here(const struct loader *loader, const char *sona
          i < loader->cache_count && strcmp(loader->cache_entries[i].name, soname) == 0; i++) {
         const struct loader_cache_entry *entry = &loader->cache_entries[i];
 
+        if (entry->variant > 0 && !loader_uses_variant(loader, entry->variant - 1, mask))
+            continue;
         if (best == NULL ||
             (entry->variant > 0 && (best->variant == 0 || entry->variant < best->variant)))
             best = entry;

@@ -63,12 +63,20 @@ void loader_release(struct loader *loader);
  */
 void loader_read_cache(struct loader *loader, const struct elf *program, const char *path);
 
+/* Whether it has the option --argv0: glibc 2.33. */
+bool loader_takes_argv0(const struct loader *loader);
+
 /* The path that the cache has for a soname, or NULL. Never a variant for the instruction set of
  * some processors (glibc-hwcaps): a bundle must run on older ones than the one it is built on. */
 const char *loader_cache_find(const struct loader *loader, const char *soname);
 
-/* The same, as the loader chooses on this machine. */
-const char *loader_cache_find_here(const struct loader *loader, const char *soname);
+/* The same, as the loader chooses on this machine. mask as in loader_uses_variant(). */
+const char *loader_cache_find_here(const struct loader *loader, const char *soname,
+                                   const char *mask);
+
+/* Whether --glibc-hwcaps-mask leaves it this variant: a list of names, NULL for all. Subdirectories
+ * that loaders before glibc 2.37 search are no matter of it. */
+bool loader_uses_variant(const struct loader *loader, size_t variant, const char *mask);
 
 /*
  * Changes the bytes of a *copy* of this loader so that it never finds anything of the host: its

@@ -15,6 +15,7 @@
 #include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/variant.h"
 #include "bundler/walk.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -205,7 +206,8 @@ static struct jdoc *warnings_of(const struct manifest_input *input)
     return list;
 }
 
-/* The most that any object asks for, and the first one that does. */
+/* The most that any object asks for, and the first one that does. Of a variant, another processor
+ * does not get to see anything. */
 static struct jdoc *requires_of(const struct manifest_input *input)
 {
     const struct walk *walk = input->walk;
@@ -218,7 +220,7 @@ static struct jdoc *requires_of(const struct manifest_input *input)
         const struct elf *elf = walk_elf(walk, i);
         struct demand demand;
 
-        if (elf == NULL)
+        if (elf == NULL || variant_is(walk->objects[i].path))
             continue;
         demand = demand_of(elf);
         if (demand.cpu_level > most.cpu_level) {

@@ -15,13 +15,14 @@
 #include "common/proc.h"
 #include "common/xalloc.h"
 
-enum { OUTPUT_MAX = 4 << 20, TIMEOUT_MS = 10000, SIGNALED = 128 };
+enum { OUTPUT_MAX = 4 << 20, TIMEOUT_MS = 10000, SIGNALED = 128, WORDS_MAX = 10 };
 
 struct trace {
     struct names paths;   /* in order, without the file itself */
     struct names missing; /* in order */
     int exit_code;
-    char *complaint; /* the first line of stderr */
+    char *complaint;  /* the first line of stderr */
+    bool is_unlinked; /* musl: it went on to relocate, and symbols are missing */
 };
 
 static void trace_release(struct trace *trace)
@@ -69,12 +70,17 @@ static void take_line(struct trace *trace, const struct loader *loader, char *li
         names_add(&trace->paths, xstrdup(path));
 }
 
-/* musl: "Error loading shared library NAME: No such file ... (needed by PATH)" */
+/* musl: "Error loading shared library NAME: No such file ... (needed by PATH)", "Error relocating
+ * PATH: SYMBOL: symbol not found" */
 static void take_musl_error(struct trace *trace, const char *line)
 {
     static const char start[] = "Error loading shared library ";
     const char *end = strstr(line, ": No such file or directory");
 
+    if (end == NULL)
+        end = strstr(line, ": Symbolic link loop");
+    /* Before it relocates anything it has listed everything. An extension lacks Ruby's symbols. */
+    trace->is_unlinked |= strncmp(line, "Error relocating ", strlen("Error relocating ")) == 0;
     if (strncmp(line, start, strlen(start)) == 0 && end != NULL)
         names_add(&trace->missing,
                   xstrndup(line + strlen(start), (size_t)(end - line) - strlen(start)));
@@ -97,15 +103,38 @@ static void each_line(char *text, struct trace *trace, const struct loader *load
     }
 }
 
-static bool run_trace(struct trace *trace, const struct loader *loader, const char *path,
-                      struct err *err)
+/* "ld.so [OPTION...] FILE", of which musl's has two. */
+static void fill_words(const char **words, const struct loader *loader,
+                       const struct search_mode *mode, const char *path)
 {
-    const char *const glibc[] = {loader->path, path, NULL};
-    const char *const musl[] = {loader->path, "--list", path, NULL};
+    size_t count = 0;
+
+    words[count++] = loader->path;
+    if (loader->is_musl)
+        words[count++] = "--list";
+    else if (mode->no_cache)
+        words[count++] = "--inhibit-cache";
+    if (mode->library_path != NULL) {
+        words[count++] = "--library-path";
+        words[count++] = mode->library_path;
+    }
+    if (mode->hwcaps_mask != NULL && !loader->is_musl) {
+        words[count++] = "--glibc-hwcaps-mask";
+        words[count++] = mode->hwcaps_mask;
+    }
+    words[count++] = path;
+    words[count] = NULL;
+}
+
+static bool run_trace(struct trace *trace, const struct loader *loader,
+                      const struct search_mode *mode, const char *path, struct err *err)
+{
+    const char *words[WORDS_MAX];
     const char *const envp[] = {loader->is_musl ? NULL : "LD_TRACE_LOADED_OBJECTS=1", NULL};
     cleanup_with(proc_output_release) struct proc_output output = {0};
 
-    if (!proc_capture(&(struct proc_request){.argv = loader->is_musl ? musl : glibc,
+    fill_words(words, loader, mode, path);
+    if (!proc_capture(&(struct proc_request){.argv = words,
                                              .envp = envp,
                                              .output_max_bytes = OUTPUT_MAX,
                                              .timeout_ms = TIMEOUT_MS},
@@ -162,7 +191,8 @@ static enum oracle_answer compare(const struct loader *loader, const struct proc
 {
     cleanup_with(names_release) struct names paths = {0};
     cleanup_with(names_release) struct names missing = {0};
-    bool has_failed = trace->exit_code != 0 && !(loader->is_musl && trace->missing.count > 0);
+    bool has_failed = trace->exit_code != 0 &&
+                      !(loader->is_musl && (trace->missing.count > 0 || trace->is_unlinked));
 
     if (process == NULL || has_failed) {
         if (process == NULL && has_failed)
@@ -181,8 +211,8 @@ static enum oracle_answer compare(const struct loader *loader, const struct proc
     return *ret_text == NULL ? ORACLE_SAME : ORACLE_DIFFERENT;
 }
 
-enum oracle_answer oracle_compare(const struct loader *loader, const char *path,
-                                  const struct process *process, char **ret_text)
+enum oracle_answer oracle_compare(const struct loader *loader, const struct search_mode *mode,
+                                  const char *path, const struct process *process, char **ret_text)
 {
     cleanup_with(trace_release) struct trace trace = {0};
     const char *reason = why_not(path);
@@ -191,7 +221,7 @@ enum oracle_answer oracle_compare(const struct loader *loader, const char *path,
     *ret_text = NULL;
     if (reason == NULL)
         reason = why_not(loader->path);
-    if (reason == NULL && run_trace(&trace, loader, path, &err) && trace.exit_code < SIGNALED)
+    if (reason == NULL && run_trace(&trace, loader, mode, path, &err) && trace.exit_code < SIGNALED)
         return compare(loader, process, &trace, ret_text);
     *ret_text = xstrdup(reason != NULL       ? reason
                         : err.msg[0] != '\0' ? err.msg

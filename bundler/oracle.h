@@ -13,6 +13,7 @@
 struct err;
 struct loader;
 struct process;
+struct search_mode;
 
 enum oracle_answer {
     ORACLE_SAME,
@@ -21,9 +22,9 @@ enum oracle_answer {
 };
 
 /*
- * Compares. *ret_text says what is different, or why there is no answer; owned by the caller, NULL
- * when all is the same. A NULL process stands for a load that failed: the same is a loader that
- * fails, too.
+ * Compares. The loader is given the options of the mode. *ret_text says what is different, or why
+ * there is no answer; owned by the caller, NULL when all is the same. A NULL process stands for a
+ * load that failed: the same is a loader that fails, too.
  */
-enum oracle_answer oracle_compare(const struct loader *loader, const char *path,
-                                  const struct process *process, char **ret_text);
+enum oracle_answer oracle_compare(const struct loader *loader, const struct search_mode *mode,
+                                  const char *path, const struct process *process, char **ret_text);

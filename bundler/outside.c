@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bundler/elf.h"
+#include "bundler/hostfile.h"
 #include "bundler/plan.h"
 #include "bundler/report.h"
 #include "bundler/trace.h"
@@ -17,14 +18,8 @@ enum { LINES_MAX = 50 };
 
 #define REASON "opened by the recorded run"
 
-/* What every host has of its own, or what Bundler reads natively and a bundle does without. */
-static const char *const host_prefixes[] = {
-    "/proc/",        "/sys/",         "/dev/",          "/run/",          "/etc/passwd",
-    "/etc/group",    "/etc/hosts",    "/etc/host.conf", "/etc/localtime", "/etc/nsswitch.conf",
-    "/etc/gai.conf", "/etc/services", "/etc/protocols", "/etc/ld.so.",    "/etc/resolv.conf",
-    "/etc/timezone",
-};
-static const char *const host_suffixes[] = {".gemspec", "/.bundle/config"};
+/* What Bundler reads natively, and a bundle does without. */
+static const char *const native_suffixes[] = {".gemspec", "/.bundle/config"};
 
 static bool starts_with(const char *text, const char *prefix)
 {
@@ -40,13 +35,10 @@ static bool ends_with(const char *text, const char *suffix)
 
 static bool is_of_host(const char *path)
 {
-    for (size_t i = 0; i < sizeof(host_prefixes) / sizeof(host_prefixes[0]); i++)
-        if (starts_with(path, host_prefixes[i]))
+    for (size_t i = 0; i < sizeof(native_suffixes) / sizeof(native_suffixes[0]); i++)
+        if (ends_with(path, native_suffixes[i]))
             return true;
-    for (size_t i = 0; i < sizeof(host_suffixes) / sizeof(host_suffixes[0]); i++)
-        if (ends_with(path, host_suffixes[i]))
-            return true;
-    return false;
+    return hostfile_is_expected(path);
 }
 
 /* What the plan takes from this machine, by real path: the run saw no symlinks. */
@@ -91,31 +83,50 @@ static bool is_planned(const struct plan *plan, const struct sources *sources, c
                                           sizeof(*sources->paths), compare_paths) != NULL);
 }
 
-static bool is_walked(const struct walk *walk, const char *path)
-{
-    for (size_t i = 0; i < walk->count; i++) {
-        cleanup_free char *real = realpath(walk->objects[i].path, NULL);
+/* The walk's objects by real path; NULL where there is none any more. */
+struct walked {
+    const struct walk *walk;
+    char **paths;
+    size_t count;
+};
 
-        if (real != NULL && strcmp(real, path) == 0)
+static bool is_walked(struct walked *walked, const char *path)
+{
+    const struct walk *walk = walked->walk;
+
+    if (walked->count < walk->count)
+        walked->paths = xrealloc_array(walked->paths, walk->count, sizeof(*walked->paths));
+    for (; walked->count < walk->count; walked->count++)
+        walked->paths[walked->count] = realpath(walk->objects[walked->count].path, NULL);
+    for (size_t i = 0; i < walked->count; i++)
+        if (walked->paths[i] != NULL && strcmp(walked->paths[i], path) == 0)
             return true;
-    }
     return false;
 }
 
+static void walked_release(struct walked *walked)
+{
+    for (size_t i = 0; i < walked->count; i++)
+        free(walked->paths[i]);
+    free(walked->paths);
+}
+
 /* By its bare name, so that the application's dlopen() finds it in the bundle, too. */
-static bool add_object(const struct trace_file *file, struct walk *walk, struct err *err)
+static bool add_object(const struct trace_file *file, struct walk *walk, struct walked *walked,
+                       struct err *err)
 {
     const char *name = file->name == NULL ? file->path : file->name;
     bool found = false;
 
     return walk_add_soname(walk, strrchr(name, '/') + 1, REASON, &found, err) &&
-           (is_walked(walk, file->path) || walk_add_soname(walk, name, REASON, &found, err));
+           (is_walked(walked, file->path) || walk_add_soname(walk, name, REASON, &found, err));
 }
 
 bool outside_add(const struct trace *trace, const char *ruby, const struct plan *plan,
                  struct walk *walk, struct err *err)
 {
     cleanup_with(sources_release) struct sources sources = {0};
+    cleanup_with(walked_release) struct walked walked = {.walk = walk};
     cleanup_free char *program = realpath(ruby, NULL);
 
     sources_fill(&sources, plan);
@@ -124,9 +135,9 @@ bool outside_add(const struct trace *trace, const char *ruby, const struct plan 
 
         if (file->is_executed || file->is_written || file->error != 0 ||
             strcmp(file->program, program) != 0 || !elf_is_elf(file->path) ||
-            is_planned(plan, &sources, file->path) || is_walked(walk, file->path))
+            is_planned(plan, &sources, file->path) || is_walked(&walked, file->path))
             continue;
-        if (!add_object(file, walk, err))
+        if (!add_object(file, walk, &walked, err))
             return err_wrap(err, "'%s', which the recorded run opened", file->path);
     }
     return true;

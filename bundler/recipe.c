@@ -30,6 +30,7 @@ static const cyaml_schema_field_t match_fields[] = {
     TEXTS("imports", struct recipe_match, imports, import_count),
     TEXTS("gem", struct recipe_match, gems, gem_count),
     TEXTS("exists", struct recipe_match, exists, exists_count),
+    TEXTS("without_gem", struct recipe_match, without_gems, without_gem_count),
     TEXT("glibc_below", OPTIONAL, struct recipe_match, glibc_below),
     CYAML_FIELD_END,
 };
@@ -76,6 +77,7 @@ static const cyaml_schema_field_t recipe_fields[] = {
     TEXTS("host", struct recipe, host, host_count),
     TEXTS("files", struct recipe, files, file_count),
     TEXTS("required_files", struct recipe, required_files, required_file_count),
+    TEXTS("programs", struct recipe, programs, program_count),
     TEXTS("ignore", struct recipe, ignore, ignore_count),
     TEXTS("paths", struct recipe, paths, path_count),
     MAPPINGS("directories", struct recipe, directories, directory_count, &directory_schema),
@@ -348,6 +350,7 @@ static bool check_values(const struct recipe *recipe, const char *file, struct e
         {recipe->files, recipe->file_count, "files", is_path, path_wanted},
         {recipe->required_files, recipe->required_file_count, "required_files", is_path,
          path_wanted},
+        {recipe->programs, recipe->program_count, "programs", is_path, path_wanted},
         {recipe->ignore, recipe->ignore_count, "ignore", is_path, path_wanted},
         {recipe->paths, recipe->path_count, "paths", is_path, path_wanted},
         {recipe->env, recipe->env_count, "env", is_assignment,
@@ -430,6 +433,9 @@ bool recipe_matches(const struct recipe *recipe, const struct recipe_context *co
 
     if (match == NULL)
         return recipe->always;
+    if (any_matches(match->without_gems, match->without_gem_count, context->gems,
+                    context->gem_count, false))
+        return false;
     if (match->glibc_below != NULL) {
         if (!parse_version(match->glibc_below, &major, &minor))
             return false;

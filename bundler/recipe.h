@@ -12,6 +12,7 @@
  *       imports: [iconv_open]           functions; one that a walked object imports
  *       gem: [ffi]                      one of these gems is locked
  *       exists: [/etc/x, config/y.yml]  patterns of glob(3); a relative one in the application
+ *       without_gem: [mini_racer]       and, where given, none of these gems is locked
  *       glibc_below: "2.34"             and, where given, an older glibc than this
  *     disabled: true                    instead of both: takes away the tool's recipe of this name
  *     libs: [libidn2.so.0]              sonames to add as a dlopen() would; missing ones are fine
@@ -19,14 +20,16 @@
  *     host: ["libGL.so.*"]              libraries that are not packed; the build warns of each
  *     files: [/etc/fonts]               patterns: files and directories that keep their place
  *     required_files: [/usr/x.mgc]      the same, but each pattern must find something
+ *     programs: [/usr/bin/node]         patterns; what they find starts by its name, through the
+ *                                       bundle's loader; a warning when they find nothing at all
  *     directories:
  *       - path: ${LIBDIR}/sasl2         pattern; the directories with all they hold
  *         modules: true                 its shared objects are walked as dlopen()ed ones
  *         env: SASL_PATH                variable that names them in the image, joined by ':'
  *         search: true                  a dlopen() finds what is in it by its bare name
  *         sonames: true                 libraries that its files name are added where they are
- * there required: true                none is an error, a module that lacks a library too commands:
- * run on the build machine, without a shell
+ *         required: true                none is an error, a module that lacks a library too
+ *     commands:                         run on the build machine, without a shell
  *       - run: [/usr/bin/x, --all]      the program's path may be a pattern
  *         output: ${LIBDIR}/x.cache     where its standard output stands in the image
  *         remove: [${LIBDIR}/x/]        texts that are taken out of it
@@ -65,6 +68,8 @@ struct recipe_match {
     size_t gem_count;
     char **exists;
     size_t exists_count;
+    char **without_gems;
+    size_t without_gem_count;
     char *glibc_below; /* or NULL */
 };
 
@@ -111,6 +116,8 @@ struct recipe {
     size_t file_count;
     char **required_files;
     size_t required_file_count;
+    char **programs;
+    size_t program_count;
     char **ignore;
     size_t ignore_count;
     char **paths;

@@ -117,7 +117,8 @@ static enum step try_variants(struct search *search, const char *dir, enum walk_
         cleanup_free char *variant = xasprintf("%s/%s", dir, loader->variants[i]);
         cleanup_free char *path = NULL;
 
-        if (!objects_have_dir(search->context->objects, variant))
+        if (!loader_uses_variant(loader, i, search->context->mode.hwcaps_mask) ||
+            !objects_have_dir(search->context->objects, variant))
             continue;
         path = xasprintf("%s/%s", variant, search->name);
         step = try_file(search, path, found, err);
@@ -243,8 +244,9 @@ static enum step try_cache(struct search *search, bool no_default, struct err *e
 
     if (search->context->mode.no_cache)
         return STEP_NEXT;
-    cached = search->context->mode.is_here ? loader_cache_find_here(loader, search->name)
-                                           : loader_cache_find(loader, search->name);
+    cached = search->context->mode.is_here
+                 ? loader_cache_find_here(loader, search->name, search->context->mode.hwcaps_mask)
+                 : loader_cache_find(loader, search->name);
     if (cached != NULL && !(no_default && in_default_dir(loader, cached)))
         step = try_file(search, cached, WALK_FOUND_CACHE, err);
     return step == STEP_ABANDON ? STEP_NEXT : step;
@@ -282,7 +284,8 @@ static enum step try_glibc(struct search *search, struct err *err)
     return step;
 }
 
-/* musl takes the first file that can be opened, whatever it is. */
+/* musl takes the first file that can be opened, whatever it is: of another machine, too, by which
+ * it crashes. */
 static enum step try_musl_file(struct search *search, const char *path, enum walk_found found,
                                struct err *err)
 {

@@ -36,8 +36,10 @@ struct search_mode {
     /* What this machine's loader maps: variants for its processor, names relative to the working
      * directory. Else what a bundle can rely on: the base file of each library, absolute paths. */
     bool is_here;
-    bool by_loader;           /* started as "ld.so PROGRAM"; else by the kernel */
-    bool no_cache;            /* --inhibit-cache */
+    bool by_loader; /* started as "ld.so PROGRAM"; else by the kernel */
+    bool no_cache;  /* --inhibit-cache */
+    const char
+        *hwcaps_mask; /* --glibc-hwcaps-mask: "x86-64-v3:x86-64-v2"; NULL: all that are here */
     const char *library_path; /* --library-path or LD_LIBRARY_PATH; NULL: none */
 };
 

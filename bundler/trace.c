@@ -41,8 +41,9 @@ enum { NOT_STARTED = 127, PATH_SIZE = 4096, PAGE = 4096, TRACEES_MAX = 1 << 16 }
 /* A thread that we must hear the end of. */
 struct tracee {
     pid_t pid;
-    char *path;       /* of a call that has begun, or NULL: not known, or relative */
-    bool is_executed; /* that call executes */
+    bool is_announced; /* by its parent's event, which can come after its own end */
+    char *path;        /* of a call that has begun, or NULL: not known, or relative */
+    bool is_executed;  /* that call executes */
 };
 
 struct recorder {
@@ -52,6 +53,9 @@ struct recorder {
     struct tracee *tracees;
     size_t tracee_count;
     size_t tracee_capacity;
+    pid_t *early; /* ended before they were announced */
+    size_t early_count;
+    size_t early_capacity;
     bool overflowed;
 };
 
@@ -126,6 +130,19 @@ static struct tracee *find_tracee(struct recorder *recorder, pid_t pid)
     return NULL;
 }
 
+/* The event of a parent tells of a child that has ended: it is none any more. */
+static bool take_early(struct recorder *recorder, pid_t pid)
+{
+    for (size_t i = 0; i < recorder->early_count; i++) {
+        if (recorder->early[i] == pid) {
+            recorder->early[i] = recorder->early[--recorder->early_count];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It stops: it is there, whatever ended under that number before. */
 static void add_tracee(struct recorder *recorder, pid_t pid)
 {
     if (find_tracee(recorder, pid) != NULL)
@@ -135,12 +152,25 @@ static void add_tracee(struct recorder *recorder, pid_t pid)
     recorder->tracees[recorder->tracee_count++] = (struct tracee){.pid = pid};
 }
 
+static void announce_tracee(struct recorder *recorder, pid_t pid)
+{
+    if (find_tracee(recorder, pid) == NULL && take_early(recorder, pid))
+        return;
+    add_tracee(recorder, pid);
+    find_tracee(recorder, pid)->is_announced = true;
+}
+
 static void drop_tracee(struct recorder *recorder, pid_t pid)
 {
     struct tracee *tracee = find_tracee(recorder, pid);
 
     if (tracee == NULL)
         return;
+    if (!tracee->is_announced) {
+        recorder->early = xgrow(recorder->early, &recorder->early_capacity, recorder->early_count,
+                                sizeof(*recorder->early));
+        recorder->early[recorder->early_count++] = pid;
+    }
     free(tracee->path);
     *tracee = recorder->tracees[--recorder->tracee_count];
 }
@@ -281,7 +311,7 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
     case PTRACE_EVENT_VFORK:
     case PTRACE_EVENT_CLONE:
         if (ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) == 0)
-            add_tracee(recorder, (pid_t)message);
+            announce_tracee(recorder, (pid_t)message);
         break;
     case PTRACE_EVENT_EXEC:
         /* A thread that executes takes over its leader's number. */
@@ -316,7 +346,7 @@ static void end_rest(const struct recorder *recorder)
 
 static bool watch(struct recorder *recorder, struct err *err)
 {
-    add_tracee(recorder, recorder->first);
+    announce_tracee(recorder, recorder->first);
     while (recorder->tracee_count > 0) {
         int status;
         pid_t pid = waitpid(-1, &status, __WALL);
@@ -379,6 +409,7 @@ static void recorder_release(struct recorder *recorder)
     while (recorder->tracee_count > 0)
         drop_tracee(recorder, recorder->tracees[0].pid);
     free(recorder->tracees);
+    free(recorder->early);
 }
 
 bool trace_run(struct trace *ret, int (*run)(void *context), void *context, struct err *err)

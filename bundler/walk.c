@@ -345,6 +345,16 @@ static void forget_missing(struct walk_state *state, size_t count)
     }
 }
 
+bool walk_add_root(struct walk *walk, const struct walk_root *root, struct err *err)
+{
+    size_t missing_before = walk->state->missing_count;
+
+    if (add_root(walk, root, err) && check_missing(walk, err))
+        return true;
+    forget_missing(walk->state, missing_before);
+    return err_wrap(err, "%s", root->owner);
+}
+
 bool walk_add_soname(struct walk *walk, const char *soname, const char *reason, bool *ret_found,
                      struct err *err)
 {

@@ -80,6 +80,10 @@ void walk_release(struct walk *walk);
 /* The object as it was read, valid until walk_release(). NULL: the file is gone or damaged now. */
 const struct elf *walk_elf(const struct walk *walk, size_t object);
 
+/* One more root, as walk_closure() takes it. On an error the walk may hold a part of its closure;
+ * it can still be released. */
+[[nodiscard]] bool walk_add_root(struct walk *walk, const struct walk_root *root, struct err *err);
+
 /*
  * Finds a library by soname as a dlopen() in the main program would, e.g. "libgcc_s.so.1", and adds
  * it with its closure. Sets *ret_found instead of failing when there is none. On an error the walk

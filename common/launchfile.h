@@ -15,6 +15,7 @@
  *     script PATH FILE           repeatable: a start of PATH runs the Ruby script FILE
  *     ruby PATH                  the program that runs scripts; stands before its `program`
  *     loader ELF PATH            the copy of the loader that starts ELF, where it is not COMM's
+ *     argv0 yes                  the loader takes --argv0
  *     process NAME COMMAND       repeatable: words, split at blanks
  *     env NAME VALUE             repeatable: set where the user has not set it; ${ROOT} in it is
  * the image's root state CLASS DIR            repeatable: a directory to create below the state

@@ -40,17 +40,22 @@ void fallback_record(const struct launchfile_record *record)
     prefixes_len += len;
 }
 
-bool fallback_path(char ret[GUEST_PATH_MAX], const char *path)
+static bool is_listed(const char *path)
 {
-    if (errno != ENOENT || path == NULL || path[0] != '/' || guest_root_len == 0)
+    if (path == NULL || path[0] != '/' || guest_root_len == 0)
         return false;
     for (const char *at = prefixes; at < prefixes + prefixes_len; at += strlen(at) + 1) {
         size_t len = strlen(at);
 
         if (strncmp(path, at, len) == 0 && (path[len] == '\0' || path[len] == '/'))
-            return guest_path(ret, path + 1);
+            return true;
     }
     return false;
+}
+
+bool fallback_path(char ret[GUEST_PATH_MAX], const char *path)
+{
+    return errno == ENOENT && is_listed(path) && guest_path(ret, path + 1);
 }
 
 /* What was not found in the image either was not found where the caller looked. */
@@ -437,17 +442,15 @@ GUEST_EXPORT char *__realpath_chk(const char *path, char *resolved, size_t size)
                : result;
 }
 
-/* The file is opened inside of the loader: asked first, with the same ENOENT. */
-static bool is_absent(const char *path)
-{
-    return path != NULL && path[0] == '/' && next()->access(path, F_OK) != 0 && errno == ENOENT;
-}
-
+/* Of a library the host's is another one, and never ours: the image's is taken in any case. */
 [[gnu::noinline]] static void *dlopen_inside(const char *path, int mode)
 {
     char other[GUEST_PATH_MAX];
+    int kept = errno;
+    bool is_inside = guest_path(other, path + 1) && next()->access(other, R_OK) == 0;
 
-    return next()->dlopen(fallback_path(other, path) ? other : path, mode);
+    errno = kept;
+    return next()->dlopen(is_inside ? other : path, mode);
 }
 
 /*
@@ -456,7 +459,7 @@ static bool is_absent(const char *path)
  */
 GUEST_EXPORT void *dlopen(const char *path, int mode)
 {
-    if (is_absent(path))
+    if (is_listed(path))
         return dlopen_inside(path, mode);
     return next()->dlopen(path, mode);
 }

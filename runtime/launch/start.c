@@ -12,6 +12,8 @@
 #include "common/format.h"
 #include "script.h"
 
+enum { WORDS_BEFORE = 12 }; /* of the loader, and the end */
+
 extern char **environ;
 
 /* The bundled directories as the loader's --library-path wants them. */
@@ -83,11 +85,23 @@ static char *loader_of(const struct bundle *bundle, const struct launchfile_reco
     return path;
 }
 
+/* Some programs are many, and go by the name that they are started by. Ruby must not be told: its
+ * `$0 = "..."` would have no more room than that name. */
+static bool gives_name(const struct bundle *bundle, const struct launchfile_record *program)
+{
+    const struct launchfile_record *name = bundle_find(bundle, "ruby", NULL);
+    const struct launchfile_record *ruby =
+        name == NULL ? NULL : bundle_find(bundle, "program", name->fields[1]);
+
+    return bundle_find(bundle, "argv0", NULL) != NULL && ruby != NULL &&
+           strcmp(program->fields[2], ruby->fields[2]) != 0;
+}
+
 static bool start_program(const struct bundle *bundle, const struct launchfile_record *program,
                           const char *script, char *const argv[], struct err *err)
 {
     size_t count = count_words(argv);
-    cleanup_free char **words = calloc(count + 10, sizeof(*words));
+    cleanup_free char **words = calloc(count + WORDS_BEFORE, sizeof(*words));
     cleanup_free char *libraries = library_path(bundle);
     cleanup_free char *guest = bundle_path(bundle, FORMAT_GUEST);
     cleanup_free char *elf = bundle_path(bundle, program->fields[2]);
@@ -106,6 +120,10 @@ static bool start_program(const struct bundle *bundle, const struct launchfile_r
     words[used++] = libraries;
     words[used++] = (char *)"--preload";
     words[used++] = guest;
+    if (count > 0 && gives_name(bundle, program)) {
+        words[used++] = (char *)"--argv0";
+        words[used++] = argv[0];
+    }
     words[used++] = elf;
     if (script != NULL)
         words[used++] = file;

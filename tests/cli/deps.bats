@@ -219,6 +219,21 @@ C
     [ "$output" = "1 files compared with the loader, 0 not" ]
 }
 
+@test "musl: what exports what libc does is libc; an extension that lacks symbols is no difference" {
+    command -v musl-gcc >/dev/null || skip "no musl-gcc"
+    cp "$(realpath /lib/ld-musl-*.so.1)" sub/libother.so
+    musl-gcc -o musl m.c -Wl,--no-as-needed '-Wl,-rpath,$ORIGIN/sub' -Lsub -lother
+    run "$rucksack" deps musl
+    [ "$status" -eq 0 ]
+    [[ $output = *"  libother.so => /lib/ld-musl-"*" (the loader)"* ]]
+    echo 'int of_ruby(void); int of_ours(void) { return of_ruby(); }' >x.c
+    musl-gcc -shared -fPIC -o ext.so x.c
+    run "$rucksack" deps --check musl ext.so
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$output" = "2 files compared with the loader, 0 not" ]
+}
+
 @test "of a script, the program that runs it is walked" {
     printf '#! %s/app -x\n' "$work" >script
     run "$rucksack" deps script

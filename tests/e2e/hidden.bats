@@ -83,6 +83,7 @@ says() {
 
 @test "ca-certificates: a chain ends at an authority" {
     with_and_without ca-certificates
+    says note "reads '/usr/lib/ssl/cert.pem'"
 }
 
 @test "gconv: a character set that is no part of libc" {
@@ -94,6 +95,7 @@ says() {
     mkdir -p "$root/usr/lib"
     cp -r /usr/lib/locale "$root/usr/lib/"
     with_and_without locale
+    says note "reads '/usr/lib/locale'"
 }
 
 @test "tzdata: the host's zones first, ours where it has none" {
@@ -122,10 +124,12 @@ says() {
 
 @test "libvips: a loader that is a module" {
     with_and_without libvips
+    says warning "looks for modules in '$libdir/vips-modules-[^/]*'"
 }
 
 @test "gdk-pixbuf: a loader, by its regenerated cache" {
     with_and_without gdk-pixbuf
+    says warning "looks for modules in '$libdir/gdk-pixbuf-2.0'"
 }
 
 @test "gio: TLS" {
@@ -135,6 +139,7 @@ says() {
 
 @test "gi-typelib: a namespace and the library it names" {
     with_and_without gi-typelib
+    says note "reads '$libdir/girepository-1.0'"
 }
 
 @test "fontconfig: a configuration" {
@@ -154,6 +159,7 @@ says() {
 
 @test "libgcc: the unwinder that libc loads by name" {
     with_and_without libgcc
+    says warning "opens 'libgcc_s.so.1', which no recipe packs"
 }
 
 @test "mariadb: the default authentication of MySQL 8" {
@@ -311,6 +317,10 @@ RUBY
     echo 'require "fiddle"
 puts Fiddle::Function.new(Fiddle.dlopen("'"$libdir"'/libz.so.1")["zlibVersion"], [], Fiddle::TYPE_VOIDP).call.to_s' >open.rb
     "$rucksack" build --fast --no-check --quiet -o bundle >/dev/null
+    in_root bundle ruby open.rb
+    [[ $output == 1.* ]]
+    mkdir -p "$root$libdir" # never the host's: this one would not load
+    echo 'no library' >"$root$libdir/libz.so.1"
     in_root bundle ruby open.rb
     [[ $output == 1.* ]]
 }

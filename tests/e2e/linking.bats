@@ -299,6 +299,41 @@ ask() {
     [ "$output" = static ]
 }
 
+@test "--hwcaps packs variants beside the base file, and the loader takes them where it can" {
+    [ "$(uname -m)" = x86_64 ] || skip "x86-64"
+    make_helper "$app/libexec/helper"
+    local level
+    for level in 2 3 4; do
+        mkdir -p "$opt/glibc-hwcaps/x86-64-v$level"
+        echo 'int answer(void) { return 40 + LEVEL; }' |
+            cc -shared -fPIC -Wl,-soname,libanswer.so -DLEVEL=$level -march=x86-64-v$level \
+                -Wl,-z,x86-64-v$level -o "$opt/glibc-hwcaps/x86-64-v$level/libanswer.so" -xc -
+    done
+    cp "$opt/libanswer.so" "$opt/glibc-hwcaps/x86-64-v4/libanswer.so"
+    printf '\xb7' | dd of="$opt/glibc-hwcaps/x86-64-v4/libanswer.so" bs=1 seek=18 conv=notrunc status=none
+    local best=2
+    "$(readelf -lW "$(command -v cat)" | sed -n 's/.*interpreter: \(.*\)]/\1/p')" --help |
+        grep -q 'x86-64-v3 (supported' && best=3
+
+    # without the option, the base file only
+    build_app
+    make_hostile_root
+    ask ruby -e 'exec File.join(ENV["APPDIR"], "app/libexec/helper")'
+    [ "${lines[0]}" = "helper 42  kept" ]
+
+    "$rucksack" build --hwcaps --fast --quiet --no-check -o "$bundle" "$app"
+    rm -r "$opt"
+    cp "$bundle" "$root/srv/guestbook.AppImage"
+    ask ruby -e 'exec File.join(ENV["APPDIR"], "app/libexec/helper")'
+    [ "${lines[0]}" = "helper 4$best  kept" ]
+    run "$rucksack" inspect "$bundle"
+    [[ $output == *"a variant of libanswer.so for x86-64-v2"* ]]
+    [[ $output == *"a variant of libanswer.so for x86-64-v3"* ]]
+    [[ $output != *"x86-64-v4"* ]]
+    # what another processor does not load, it does not need
+    [ "$("$rucksack" inspect --json "$bundle" | ruby -rjson -e 'p JSON.parse(STDIN.read).dig("requires", "cpu")')" = nil ]
+}
+
 @test "a program that does not start here, or is for another machine, is packed as it is" {
     make_helper "$app/libexec/helper"
     cp "$app/libexec/helper" "$app/libexec/foreign"

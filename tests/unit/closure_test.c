@@ -15,6 +15,7 @@
 #include "bundler/closure.h"
 #include "bundler/gems.h"
 #include "bundler/plan.h"
+#include "bundler/program.h"
 #include "bundler/ruby.h"
 #include "bundler/walk.h"
 #include "common/err.h"
@@ -32,6 +33,7 @@ struct bundle {
     struct walk walk;
     struct plan plan;
     struct gems gems;
+    struct programs programs;
     struct ruby ruby;
     struct closure closure;
     const char *dirs[OBJECTS_MAX];
@@ -72,7 +74,11 @@ static void begin(struct bundle *bundle)
 static void settle(struct bundle *bundle)
 {
     struct walk_root roots[OBJECTS_MAX];
-    struct closure_input input = {&bundle->walk, &bundle->gems, &bundle->ruby, bundle->dirs, 0};
+    struct closure_input input = {.walk = &bundle->walk,
+                                  .gems = &bundle->gems,
+                                  .programs = &bundle->programs,
+                                  .ruby = &bundle->ruby,
+                                  .dirs = bundle->dirs};
 
     for (size_t i = 0; i < bundle->gems.object_count; i++)
         roots[i] = (struct walk_root){bundle->gems.objects[i].path, "gem 'x'"};
@@ -195,6 +201,44 @@ static void test_own_library_comes_first(void **state)
     end(&bundle);
 }
 
+static bool has_edge(const struct closure *closure, const char *from, const char *to)
+{
+    for (size_t i = 0; i < closure->edge_count; i++)
+        if (strcmp(closure->images[closure->edges[i].from], from) == 0 &&
+            strcmp(closure->images[closure->edges[i].to], to) == 0)
+            return true;
+    return false;
+}
+
+/* liba.so says nothing of where its libf.so is: x.so does, by an RPATH that it inherits. That
+ * another libf.so is there, for y.so, does not matter. */
+static void test_library_by_inherited_path(void **state)
+{
+    struct bundle bundle;
+
+    (void)state;
+    make_libraries();
+    MUST("$LIB -Wl,-soname,liba.so -o gem/own/liba.so x.c gem/own/libf.so && "
+         "echo \"int g(void); int h(void){return g();}\" > h.c && "
+         "$LIB -Wl,--disable-new-dtags -Wl,-rpath,\"\\$ORIGIN/own\" -Wl,-rpath-link,gem/own "
+         "-o gem/x.so h.c gem/own/liba.so && "
+         "$LIB -Wl,-rpath,\"$PWD/sys\" -o gem/y.so x.c sys/libf.so");
+    begin(&bundle);
+    bundle.dirs[bundle.dir_count++] = at("sys") + 1;
+    pack(&bundle, "y.so");
+    pack(&bundle, "x.so");
+    pack(&bundle, "own/liba.so");
+    pack(&bundle, "own/libf.so");
+    must_settle(&bundle);
+    if (bundle.closure.warning_count > 0)
+        fail_msg("%s", bundle.closure.warnings[0]);
+    assert_true(has_edge(&bundle.closure, "gem/own/liba.so", "gem/own/libf.so"));
+    assert_false(has_edge(&bundle.closure, "gem/own/liba.so", at("sys/libf.so") + 1));
+    assert_loads(&bundle, "gem/x.so", "gem/own/libf.so");
+    assert_loads(&bundle, "gem/y.so", at("sys/libf.so") + 1);
+    end(&bundle);
+}
+
 static void test_two_files_of_one_name(void **state)
 {
     struct bundle bundle;
@@ -262,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_same_files),
         TEST(test_own_library_comes_first),
+        TEST(test_library_by_inherited_path),
         TEST(test_two_files_of_one_name),
         TEST(test_absolute_path_into_the_gem),
         TEST(test_not_packed),

@@ -111,6 +111,20 @@ static void damaged_notes_are_passed_over(void **state)
     assert_notes("", false);
 }
 
+struct wanted {
+    const char *text;
+    size_t count;
+    bool is_wrong;
+};
+
+static void take_wanted(const char *text, void *context)
+{
+    struct wanted *wanted = context;
+
+    wanted->count += strcmp(text, wanted->text) == 0;
+    wanted->is_wrong |= text[0] == '\0' || strpbrk(text, "% /") != NULL || strcmp(text, "**") == 0;
+}
+
 static void names_and_paths_are_found(void **state)
 {
     struct found sonames = {0};
@@ -134,6 +148,29 @@ static void names_and_paths_are_found(void **state)
     sonames = (struct found){0};
     elfscan_names("x\0liba.so.1,libb.so.2\0libcut.so", 31, take_text, &sonames);
     assert_string_equal(sonames.text, "liba.so.1 libb.so.2 libcut.so ");
+}
+
+static void components_are_found(void **state)
+{
+    static const char *const expected[] = {"modules-*.*", "lib-2.0", "base_*.x", "loaders-*-end"};
+    struct elf elf;
+
+    (void)state;
+    MUST("cat >s.c <<'END'\n"
+         "const char *const t[] = {\"found %%s/modules-%%d.%%d\", \"/usr/x/lib-2.0\",\n"
+         "  \"base_%%\" \"02lx.x\", \"loaders-%%\" \"zu-end\", \"%%s%%d\", \"two words\", "
+         "\"ends-in/\"};\n"
+         "END\n"
+         "$LIB -o s.so s.c");
+    open_good(&elf, "s.so");
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        struct wanted wanted = {.text = expected[i]};
+
+        elfscan_components(&elf, take_wanted, &wanted);
+        if (wanted.count != 1 || wanted.is_wrong)
+            fail_msg("%s: %zu", expected[i], wanted.count);
+    }
+    elf_release(&elf);
 }
 
 static void imports_are_known(void **state)
@@ -196,6 +233,7 @@ static void damage_is_no_crash(void **state)
         (void)elfscan_imports(&elf, "iconv_open");
         elfscan_sonames(&elf, take_text, &found);
         elfscan_paths(&elf, take_text, &found);
+        elfscan_components(&elf, take_text, &found);
         elf_release(&elf);
     }
     free(bytes);
@@ -208,6 +246,7 @@ int main(void)
         TEST(notes_are_read),
         TEST(damaged_notes_are_passed_over),
         TEST(names_and_paths_are_found),
+        TEST(components_are_found),
         TEST(imports_are_known),
         TEST(damage_is_no_crash),
     };

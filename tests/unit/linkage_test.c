@@ -107,6 +107,24 @@ static void test_version_is_missing(void **state)
          "RTLD_LAZY) == 0;}\" > d.c && cc -o d d.c && ! ./d ./ext.so");
 }
 
+/* Another file of that name has the version: for its own askers only. */
+static void test_version_of_the_other_file(void **state)
+{
+    struct checked checked;
+
+    (void)state;
+    make_extension();
+    MUST("mkdir new && cp libv.so ext.so new/ && echo \"V1 { global: e; f; local: *; };\" > v.map "
+         "&& "
+         "$LIB -Wl,--version-script=v.map -Wl,-soname,libv.so -o libv.so v.c");
+    check(&checked, at("m"), at("new/ext.so"), at("ext.so"), NULL);
+    assert_false(checked.ok);
+    assert_string_equal(checked.err.id, "E-VERSION");
+    assert_non_null(strstr(checked.err.msg, at("libv.so")));
+    check_release(&checked);
+    assert_fits(at("m"), at("new/ext.so"));
+}
+
 /* The first entry of DT_VERNEED in ext.so: version 1, one name, which follows. */
 static size_t find_need(const char *bytes, size_t size)
 {
@@ -250,11 +268,11 @@ static void test_system_as_loader(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_version_is_there),       TEST(test_version_is_missing),
-        TEST(test_weak_need_is_missing),   TEST(test_library_without_versions),
-        TEST(test_symbol_of_nobody),       TEST(test_symbol_of_another_root),
-        TEST(test_symbol_of_main_program), TEST(test_damaged_extension),
-        TEST(test_system_as_loader),
+        TEST(test_version_is_there),          TEST(test_version_is_missing),
+        TEST(test_version_of_the_other_file), TEST(test_weak_need_is_missing),
+        TEST(test_library_without_versions),  TEST(test_symbol_of_nobody),
+        TEST(test_symbol_of_another_root),    TEST(test_symbol_of_main_program),
+        TEST(test_damaged_extension),         TEST(test_system_as_loader),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,7 +159,7 @@ static void variants_of_a_cache_are_for_this_machine(void **state)
         skip();
     loader_read_cache(&loader, &program, at("new"));
     assert_string_equal(loader_cache_find(&loader, "libv.so.1"), at("d/libv.so.1"));
-    best = loader_cache_find_here(&loader, "libv.so.1");
+    best = loader_cache_find_here(&loader, "libv.so.1", NULL);
     assert_non_null(best);
     assert_non_null(strstr(best, loader.variants[0]));
     good = slurp(at("new"), &size);
@@ -175,7 +175,7 @@ static void variants_of_a_cache_are_for_this_machine(void **state)
         spill(at("bad"), bytes, size);
         free(bytes);
         loader_read_cache(&loader, &program, at("bad"));
-        best = loader_cache_find_here(&loader, "libv.so.1");
+        best = loader_cache_find_here(&loader, "libv.so.1", NULL);
         assert_true(best == NULL || best[0] == '/');
     }
     free(good);

@@ -21,12 +21,14 @@ static const char every_key[] = "name: all\n"
                                 "  gem: [ffi]\n"
                                 "  imports: [iconv_open]\n"
                                 "  exists: [/etc/x*, config/y]\n"
+                                "  without_gem: [fiddle]\n"
                                 "  glibc_below: \"2.34\"\n"
                                 "libs: [liba.so.1, libb.so.2]\n"
                                 "required_libs: [libc.so.6]\n"
                                 "host: ['libGL.so.*']\n"
                                 "files: [/etc/x, /usr/share/y]\n"
                                 "required_files: ['${LIBDIR}/z*']\n"
+                                "programs: [/usr/bin/x*]\n"
                                 "ignore: ['${LIBDIR}/w']\n"
                                 "directories:\n"
                                 "  - path: ${LIBDIR}/modules-*\n"
@@ -129,6 +131,8 @@ static void wrong_values_are_refused(void **state)
     assert_refused(HEAD, "either");
     assert_refused(HEAD "always: true\nmatch: {gem: [a]}\n", "either");
     assert_refused(HEAD "match: {gem: []}\n", "either");
+    assert_refused(HEAD "match: {without_gem: [a]}\n", "either");
+    assert_refused(HEAD "always: true\nprograms: [node]\n", "programs: 'node'");
     assert_refused(HEAD "match: {glibc_below: new}\n", "'new' is not a version");
     assert_refused(HEAD "always: true\nlibs: [/lib/liba.so]\n", "is not a soname");
     assert_refused(HEAD "always: true\nrequired_libs: [a/b]\n", "is not a soname");
@@ -168,6 +172,8 @@ static void conditions_decide(void **state)
                                          .gem_count = 2,
                                          .glibc_major = 2,
                                          .glibc_minor = 34};
+    static const char *const both[] = {"ffi", "fiddle"};
+    const struct recipe_context without = {.gems = both, .gem_count = 2};
     const struct recipe_context none = {.glibc_major = 2, .glibc_minor = 31};
     struct recipe *recipe = load(every_key);
 
@@ -183,6 +189,10 @@ static void conditions_decide(void **state)
     recipe = load("name: x\nsummary: y\nmatch: {glibc_below: '2.34'}\n");
     assert_true(recipe_matches(recipe, &none));
     assert_false(recipe_matches(recipe, &newer));
+    recipe_free(recipe);
+    recipe = load("name: x\nsummary: y\nmatch: {gem: [ffi, pg], without_gem: [fiddle]}\n");
+    assert_true(recipe_matches(recipe, &all));
+    assert_false(recipe_matches(recipe, &without));
     recipe_free(recipe);
     recipe = load("name: x\nsummary: y\nalways: true\n");
     assert_true(recipe_matches(recipe, &none));

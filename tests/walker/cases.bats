@@ -5,11 +5,21 @@
 
 bats_require_minimum_version 1.5.0
 
+load ../e2e/lib
+
 setup() {
-    rucksack=$RUCKSACK_BUILD/rucksack
     work=$(realpath "$BATS_TEST_TMPDIR")
     cd "$work"
     echo 'int main(void){return 0;}' >m.c
+}
+
+teardown() {
+    drop_roots
+}
+
+# Nothing of ours belongs into the roots but the program itself.
+prepare_root() {
+    cp "$rucksack" "$1/rucksack"
 }
 
 # shared SONAME FILE [OPTION|LIBRARY...]; SONAME - for none
@@ -33,9 +43,10 @@ patch() {
     printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
 }
 
-# The same as the loader's answer.
+# The same as the loader's answer, both with $options.
+options=()
 agrees() {
-    run "$rucksack" deps --check "$@"
+    run "$rucksack" deps --check "${options[@]}" "$@"
     echo "$output"
     [ "$status" -eq 0 ]
     [ "${lines[-1]}" = "$# files compared with the loader, 0 not" ]
@@ -44,7 +55,7 @@ agrees() {
 # finds FILE NAME PATH: and the loader agrees. PATH "nothing": not found.
 finds() {
     agrees "$1"
-    run --separate-stderr "$rucksack" deps "$1"
+    run --separate-stderr "$rucksack" deps "${options[@]}" "$1"
     echo "$output"
     if [ "$3" = nothing ]; then
         [ "$status" -eq 1 ]
@@ -73,6 +84,32 @@ fails() {
     # by the kernel
     run "$rucksack" deps bin/rp
     [ "${lines[1]}" = "  libd.so => $work/real/libd.so (RPATH of rp)" ]
+}
+
+# in_sid PROGRAM...: for a loader that is newer than this machine's. It asks /proc for the real path.
+in_sid() {
+    run unshare -m sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' \
+        "$BATS_TEST_TMPDIR/sid" "$@"
+    echo "$output"
+}
+
+@test "8, glibc 2.42: the loader takes the real path" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root"
+    [ "$(uname -m)" = x86_64 ] || skip "x86-64"
+    make_debian_root sid "$BATS_TEST_TMPDIR/sid"
+    local loader=/lib64/ld-linux-x86-64.so.2
+    in_sid "$loader" --version
+    [[ $output =~ "stable release version 2."([0-9]+) ]]
+    [ "${BASH_REMATCH[1]}" -ge 42 ] || skip "sid is older"
+    mkdir real bin
+    shared libd.so real/libd.so
+    app real/rp RPATH '$ORIGIN' real/libd.so
+    ln -s ../real/rp bin/rp
+    cp -r real bin "$BATS_TEST_TMPDIR/sid/srv/"
+    in_sid /rucksack deps --check /srv/bin/rp
+    [ "${lines[-1]}" = "1 files compared with the loader, 0 not" ]
+    in_sid "$loader" --list /srv/bin/rp
+    [[ $output = *"libd.so => /srv/real/libd.so "* ]]
 }
 
 @test "16 to 19: candidates that are damaged end the search, others do not" {
@@ -119,6 +156,23 @@ fails() {
     finds c libh.so "$work/sub/libh.so"
 }
 
+@test "21: a mask of the variants" {
+    [ "$(uname -m)" = x86_64 ] || skip "x86-64"
+    "$(readelf -lW "$(command -v cat)" | sed -n 's/.*interpreter: \(.*\)]/\1/p')" --help |
+        grep -q 'x86-64-v3 (supported' || skip "the loader has no variants here"
+    shared libh.so good/libh.so
+    app c RUNPATH '$ORIGIN/good' good/libh.so
+    for level in 2 3 4; do
+        shared libh.so good/glibc-hwcaps/x86-64-v$level/libh.so
+    done
+    options=(--hwcaps-mask x86-64-v2)
+    finds c libh.so "$work/good/glibc-hwcaps/x86-64-v2/libh.so"
+    options=(--hwcaps-mask x86-64-v1:x86-64-v3:x86-64-v2)
+    finds c libh.so "$work/good/glibc-hwcaps/x86-64-v3/libh.so"
+    options=(--hwcaps-mask "")
+    finds c libh.so "$work/good/libh.so"
+}
+
 @test "24: subdirectories that loaders before 2.37 search" {
     shared libh.so good/libh.so
     app c RUNPATH '$ORIGIN/good' good/libh.so
@@ -145,10 +199,10 @@ cache_of() {
 }
 
 cached() {
-    run with_cache "$rucksack" deps --check c
+    run with_cache "$rucksack" deps --check "${options[@]}" c
     echo "$output"
     [ "${lines[-1]}" = "1 files compared with the loader, 0 not" ]
-    run with_cache "$rucksack" deps c
+    run with_cache "$rucksack" deps "${options[@]}" c
     echo "$output"
     [[ $output = *"libc1.so => $1"* ]]
 }
@@ -172,6 +226,13 @@ cached() {
         cached "$work/known/"
         [[ $output = *"$work/known/$before (ld.so.cache)"* ]]
     done
+    options=(--hwcaps-mask x86-64-v2)
+    cached "$work/known/glibc-hwcaps/x86-64-v2/libc1.so (ld.so.cache)"
+    options=(--hwcaps-mask "")
+    cached "$work/known/libc1.so (ld.so.cache)"
+    options=(--inhibit-cache)
+    cached "not found"
+    options=()
     # a file that is gone is not looked for again
     rm -r known
     cached "not found"
@@ -224,6 +285,58 @@ cached() {
     app d RUNPATH c7/b c7/b/libr.so
     run "$rucksack" deps d
     [ "${lines[1]}" = "  libr.so => $work/c7/b/libr.so (RUNPATH of d)" ]
+}
+
+# tag FILE OLD NEW: the first entry of PT_DYNAMIC with the tag gets another one.
+tag() {
+    perl -e '
+        my ($path, $old, $new, $at) = @ARGV;
+        open(my $file, "+<:raw", $path) or die;
+        for ($at = hex $at;; $at += 16) {
+            seek($file, $at, 0) && read($file, my $entry, 16) == 16 or die;
+            my $tag = unpack("Q<", $entry);
+            die "no such tag" if $tag == 0;
+            next if $tag != hex $old;
+            seek($file, $at, 0);
+            print $file pack("Q<", hex $new);
+            last;
+        }' "$1" "$2" "$3" "$(readelf -lW "$1" | awk '$1 == "DYNAMIC" { print $2 }')"
+}
+
+@test "36: --library-path comes before RUNPATH, and after an RPATH that is still one" {
+    shared libl.so own/libl.so
+    shared libl.so lib/libl.so
+    options=(--library-path "$work/lib")
+    app run RUNPATH '$ORIGIN/own' own/libl.so
+    finds run libl.so "$work/lib/libl.so"
+    app r RPATH '$ORIGIN/own' own/libl.so
+    finds r libl.so "$work/own/libl.so"
+    cp r flipped
+    tag flipped 0xf 0x1d
+    finds flipped libl.so "$work/lib/libl.so"
+    cp r unknown
+    tag unknown 0xf 0x6ffff000
+    finds unknown libl.so "$work/lib/libl.so"
+    options=()
+    finds flipped libl.so "$work/own/libl.so"
+    finds unknown libl.so nothing
+}
+
+@test "38: LD_PRELOAD and its like are not looked at" {
+    shared libneeded.so sub/libneeded.so
+    shared p1.so p1.so
+    shared p2.so p2.so
+    shared libneeded.so other/libneeded.so
+    app c RUNPATH '$ORIGIN/sub' sub/libneeded.so
+    run "$rucksack" deps --list c
+    local plain=$output
+    export LD_PRELOAD="$work/p1.so $work/p2.so" LD_LIBRARY_PATH=$work/other
+    # the loader itself: first, in their order
+    run env LD_TRACE_LOADED_OBJECTS=1 ./c
+    [[ $output = *"$work/p1.so"*"$work/p2.so"*"libneeded.so => $work/other/libneeded.so"* ]]
+    run "$rucksack" deps --list c
+    [ "$output" = "$plain" ]
+    agrees c
 }
 
 @test "52: blanks, UTF-8, and names that fill a path" {
