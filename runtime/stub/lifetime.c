@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -18,7 +17,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +25,7 @@
 #include "runtime/stub/cache.h"
 #include "runtime/stub/fuse.h"
 #include "runtime/stub/fusermount.h"
+#include "runtime/stub/guard.h"
 #include "runtime/stub/inuse.h"
 #include "runtime/stub/message.h"
 #include "runtime/stub/place.h"
@@ -62,6 +61,8 @@ enum { CAN_SHARE = 1 };
 struct server {
     struct lifetime job;
     struct fuse *fuse;
+    struct guard guard;
+    bool is_deputy; /* the server was killed, this is its guard */
     pid_t app;
     int app_fd; /* pidfd, or -1 */
     bool app_gone;
@@ -72,20 +73,17 @@ struct server {
     uint64_t due_ms;
 };
 
+/* A server that shares memory. Static: the stack it was described on is the first process's. */
+static struct sharing {
+    struct server server;
+    struct place place;
+    atomic_int started; /* 0, then 1 or -errno */
+    _Alignas(16) char stack[FIRST_STACK_SIZE];
+} sharing;
+
 static void pause_ms(int ms)
 {
     (void)poll(NULL, 0, ms);
-}
-
-/* True if something is mounted at the place's root: it lies on another device than its parent. */
-static bool is_mounted(const struct place *place)
-{
-    struct stat root, dir;
-
-    /* A dead mount cannot be examined, but is one. */
-    if (fstatat(place->dir_fd, "m", &root, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOTCONN || errno == EACCES;
-    return fstat(place->dir_fd, &dir) == 0 && root.st_dev != dir.st_dev;
 }
 
 /* The place's lock, while nobody uses it. The last user may be on its way out still: a namespace
@@ -106,7 +104,7 @@ static bool lock_unused(struct place *place)
 /* Removes the place unless a newer start has it, or another server: then that one will. */
 static void tidy(struct place *place)
 {
-    if ((place->lock_fd < 0 && !lock_unused(place)) || is_mounted(place))
+    if ((place->lock_fd < 0 && !lock_unused(place)) || place_is_mounted(place))
         return;
     if (flock(place->dir_fd, LOCK_EX | LOCK_NB) == 0)
         place_remove(place);
@@ -147,6 +145,14 @@ static bool remove_tree(const struct place *place)
     return true;
 }
 
+/* What a server that was killed has left is dead, or already gone. Anything else is a newer
+ * start's, whose own server will see to it. */
+static bool is_settled(const struct server *server)
+{
+    return server->is_deputy && server->job.unmount != LIFETIME_TREE &&
+           place_mount_state(server->job.place) != PLACE_DEAD;
+}
+
 static void try_unmount(struct server *server)
 {
     struct place *place = server->job.place;
@@ -157,6 +163,10 @@ static void try_unmount(struct server *server)
     }
     if (!place_try_lock(place) || place_has_users(place, getpid())) {
         try_later(server);
+        return;
+    }
+    if (is_settled(server)) {
+        detached(server);
         return;
     }
     if (server->job.unmount == LIFETIME_HELPER) {
@@ -284,6 +294,7 @@ static void part(struct server *server)
 
     if (!server->job.shares_memory)
         return;
+    guard_stop(&server->guard);
     pid = fork();
     if (pid != 0)
         _exit(pid < 0);
@@ -318,12 +329,55 @@ static void abandon(struct server *server)
     struct place *place = server->job.place;
 
     for (int i = 0; i < ABANDON_TRIES && lock_unused(place); i++) {
-        if (is_mounted(place))
+        if (place_is_mounted(place))
             unmount_now(place, server->job.unmount, server->job.helper);
         tidy(place);
         place_unlock(place);
         pause_ms(TIDY_PAUSE_MS);
     }
+}
+
+/* Of a server that was killed: what is left to be done for it. */
+static void deputize(void *context)
+{
+    struct server *server = context;
+
+    serve(server);
+    tidy(server->job.place);
+    place_unlock(server->job.place);
+    /* A helper that was mounting for a start that was killed, too, may have gone on. */
+    if (server->job.unmount != LIFETIME_TREE)
+        abandon(server);
+}
+
+/* Without a guard we serve as well. What the guard needs it has for itself: the first process may
+ * release its own, should we be killed before it executes the app. */
+static void start_guard(struct server *server)
+{
+    static struct server deputy;
+    static struct place place;
+    int keep[] = {server->app_fd, 0, 0, 0, 0};
+    const struct guard_job job = {deputize, &deputy, keep, 4, server->job.shares_memory};
+    struct err err;
+
+    if (server->job.unmount == LIFETIME_NAMESPACE || !place_copy(&place, server->job.place))
+        return;
+    deputy = *server;
+    deputy.is_deputy = true;
+    deputy.job.image = NULL;
+    deputy.job.place = &place;
+    deputy.job.helper = server->job.helper != NULL ? strdup(server->job.helper) : NULL;
+    keep[1] = place.base_fd;
+    keep[2] = place.parent_fd;
+    keep[3] = place.dir_fd;
+    if (!guard_start(&server->guard, &job, &err))
+        return;
+}
+
+[[gnu::noreturn]] static void leave(struct server *server, int status)
+{
+    guard_dismiss(&server->guard);
+    _exit(status);
 }
 
 [[gnu::noreturn]] static void run(struct server *server)
@@ -332,26 +386,21 @@ static void abandon(struct server *server)
 
     leave_session();
     leave_descriptors(server);
+    start_guard(server);
+    if (server->job.shares_memory)
+        process_tell(&sharing.started, 1);
     if ((server->job.socket >= 0 && !await_device(server)) ||
         (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
                                             server->job.own_ids, geteuid(), getegid(), &err))) {
         if (server->job.unmount != LIFETIME_NAMESPACE)
             abandon(server);
-        _exit(1);
+        leave(server, 1);
     }
     serve(server);
     if (server->job.unmount != LIFETIME_NAMESPACE)
         tidy(server->job.place);
-    _exit(0);
+    leave(server, 0);
 }
-
-/* A server that shares memory. Static: the stack it was described on is the first process's. */
-static struct sharing {
-    struct server server;
-    struct place place;
-    atomic_int started; /* 0, then 1 or -errno */
-    _Alignas(16) char stack[FIRST_STACK_SIZE];
-} sharing;
 
 static void *run_sharing(void *context)
 {
@@ -375,23 +424,25 @@ static int start_sharing(void *context)
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, SERVER_STACK_SIZE);
     error = pthread_create(&thread, &attributes, run_sharing, NULL);
-    atomic_store(&sharing.started, error == 0 ? 1 : -error);
-    (void)syscall(SYS_futex, &sharing.started, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    if (error != 0)
+    if (error != 0) {
+        process_tell(&sharing.started, -error);
         _exit(1);
+    }
     for (;;)
         (void)pause();
 }
 
-/* Returns once the new process takes locks. 0 or an errno. */
+/* Returns once the new process takes locks, and is guarded. 0 or an errno. */
 static int share_memory(void)
 {
     char *stack = sharing.stack + sizeof(sharing.stack);
 
-    if (clone(start_sharing, stack, CLONE_VM | SIGCHLD, NULL) < 0)
+    pid_t pid = clone(start_sharing, stack, CLONE_VM | SIGCHLD, NULL);
+
+    if (pid < 0)
         return errno;
-    while (atomic_load(&sharing.started) == 0)
-        (void)syscall(SYS_futex, &sharing.started, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    if (!process_await(&sharing.started, pid))
+        return ECHILD;
     return sharing.started == 1 ? 0 : -sharing.started;
 }
 
@@ -428,6 +479,7 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
         .job = *lifetime,
         .app = getpid(),
         .app_fd = process_open(getpid()),
+        .guard = GUARD_NONE,
         .delay_ms = FIRST_DELAY_MS,
     };
     int status;

@@ -8,7 +8,6 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -25,8 +24,6 @@
 #include "runtime/stub/userns.h"
 
 enum { REASON_MAX = 120, LAST_REASON_MAX = 500, SECTOR = 512, MOUNT_TRIES = 3 };
-
-enum mount_state { STATE_NONE, STATE_LIVE, STATE_DEAD };
 
 /* One request on its way through the ways. What has been done for one serves the next. */
 struct attempt {
@@ -75,20 +72,6 @@ static bool find_place(const struct mount_request *request, const char *salt, st
         if (place_open(ret, PLACE_RUN, i, key, request->trusted, &last, err))
             return true;
     return err_wrap(err, "no private directory to mount in");
-}
-
-/* Whether a mount is there, and whether its server answers: statfs is never answered from memory.
- */
-static enum mount_state examine(const struct place *place)
-{
-    struct stat root, dir;
-    struct statfs fs;
-
-    if (fstatat(place->dir_fd, "m", &root, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? STATE_NONE : STATE_DEAD;
-    if (fstat(place->dir_fd, &dir) != 0 || root.st_dev == dir.st_dev)
-        return STATE_NONE;
-    return statfs(place->root, &fs) == 0 ? STATE_LIVE : STATE_DEAD;
 }
 
 static bool detach_dead(const struct mount_request *request, const struct place *place,
@@ -191,15 +174,15 @@ static bool join_or_mount(struct attempt *attempt, struct place *place,
                           enum lifetime_unmount unmount, struct err *err)
 {
     for (int i = 0; i < MOUNT_TRIES; i++) {
-        enum mount_state state = examine(place);
+        enum place_mount state = place_mount_state(place);
 
-        if (state == STATE_LIVE)
+        if (state == PLACE_LIVE)
             return true;
-        if (state == STATE_DEAD && !detach_dead(attempt->request, place, unmount, err))
+        if (state == PLACE_DEAD && !detach_dead(attempt->request, place, unmount, err))
             return false;
         if (mount_served(attempt, place, unmount, err))
             return true;
-        if (examine(place) != STATE_DEAD)
+        if (place_mount_state(place) != PLACE_DEAD)
             return false;
     }
     return false;
