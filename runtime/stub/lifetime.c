@@ -30,6 +30,7 @@
 #include "runtime/stub/message.h"
 #include "runtime/stub/place.h"
 #include "runtime/stub/process.h"
+#include "runtime/stub/sweep.h"
 #include "runtime/stub/tree.h"
 
 enum {
@@ -337,6 +338,19 @@ static void abandon(struct server *server)
     }
 }
 
+/* For sweep.h. A mount that is still served has users that are not registered, or a server that is
+ * about to take it down. */
+static void clear_left(struct place *left, void *context)
+{
+    const struct server *server = context;
+    enum place_mount state = place_mount_state(left);
+
+    if (state == PLACE_DEAD)
+        unmount_now(left, server->job.unmount, server->job.helper);
+    if (state != PLACE_LIVE)
+        tidy(left);
+}
+
 /* Of a server that was killed: what is left to be done for it. */
 static void deputize(void *context)
 {
@@ -396,6 +410,8 @@ static void start_guard(struct server *server)
             abandon(server);
         leave(server, 1);
     }
+    if (server->fuse != NULL && server->job.unmount != LIFETIME_NAMESPACE)
+        sweep_start(server->job.place, clear_left, server);
     serve(server);
     if (server->job.unmount != LIFETIME_NAMESPACE)
         tidy(server->job.place);

@@ -240,8 +240,51 @@ static bool way_kernel(struct attempt *attempt, struct mounted *ret, struct err 
     return lifetime_start(&lifetime, err);
 }
 
+/* In a mount namespace of the app's own. The server stays outside: inside, it would keep the
+ * namespace alive that is to die with the app. */
+static bool enter_served(struct attempt *attempt, struct place *place,
+                         bool (*enter)(const struct place *place, int *ret_fd, struct err *err),
+                         struct err *err)
+{
+    cleanup_fd int fd = -1, socket = -1;
+
+    if (!start_server(attempt, place, LIFETIME_NAMESPACE, &socket, err) || !enter(place, &fd, err))
+        return false;
+    return message_send_fd(socket, fd) || err_sys(err, "cannot reach the server");
+}
+
+static bool enter_hidden(const struct place *place, int *ret_fd, struct err *err)
+{
+    if (!hidden_enter(place, err))
+        return false;
+    if (device_mount(place->root, ret_fd, err))
+        return true;
+    hidden_remove(place);
+    return false;
+}
+
+/* The end of the first process of a container is the end of all others: a mount that they share
+ * would have nobody to take it down. */
+static bool mount_alone(struct attempt *attempt, struct mounted *ret, struct err *err)
+{
+    struct place place = PLACE_NONE;
+
+    if (!need_image(attempt, err) || !name_hidden(attempt->request, &place, err))
+        return false;
+    if (!enter_served(attempt, &place, enter_hidden, err)) {
+        place_release(&place);
+        return false;
+    }
+    *ret = (struct mounted){.place = place, .unmount = LIFETIME_NAMESPACE};
+    return true;
+}
+
 static bool way_fuse(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
+    struct err ignored;
+
+    if (getpid() == 1 && !attempt->request->visible && mount_alone(attempt, ret, &ignored))
+        return true;
     return mount_shared(attempt, LIFETIME_DIRECT, ret, err);
 }
 
@@ -250,25 +293,13 @@ static bool way_fusermount(struct attempt *attempt, struct mounted *ret, struct 
     return mount_shared(attempt, LIFETIME_HELPER, ret, err);
 }
 
-/* The server stays outside: inside, it would keep the namespace alive that is to die with the app.
- */
-static bool enter_served(struct attempt *attempt, struct place *place, struct err *err)
-{
-    cleanup_fd int fd = -1, socket = -1;
-
-    if (!start_server(attempt, place, LIFETIME_NAMESPACE, &socket, err) ||
-        !userns_enter(place, &fd, err))
-        return false;
-    return message_send_fd(socket, fd) || err_sys(err, "cannot reach the server");
-}
-
 static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
     struct place place = PLACE_NONE;
 
     if (!need_image(attempt, err) || !name_hidden(attempt->request, &place, err))
         return false;
-    if (!userns_probe(&place, err) || !enter_served(attempt, &place, err)) {
+    if (!userns_probe(&place, err) || !enter_served(attempt, &place, userns_enter, err)) {
         place_release(&place);
         return false;
     }

@@ -122,6 +122,39 @@ END
     done
 }
 
+@test "kill -9 of all that could clean up: another image's start does" {
+    is_ours || skip "who could?"
+    make_app "$WORK/a"
+    rm -r "$WORK/tree"
+    make_tree "$WORK/tree"
+    echo other > "$WORK/tree/other"
+    make_app "$WORK/b" -no-xattrs
+    for user in root user; do
+        WAYS=fuse
+        [ $user = root ] || WAYS=fusermount
+        sandbox $user <<'END'
+check() {
+    # What is kept on purpose stays.
+    NO_CLEANUP=1 RUCKSACK_MOUNT='' status 0 ./a --appimage-extract-and-run exit 0
+    kept=$(ls -d /tmp/rucksack-*/*/manifest)
+    ./left /dev/t/before
+    started ./b hold
+    alive=$pid
+    started ./a hold
+    kill -KILL $(guards) $(servers) $pid
+    ended 137
+    kill -KILL $alive
+    wait $alive || :
+    [ "$(mounts | wc -l)" = 2 ] || fail "no dead mounts: $(mounts)"
+    status 0 ./b exit 0
+    nothing_left
+    ls "$kept"
+}
+by_each_way check
+END
+    done
+}
+
 @test "a daemon without any descriptor keeps the image, by its program and by its directory" {
     make_app "$WORK/a"
     both <<'END'
