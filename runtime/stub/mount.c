@@ -188,12 +188,30 @@ static bool join_or_mount(struct attempt *attempt, struct place *place,
     return false;
 }
 
+/* Whether there seems to be a mount to join; makes nothing, waits for nothing. */
+static bool is_live(const struct mount_request *request)
+{
+    char key[PAYLOAD_KEY_SIZE];
+    struct place place;
+    bool live;
+
+    payload_key(request->payload, "", key);
+    if (!place_find(&place, PLACE_RUN, key, request->trusted))
+        return false;
+    live = place_is_mounted(&place);
+    place_release(&place);
+    return live;
+}
+
 static bool mount_shared(struct attempt *attempt, enum lifetime_unmount unmount,
                          struct mounted *ret, struct err *err)
 {
     struct place place = PLACE_NONE;
 
-    if (!find_place(attempt->request, "", &place, err))
+    /* What takes long comes before the directories: who is killed between these and the server
+     * leaves them. A start that joins a mount need not read the image at all. */
+    if ((!is_live(attempt->request) && !need_image(attempt, err)) ||
+        !find_place(attempt->request, "", &place, err))
         return false;
     if (!place_lock(&place, err))
         goto fail;

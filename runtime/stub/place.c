@@ -95,14 +95,14 @@ static bool check_base(int fd, const struct base *base, const char *path, struct
     return true;
 }
 
-/* Opens or makes a directory that is ours alone. */
-static bool open_private(int parent_fd, const char *name, const char *path, int *ret,
+/* Opens a directory that is ours alone, made before if it may be missing. */
+static bool open_private(int parent_fd, const char *name, const char *path, bool make, int *ret,
                          struct err *err)
 {
     cleanup_fd int fd = -1;
     struct stat st;
 
-    if (mkdirat(parent_fd, name, 0700) != 0 && errno != EEXIST)
+    if (make && mkdirat(parent_fd, name, 0700) != 0 && errno != EEXIST)
         return err_sys(err, "cannot make '%s'", path);
     fd = openat(parent_fd, name, OPEN_DIR);
     if (fd < 0 || fstat(fd, &st) != 0)
@@ -166,7 +166,7 @@ static void replace_fd(int *fd, int fresh)
 
 /* Opens the directory of all keys and in it the place's own. Somebody who ends may remove either
  * at any moment: then again from the top. */
-static bool open_dirs(struct place *place, struct err *err)
+static bool open_dirs(struct place *place, bool make, struct err *err)
 {
     cleanup_free char *parent = strndup(place->dir, strlen(place->dir) - strlen(place->key) - 1);
     int fd;
@@ -175,20 +175,21 @@ static bool open_dirs(struct place *place, struct err *err)
         return err_sys(err, "'%s'", place->dir);
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         *err = (struct err){0};
-        if (open_private(place->base_fd, place->parent_name, parent, &fd, err)) {
+        if (open_private(place->base_fd, place->parent_name, parent, make, &fd, err)) {
             replace_fd(&place->parent_fd, fd);
-            if (open_private(place->parent_fd, place->key, place->dir, &fd, err)) {
+            if (open_private(place->parent_fd, place->key, place->dir, make, &fd, err)) {
                 replace_fd(&place->dir_fd, fd);
                 return true;
             }
         }
-        if (err->sys_errno != ENOENT)
+        if (!make || err->sys_errno != ENOENT)
             return false;
     }
     return false;
 }
 
-static bool open_at(struct place *place, const struct base *base, const char *key, struct err *err)
+static bool open_at(struct place *place, const struct base *base, const char *key, bool make,
+                    struct err *err)
 {
     cleanup_free char *base_path = NULL;
     cleanup_free char *parent = NULL;
@@ -204,7 +205,7 @@ static bool open_at(struct place *place, const struct base *base, const char *ke
         parent = NULL;
         return err_sys(err, "'%s'", base_path);
     }
-    return place_name(place, parent, key, err) && open_dirs(place, err);
+    return place_name(place, parent, key, err) && open_dirs(place, make, err);
 }
 
 bool place_open(struct place *ret, enum place_kind kind, size_t index, const char *key,
@@ -217,7 +218,7 @@ bool place_open(struct place *ret, enum place_kind kind, size_t index, const cha
     *ret_last = index + 1 >= count;
     if (index >= count)
         return err_set(err, ERR_INPUT, "no place left to try");
-    if (!open_at(&place, &bases[index], key, err)) {
+    if (!open_at(&place, &bases[index], key, true, err)) {
         if (place.parent_fd >= 0)
             remove_parent(&place);
         place_release(&place);
@@ -225,6 +226,24 @@ bool place_open(struct place *ret, enum place_kind kind, size_t index, const cha
     }
     *ret = place;
     return true;
+}
+
+bool place_find(struct place *ret, enum place_kind kind, const char *key, bool trusted)
+{
+    struct base bases[8];
+    size_t count = list_bases(kind, trusted, bases);
+    struct err err;
+
+    for (size_t i = 0; i < count; i++) {
+        struct place place = PLACE_NONE;
+
+        if (open_at(&place, &bases[i], key, false, &err)) {
+            *ret = place;
+            return true;
+        }
+        place_release(&place);
+    }
+    return false;
 }
 
 void place_release(struct place *place)
@@ -278,7 +297,7 @@ static bool lock_once(struct place *place, struct err *err)
 
     if (fd < 0 && errno == ENOENT) {
         /* Its last user removed the directory after we opened it. */
-        if (!open_dirs(place, err))
+        if (!open_dirs(place, true, err))
             return false;
         fd = open_lock(place);
         if (fd < 0 && errno == ENOENT)

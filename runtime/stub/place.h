@@ -51,6 +51,10 @@ struct place {
  */
 [[nodiscard]] bool place_open(struct place *ret, enum place_kind kind, size_t index,
                               const char *key, bool trusted, bool *ret_last, struct err *err);
+
+/* The first candidate of that kind where the place is there already; makes nothing. */
+[[nodiscard]] bool place_find(struct place *ret, enum place_kind kind, const char *key,
+                              bool trusted);
 void place_release(struct place *place);
 
 /* Fills the names only, for a place that is parent/key. On failure some are filled. */
