@@ -294,6 +294,17 @@ by_each_way check
 END
 }
 
+@test "an empty environment, no terminal, a session of its own: as cron and systemd start it" {
+    make_app "$WORK/a"
+    both <<'END'
+check() {
+    same 'a file' "$(env -i HOME="$HOME" ${RUCKSACK_MOUNT:+RUCKSACK_MOUNT=$RUCKSACK_MOUNT} \
+        APPIMAGE_EXTRACT_AND_RUN=$APPIMAGE_EXTRACT_AND_RUN setsid --wait ./a read d/file < /dev/null)"
+}
+by_each_way check
+END
+}
+
 @test "no-new-privileges, as of containers and services" {
     make_app "$WORK/a"
     both <<'END'
