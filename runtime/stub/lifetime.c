@@ -228,6 +228,16 @@ static void watch_app(struct server *server, bool signalled)
         server->due_ms = process_now_ms() + GRACE_MS;
 }
 
+static void await_end(struct server *server)
+{
+    while (!server->app_gone) {
+        struct pollfd wait = {.fd = server->app_fd, .events = POLLIN};
+
+        (void)poll(&wait, 1, poll_timeout(server));
+        watch_app(server, wait.revents != 0);
+    }
+}
+
 static void serve(struct server *server)
 {
     while (!server->done) {
@@ -302,13 +312,36 @@ static void part(struct server *server)
     (void)close(server->job.socket);
 }
 
+[[gnu::noreturn]] static void leave(struct server *server, int status)
+{
+    guard_dismiss(&server->guard);
+    _exit(status);
+}
+
+/* The directories of a place that was only chosen when we started. Our lock on them: see above. */
+static bool open_place(struct place *place)
+{
+    if (place->dir_fd < 0 && !place_open_made(place)) {
+        place_remove(place);
+        return false;
+    }
+    (void)flock(place->dir_fd, LOCK_SH);
+    return true;
+}
+
 static bool await_device(struct server *server)
 {
-    server->job.fd = message_receive_fd(server->job.socket);
-    if (server->job.fd < 0)
+    int fd = message_receive_fd(server->job.socket);
+
+    if (fd == MESSAGE_BARE)
+        leave(server, 0);
+    if (fd < 0)
         part(server);
+    else if (server->job.unmount != LIFETIME_NAMESPACE)
+        (void)open_place(server->job.place); /* who sent the device has made it */
     (void)close(server->job.socket);
-    return server->job.fd >= 0;
+    server->job.fd = fd;
+    return fd >= 0;
 }
 
 static void unmount_now(struct place *place, enum lifetime_unmount unmount, const char *helper)
@@ -329,6 +362,8 @@ static void abandon(struct server *server)
 {
     struct place *place = server->job.place;
 
+    if (!open_place(place))
+        return;
     for (int i = 0; i < ABANDON_TRIES && lock_unused(place); i++) {
         if (place_is_mounted(place))
             unmount_now(place, server->job.unmount, server->job.helper);
@@ -356,6 +391,11 @@ static void deputize(void *context)
 {
     struct server *server = context;
 
+    /* Before its end the first process may still make them. */
+    if (server->job.place->dir_fd < 0)
+        await_end(server);
+    if (!open_place(server->job.place))
+        return;
     serve(server);
     tidy(server->job.place);
     place_unlock(server->job.place);
@@ -386,12 +426,6 @@ static void start_guard(struct server *server)
     keep[3] = place.dir_fd;
     if (!guard_start(&server->guard, &job, &err))
         return;
-}
-
-[[gnu::noreturn]] static void leave(struct server *server, int status)
-{
-    guard_dismiss(&server->guard);
-    _exit(status);
 }
 
 [[gnu::noreturn]] static void run(struct server *server)
@@ -503,7 +537,7 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
 
     server.job.shares_memory = server.job.shares_memory && CAN_SHARE;
     /* The lock belongs to the open directory, which the server inherits and the app does not. */
-    if (lifetime->unmount != LIFETIME_NAMESPACE)
+    if (lifetime->place->dir_fd >= 0)
         (void)flock(lifetime->place->dir_fd, LOCK_SH);
     pid = start_middle(&server);
     if (server.app_fd >= 0)
@@ -515,6 +549,11 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
             return true; /* SIGCHLD is ignored: the kernel has reaped it */
     errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
     return errno == 0 || err_sys(err, "cannot start the server");
+}
+
+void lifetime_dismiss(int socket)
+{
+    message_send_bare(socket);
 }
 
 void lifetime_cancel(int socket)

@@ -29,7 +29,8 @@ enum lifetime_unmount {
 };
 
 struct lifetime {
-    struct place *place;      /* its lock may be held by the caller */
+    struct place *place;      /* its lock may be held by the caller; with a socket it need only be
+                               * chosen, and is made before the device is sent */
     struct sqfs_image *image; /* NULL with fd and socket -1 */
     int image_fd;
     int fd;     /* /dev/fuse, or -1 */
@@ -50,6 +51,10 @@ struct lifetime {
 
 /* Starts the server for the calling process as first process. */
 [[nodiscard]] bool lifetime_start(const struct lifetime *lifetime, struct err *err);
+
+/* Tells the server that waits at the other end of the socket that there is nothing to serve, nor to
+ * take down. */
+void lifetime_dismiss(int socket);
 
 /* Ends the server that waits at the other end of the socket, which then shares nothing with us.
  * What there is to take down it still does. */

@@ -149,39 +149,48 @@ static bool mount_device(struct attempt *attempt, const struct place *place,
     return false;
 }
 
+/* *socket leads to the server, or is -1: then one is started. */
 static bool mount_served(struct attempt *attempt, struct place *place,
-                         enum lifetime_unmount unmount, struct err *err)
+                         enum lifetime_unmount unmount, int *socket, struct err *err)
 {
     const char *helper = attempt->request->helper;
-    cleanup_fd int socket = -1;
 
     if (!need_image(attempt, err))
         return false;
     if (mkdirat(place->dir_fd, "m", 0700) != 0 && errno != EEXIST)
         return err_sys(err, "cannot make '%s'", place->root);
-    if ((unmount == LIFETIME_HELPER && !fusermount_check(helper, place->root, err)) ||
-        !start_server(attempt, place, unmount, &socket, err))
-        return false;
-    if (mount_device(attempt, place, unmount, socket, err))
-        return true;
-    lifetime_cancel(socket);
-    return false;
+    return (unmount != LIFETIME_HELPER || fusermount_check(helper, place->root, err)) &&
+           (*socket >= 0 || start_server(attempt, place, unmount, socket, err)) &&
+           mount_device(attempt, place, unmount, *socket, err);
+}
+
+static void end_server(int *socket)
+{
+    if (*socket < 0)
+        return;
+    lifetime_cancel(*socket);
+    (void)close(*socket);
+    *socket = -1;
 }
 
 /* More than once: the helper of a start that was killed may still have been mounting when we
  * looked. */
 static bool join_or_mount(struct attempt *attempt, struct place *place,
-                          enum lifetime_unmount unmount, struct err *err)
+                          enum lifetime_unmount unmount, int *socket, struct err *err)
 {
     for (int i = 0; i < MOUNT_TRIES; i++) {
         enum place_mount state = place_mount_state(place);
 
-        if (state == PLACE_LIVE)
+        if (state == PLACE_LIVE) {
+            if (*socket >= 0)
+                lifetime_dismiss(*socket);
             return true;
+        }
         if (state == PLACE_DEAD && !detach_dead(attempt->request, place, unmount, err))
             return false;
-        if (mount_served(attempt, place, unmount, err))
+        if (mount_served(attempt, place, unmount, socket, err))
             return true;
+        end_server(socket);
         if (place_mount_state(place) != PLACE_DEAD)
             return false;
     }
@@ -203,25 +212,54 @@ static bool is_live(const struct mount_request *request)
     return live;
 }
 
+/* As find_place(), with a server that knows of the directories before there are any: should this
+ * process be killed it removes them. */
+static bool make_place(struct attempt *attempt, enum lifetime_unmount unmount, struct place *ret,
+                       int *ret_socket, struct err *err)
+{
+    char key[PAYLOAD_KEY_SIZE];
+    bool last = false;
+
+    if (!need_image(attempt, err))
+        return false;
+    payload_key(attempt->request->payload, "", key);
+    for (size_t i = 0; !last; i++) {
+        struct place place;
+
+        if (!place_choose(&place, PLACE_RUN, i, key, attempt->request->trusted, &last, err))
+            continue;
+        if (start_server(attempt, &place, unmount, ret_socket, err)) {
+            if (place_make(&place, err)) {
+                *ret = place;
+                return true;
+            }
+            end_server(ret_socket);
+        }
+        place_release(&place);
+    }
+    return err_wrap(err, "no private directory to mount in");
+}
+
 static bool mount_shared(struct attempt *attempt, enum lifetime_unmount unmount,
                          struct mounted *ret, struct err *err)
 {
     struct place place = PLACE_NONE;
+    cleanup_fd int socket = -1;
 
-    /* What takes long comes before the directories: who is killed between these and the server
-     * leaves them. A start that joins a mount need not read the image at all. */
-    if ((!is_live(attempt->request) && !need_image(attempt, err)) ||
-        !find_place(attempt->request, "", &place, err))
+    if (is_live(attempt->request) ? !find_place(attempt->request, "", &place, err)
+                                  : !make_place(attempt, unmount, &place, &socket, err))
         return false;
     if (!place_lock(&place, err))
         goto fail;
-    if (!place_add_user(&place, getpid(), err) || !join_or_mount(attempt, &place, unmount, err)) {
+    if (!place_add_user(&place, getpid(), err) ||
+        !join_or_mount(attempt, &place, unmount, &socket, err)) {
         place_remove(&place);
         goto fail;
     }
     *ret = (struct mounted){.place = place, .unmount = unmount};
     return true;
 fail:
+    end_server(&socket);
     place_release(&place);
     return false;
 }

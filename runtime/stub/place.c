@@ -95,14 +95,14 @@ static bool check_base(int fd, const struct base *base, const char *path, struct
     return true;
 }
 
-/* Opens a directory that is ours alone, made before if it may be missing. */
-static bool open_private(int parent_fd, const char *name, const char *path, bool make, int *ret,
+/* Opens or makes a directory that is ours alone. */
+static bool open_private(int parent_fd, const char *name, const char *path, int *ret,
                          struct err *err)
 {
     cleanup_fd int fd = -1;
     struct stat st;
 
-    if (make && mkdirat(parent_fd, name, 0700) != 0 && errno != EEXIST)
+    if (mkdirat(parent_fd, name, 0700) != 0 && errno != EEXIST)
         return err_sys(err, "cannot make '%s'", path);
     fd = openat(parent_fd, name, OPEN_DIR);
     if (fd < 0 || fstat(fd, &st) != 0)
@@ -166,7 +166,7 @@ static void replace_fd(int *fd, int fresh)
 
 /* Opens the directory of all keys and in it the place's own. Somebody who ends may remove either
  * at any moment: then again from the top. */
-static bool open_dirs(struct place *place, bool make, struct err *err)
+static bool open_dirs(struct place *place, struct err *err)
 {
     cleanup_free char *parent = strndup(place->dir, strlen(place->dir) - strlen(place->key) - 1);
     int fd;
@@ -175,21 +175,20 @@ static bool open_dirs(struct place *place, bool make, struct err *err)
         return err_sys(err, "'%s'", place->dir);
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         *err = (struct err){0};
-        if (open_private(place->base_fd, place->parent_name, parent, make, &fd, err)) {
+        if (open_private(place->base_fd, place->parent_name, parent, &fd, err)) {
             replace_fd(&place->parent_fd, fd);
-            if (open_private(place->parent_fd, place->key, place->dir, make, &fd, err)) {
+            if (open_private(place->parent_fd, place->key, place->dir, &fd, err)) {
                 replace_fd(&place->dir_fd, fd);
                 return true;
             }
         }
-        if (!make || err->sys_errno != ENOENT)
+        if (err->sys_errno != ENOENT)
             return false;
     }
     return false;
 }
 
-static bool open_at(struct place *place, const struct base *base, const char *key, bool make,
-                    struct err *err)
+static bool name_at(struct place *place, const struct base *base, const char *key, struct err *err)
 {
     cleanup_free char *base_path = NULL;
     cleanup_free char *parent = NULL;
@@ -205,11 +204,11 @@ static bool open_at(struct place *place, const struct base *base, const char *ke
         parent = NULL;
         return err_sys(err, "'%s'", base_path);
     }
-    return place_name(place, parent, key, err) && open_dirs(place, make, err);
+    return place_name(place, parent, key, err);
 }
 
-bool place_open(struct place *ret, enum place_kind kind, size_t index, const char *key,
-                bool trusted, bool *ret_last, struct err *err)
+bool place_choose(struct place *ret, enum place_kind kind, size_t index, const char *key,
+                  bool trusted, bool *ret_last, struct err *err)
 {
     struct place place = PLACE_NONE;
     struct base bases[8];
@@ -218,9 +217,41 @@ bool place_open(struct place *ret, enum place_kind kind, size_t index, const cha
     *ret_last = index + 1 >= count;
     if (index >= count)
         return err_set(err, ERR_INPUT, "no place left to try");
-    if (!open_at(&place, &bases[index], key, true, err)) {
-        if (place.parent_fd >= 0)
-            remove_parent(&place);
+    if (!name_at(&place, &bases[index], key, err)) {
+        place_release(&place);
+        return false;
+    }
+    *ret = place;
+    return true;
+}
+
+bool place_make(struct place *place, struct err *err)
+{
+    if (open_dirs(place, err))
+        return true;
+    if (place->parent_fd >= 0)
+        remove_parent(place);
+    return false;
+}
+
+bool place_open_made(struct place *place)
+{
+    struct stat st;
+
+    replace_fd(&place->parent_fd, openat(place->base_fd, place->parent_name, OPEN_DIR));
+    replace_fd(&place->dir_fd, openat(place->parent_fd, place->key, OPEN_DIR));
+    return place->dir_fd >= 0 && fstat(place->dir_fd, &st) == 0 && st.st_uid == geteuid() &&
+           (st.st_mode & 0777) == 0700;
+}
+
+bool place_open(struct place *ret, enum place_kind kind, size_t index, const char *key,
+                bool trusted, bool *ret_last, struct err *err)
+{
+    struct place place;
+
+    if (!place_choose(&place, kind, index, key, trusted, ret_last, err))
+        return false;
+    if (!place_make(&place, err)) {
         place_release(&place);
         return false;
     }
@@ -237,7 +268,7 @@ bool place_find(struct place *ret, enum place_kind kind, const char *key, bool t
     for (size_t i = 0; i < count; i++) {
         struct place place = PLACE_NONE;
 
-        if (open_at(&place, &bases[i], key, false, &err)) {
+        if (name_at(&place, &bases[i], key, &err) && place_open_made(&place)) {
             *ret = place;
             return true;
         }
@@ -297,7 +328,7 @@ static bool lock_once(struct place *place, struct err *err)
 
     if (fd < 0 && errno == ENOENT) {
         /* Its last user removed the directory after we opened it. */
-        if (!open_dirs(place, true, err))
+        if (!open_dirs(place, err))
             return false;
         fd = open_lock(place);
         if (fd < 0 && errno == ENOENT)
@@ -434,8 +465,10 @@ static void remove_links(const struct place *place)
 
 void place_remove(struct place *place)
 {
-    if (place->dir_fd < 0)
+    if (place->dir_fd < 0) {
+        remove_parent(place);
         return;
+    }
     remove_links(place);
     (void)unlinkat(place->dir_fd, "manifest", 0);
     (void)unlinkat(place->dir_fd, "m", AT_REMOVEDIR);

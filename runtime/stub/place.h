@@ -57,6 +57,18 @@ struct place {
                               bool trusted);
 void place_release(struct place *place);
 
+/*
+ * The two halves of place_open(). What is only chosen has base_fd and names, but no directories
+ * yet. On failure the place stays chosen.
+ */
+[[nodiscard]] bool place_choose(struct place *ret, enum place_kind kind, size_t index,
+                                const char *key, bool trusted, bool *ret_last, struct err *err);
+[[nodiscard]] bool place_make(struct place *place, struct err *err);
+
+/* Opens the directories of a place that was chosen, if somebody has made them. Allocates nothing.
+ */
+[[nodiscard]] bool place_open_made(struct place *place);
+
 /* Fills the names only, for a place that is parent/key. On failure some are filled. */
 [[nodiscard]] bool place_name(struct place *place, const char *parent, const char *key,
                               struct err *err);
@@ -94,6 +106,6 @@ enum place_mount { PLACE_BARE, PLACE_LIVE, PLACE_DEAD };
 /*
  * Allocates nothing. Removes m (a directory, empty), manifest, what the launcher left beside it,
  * lock and the directory itself; then the directory of all keys, if this was the last one. Under
- * the lock.
+ * the lock. Of a place that was only chosen: the directory of all keys, if it is empty.
  */
 void place_remove(struct place *place);
