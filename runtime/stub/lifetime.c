@@ -82,6 +82,14 @@ static struct sharing {
     _Alignas(16) char stack[FIRST_STACK_SIZE];
 } sharing;
 
+/* What the guard does its work with. */
+static struct {
+    struct server server;
+    struct place place;
+} deputy;
+
+static void deputize(void *context);
+
 static void pause_ms(int ms)
 {
     (void)poll(NULL, 0, ms);
@@ -297,19 +305,56 @@ static void leave_descriptors(struct server *server)
         (void)close(null);
 }
 
+/* Without a guard we serve as well. Allocates nothing. */
+static void start_guard(struct server *server)
+{
+    const struct place *place = &deputy.place;
+    int keep[] = {server->app_fd, place->base_fd, place->parent_fd, place->dir_fd, 0};
+    const struct guard_job job = {deputize, &deputy.server, keep, 4, server->job.shares_memory};
+    struct err err;
+
+    if (!guard_start(&server->guard, &job, &err))
+        server->guard = GUARD_NONE;
+}
+
+/* Of two processes: the one that shares memory ends when the other one is guarded. */
+[[gnu::noreturn]] static void end_sharing(struct server *server, pid_t other, int ready)
+{
+    char byte;
+
+    /* Without the other one it is our guard that does what is to be done. */
+    if (other < 0)
+        _exit(1);
+    while (read(ready, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    guard_stop(&server->guard);
+    _exit(0);
+}
+
 /* A server that shares the memory of the first process gives it free at once: that one goes on to
  * another way, or ends. */
 static void part(struct server *server)
 {
+    int ready[2] = {-1, -1};
     pid_t pid;
 
     if (!server->job.shares_memory)
         return;
-    guard_stop(&server->guard);
+    if (pipe2(ready, O_CLOEXEC) != 0)
+        ready[0] = -1;
     pid = fork();
-    if (pid != 0)
-        _exit(pid < 0);
-    (void)close(server->job.socket);
+    if (pid != 0) {
+        (void)close(ready[1]);
+        end_sharing(server, pid, ready[0]);
+    }
+    cleanup_fd_value(&server->job.socket);
+    server->job.socket = -1;
+    server->job.shares_memory = false;
+    if (server->guard.fd >= 0) {
+        (void)close(server->guard.fd);
+        start_guard(server);
+    }
+    (void)close(ready[1]);
 }
 
 [[gnu::noreturn]] static void leave(struct server *server, int status)
@@ -339,7 +384,8 @@ static bool await_device(struct server *server)
         part(server);
     else if (server->job.unmount != LIFETIME_NAMESPACE)
         (void)open_place(server->job.place); /* who sent the device has made it */
-    (void)close(server->job.socket);
+    cleanup_fd_value(&server->job.socket);
+    server->job.socket = -1;
     server->job.fd = fd;
     return fd >= 0;
 }
@@ -404,28 +450,19 @@ static void deputize(void *context)
         abandon(server);
 }
 
-/* Without a guard we serve as well. What the guard needs it has for itself: the first process may
- * release its own, should we be killed before it executes the app. */
-static void start_guard(struct server *server)
+/* What the guard needs it has for itself: the first process may release its own, should we be
+ * killed before it executes the app. */
+static bool make_deputy(const struct server *server)
 {
-    static struct server deputy;
-    static struct place place;
-    int keep[] = {server->app_fd, 0, 0, 0, 0};
-    const struct guard_job job = {deputize, &deputy, keep, 4, server->job.shares_memory};
-    struct err err;
-
-    if (server->job.unmount == LIFETIME_NAMESPACE || !place_copy(&place, server->job.place))
-        return;
-    deputy = *server;
-    deputy.is_deputy = true;
-    deputy.job.image = NULL;
-    deputy.job.place = &place;
-    deputy.job.helper = server->job.helper != NULL ? strdup(server->job.helper) : NULL;
-    keep[1] = place.base_fd;
-    keep[2] = place.parent_fd;
-    keep[3] = place.dir_fd;
-    if (!guard_start(&server->guard, &job, &err))
-        return;
+    if (server->job.unmount == LIFETIME_NAMESPACE || !place_copy(&deputy.place, server->job.place))
+        return false;
+    deputy.server = *server;
+    deputy.server.is_deputy = true;
+    deputy.server.job.image = NULL;
+    deputy.server.job.place = &deputy.place;
+    if (server->job.helper != NULL)
+        deputy.server.job.helper = strdup(server->job.helper);
+    return true;
 }
 
 [[gnu::noreturn]] static void run(struct server *server)
@@ -434,7 +471,8 @@ static void start_guard(struct server *server)
 
     leave_session();
     leave_descriptors(server);
-    start_guard(server);
+    if (make_deputy(server))
+        start_guard(server);
     if (server->job.shares_memory)
         process_tell(&sharing.started, 1);
     if ((server->job.socket >= 0 && !await_device(server)) ||
