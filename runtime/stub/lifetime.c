@@ -63,6 +63,7 @@ struct server {
     struct lifetime job;
     struct fuse *fuse;
     struct guard guard;
+    int ready_fd;   /* closed when the server is guarded, or -1 */
     bool is_deputy; /* the server was killed, this is its guard */
     pid_t app;
     int app_fd; /* pidfd, or -1 */
@@ -292,7 +293,7 @@ static void leave_descriptors(struct server *server)
 {
     const struct place *place = server->job.place;
     int keep[] = {server->job.fd, server->job.socket, server->job.image_fd, server->app_fd,
-                  place->base_fd, place->parent_fd,   place->dir_fd};
+                  place->base_fd, place->parent_fd,   place->dir_fd,        server->ready_fd};
     int null;
 
     /* Shared with the first process: it must not be ours to hold or to drop. */
@@ -475,6 +476,7 @@ static bool make_deputy(const struct server *server)
         start_guard(server);
     if (server->job.shares_memory)
         process_tell(&sharing.started, 1);
+    cleanup_fd_value(&server->ready_fd);
     if ((server->job.socket >= 0 && !await_device(server)) ||
         (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
                                             server->job.own_ids, geteuid(), getegid(), &err))) {
@@ -534,13 +536,26 @@ static int share_memory(void)
     return sharing.started == 1 ? 0 : -sharing.started;
 }
 
+/* Returns once the new process is guarded, where it needs to be. 0 or an errno. */
 static int copy_memory(struct server *server)
 {
-    pid_t pid = fork();
+    int ready[2] = {-1, -1};
+    pid_t pid;
+    char byte;
 
+    if (server->job.unmount != LIFETIME_NAMESPACE && pipe2(ready, O_CLOEXEC) != 0)
+        return errno;
+    server->ready_fd = ready[1];
+    pid = fork();
     if (pid == 0)
         run(server);
-    return pid < 0 ? errno : 0;
+    if (pid < 0)
+        return errno;
+    if (ready[1] >= 0)
+        (void)close(ready[1]);
+    while (ready[0] >= 0 && read(ready[0], &byte, 1) < 0 && errno == EINTR)
+        continue;
+    return 0;
 }
 
 /* The middle process ends at once, so that the server is init's child, not the app's. It borrows
@@ -568,6 +583,7 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
         .app = getpid(),
         .app_fd = process_open(getpid()),
         .guard = GUARD_NONE,
+        .ready_fd = -1,
         .delay_ms = FIRST_DELAY_MS,
     };
     int status;
