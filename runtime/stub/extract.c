@@ -314,7 +314,7 @@ static bool walk_directory(struct walk *walk, uint64_t ref, const struct level *
     bool ok = true;
 
     if (!sqfs_image_list(walk->image, ref, &list, err))
-        return err_wrap(err, "'%s'", walk->path);
+        return err_wrap(err, "'%s'", walk->path[0] != '\0' ? walk->path : "/");
     for (size_t i = 0; ok && i < list.count; i++)
         ok = walk_entry(walk, &list.entries[i], level, err);
     sqfs_list_release(&list);

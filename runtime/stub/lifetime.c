@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -18,7 +17,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,10 +25,12 @@
 #include "runtime/stub/cache.h"
 #include "runtime/stub/fuse.h"
 #include "runtime/stub/fusermount.h"
+#include "runtime/stub/guard.h"
 #include "runtime/stub/inuse.h"
 #include "runtime/stub/message.h"
 #include "runtime/stub/place.h"
 #include "runtime/stub/process.h"
+#include "runtime/stub/sweep.h"
 #include "runtime/stub/tree.h"
 
 enum {
@@ -62,6 +62,9 @@ enum { CAN_SHARE = 1 };
 struct server {
     struct lifetime job;
     struct fuse *fuse;
+    struct guard guard;
+    int ready_fd;   /* closed when the server is guarded, or -1 */
+    bool is_deputy; /* the server was killed, this is its guard */
     pid_t app;
     int app_fd; /* pidfd, or -1 */
     bool app_gone;
@@ -72,20 +75,25 @@ struct server {
     uint64_t due_ms;
 };
 
+/* A server that shares memory. Static: the stack it was described on is the first process's. */
+static struct sharing {
+    struct server server;
+    struct place place;
+    atomic_int started; /* 0, then 1 or -errno */
+    _Alignas(16) char stack[FIRST_STACK_SIZE];
+} sharing;
+
+/* What the guard does its work with. */
+static struct {
+    struct server server;
+    struct place place;
+} deputy;
+
+static void deputize(void *context);
+
 static void pause_ms(int ms)
 {
     (void)poll(NULL, 0, ms);
-}
-
-/* True if something is mounted at the place's root: it lies on another device than its parent. */
-static bool is_mounted(const struct place *place)
-{
-    struct stat root, dir;
-
-    /* A dead mount cannot be examined, but is one. */
-    if (fstatat(place->dir_fd, "m", &root, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOTCONN || errno == EACCES;
-    return fstat(place->dir_fd, &dir) == 0 && root.st_dev != dir.st_dev;
 }
 
 /* The place's lock, while nobody uses it. The last user may be on its way out still: a namespace
@@ -106,7 +114,7 @@ static bool lock_unused(struct place *place)
 /* Removes the place unless a newer start has it, or another server: then that one will. */
 static void tidy(struct place *place)
 {
-    if ((place->lock_fd < 0 && !lock_unused(place)) || is_mounted(place))
+    if ((place->lock_fd < 0 && !lock_unused(place)) || place_is_mounted(place))
         return;
     if (flock(place->dir_fd, LOCK_EX | LOCK_NB) == 0)
         place_remove(place);
@@ -147,6 +155,14 @@ static bool remove_tree(const struct place *place)
     return true;
 }
 
+/* What a server that was killed has left is dead, or already gone. Anything else is a newer
+ * start's, whose own server will see to it. */
+static bool is_settled(const struct server *server)
+{
+    return server->is_deputy && server->job.unmount != LIFETIME_TREE &&
+           place_mount_state(server->job.place) != PLACE_DEAD;
+}
+
 static void try_unmount(struct server *server)
 {
     struct place *place = server->job.place;
@@ -157,6 +173,10 @@ static void try_unmount(struct server *server)
     }
     if (!place_try_lock(place) || place_has_users(place, getpid())) {
         try_later(server);
+        return;
+    }
+    if (is_settled(server)) {
+        detached(server);
         return;
     }
     if (server->job.unmount == LIFETIME_HELPER) {
@@ -217,6 +237,16 @@ static void watch_app(struct server *server, bool signalled)
         server->due_ms = process_now_ms() + GRACE_MS;
 }
 
+static void await_end(struct server *server)
+{
+    while (!server->app_gone) {
+        struct pollfd wait = {.fd = server->app_fd, .events = POLLIN};
+
+        (void)poll(&wait, 1, poll_timeout(server));
+        watch_app(server, wait.revents != 0);
+    }
+}
+
 static void serve(struct server *server)
 {
     while (!server->done) {
@@ -263,7 +293,7 @@ static void leave_descriptors(struct server *server)
 {
     const struct place *place = server->job.place;
     int keep[] = {server->job.fd, server->job.socket, server->job.image_fd, server->app_fd,
-                  place->base_fd, place->parent_fd,   place->dir_fd};
+                  place->base_fd, place->parent_fd,   place->dir_fd,        server->ready_fd};
     int null;
 
     /* Shared with the first process: it must not be ours to hold or to drop. */
@@ -276,27 +306,89 @@ static void leave_descriptors(struct server *server)
         (void)close(null);
 }
 
+/* Without a guard we serve as well. Allocates nothing. */
+static void start_guard(struct server *server)
+{
+    const struct place *place = &deputy.place;
+    int keep[] = {server->app_fd, place->base_fd, place->parent_fd, place->dir_fd, 0};
+    const struct guard_job job = {deputize, &deputy.server, keep, 4, server->job.shares_memory};
+    struct err err;
+
+    if (!guard_start(&server->guard, &job, &err))
+        server->guard = GUARD_NONE;
+}
+
+/* Of two processes: the one that shares memory ends when the other one is guarded. */
+[[gnu::noreturn]] static void end_sharing(struct server *server, pid_t other, int ready)
+{
+    char byte;
+
+    /* Without the other one it is our guard that does what is to be done. */
+    if (other < 0)
+        _exit(1);
+    while (read(ready, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    guard_stop(&server->guard);
+    _exit(0);
+}
+
 /* A server that shares the memory of the first process gives it free at once: that one goes on to
  * another way, or ends. */
 static void part(struct server *server)
 {
+    int ready[2] = {-1, -1};
     pid_t pid;
 
     if (!server->job.shares_memory)
         return;
+    if (pipe2(ready, O_CLOEXEC) != 0)
+        ready[0] = -1;
     pid = fork();
-    if (pid != 0)
-        _exit(pid < 0);
-    (void)close(server->job.socket);
+    if (pid != 0) {
+        (void)close(ready[1]);
+        end_sharing(server, pid, ready[0]);
+    }
+    cleanup_fd_value(&server->job.socket);
+    server->job.socket = -1;
+    server->job.shares_memory = false;
+    if (server->guard.fd >= 0) {
+        (void)close(server->guard.fd);
+        start_guard(server);
+    }
+    (void)close(ready[1]);
+}
+
+[[gnu::noreturn]] static void leave(struct server *server, int status)
+{
+    guard_dismiss(&server->guard);
+    _exit(status);
+}
+
+/* The directories of a place that was only chosen when we started. Our lock on them: see above. */
+static bool open_place(struct place *place)
+{
+    if (place->dir_fd < 0 && !place_open_made(place)) {
+        place_remove(place);
+        return false;
+    }
+    (void)flock(place->dir_fd, LOCK_SH);
+    return true;
 }
 
 static bool await_device(struct server *server)
 {
-    server->job.fd = message_receive_fd(server->job.socket);
-    if (server->job.fd < 0)
+    int fd = message_receive_fd(server->job.socket);
+
+    if (fd == MESSAGE_BARE)
+        leave(server, 0);
+    if (fd < 0)
         part(server);
-    (void)close(server->job.socket);
-    return server->job.fd >= 0;
+    else if (server->job.unmount != LIFETIME_NAMESPACE)
+        (void)open_place(server->job.place); /* who sent the device has made it */
+    cleanup_fd_value(&server->job.socket);
+    server->job.socket = -1;
+    server->job.fd = fd;
+    return fd >= 0;
 }
 
 static void unmount_now(struct place *place, enum lifetime_unmount unmount, const char *helper)
@@ -317,13 +409,61 @@ static void abandon(struct server *server)
 {
     struct place *place = server->job.place;
 
+    if (!open_place(place))
+        return;
     for (int i = 0; i < ABANDON_TRIES && lock_unused(place); i++) {
-        if (is_mounted(place))
+        if (place_is_mounted(place))
             unmount_now(place, server->job.unmount, server->job.helper);
         tidy(place);
         place_unlock(place);
         pause_ms(TIDY_PAUSE_MS);
     }
+}
+
+/* For sweep.h. A mount that is still served has users that are not registered, or a server that is
+ * about to take it down. */
+static void clear_left(struct place *left, void *context)
+{
+    const struct server *server = context;
+    enum place_mount state = place_mount_state(left);
+
+    if (state == PLACE_DEAD)
+        unmount_now(left, server->job.unmount, server->job.helper);
+    if (state != PLACE_LIVE)
+        tidy(left);
+}
+
+/* Of a server that was killed: what is left to be done for it. */
+static void deputize(void *context)
+{
+    struct server *server = context;
+
+    /* Before its end the first process may still make them. */
+    if (server->job.place->dir_fd < 0)
+        await_end(server);
+    if (!open_place(server->job.place))
+        return;
+    serve(server);
+    tidy(server->job.place);
+    place_unlock(server->job.place);
+    /* A helper that was mounting for a start that was killed, too, may have gone on. */
+    if (server->job.unmount != LIFETIME_TREE)
+        abandon(server);
+}
+
+/* What the guard needs it has for itself: the first process may release its own, should we be
+ * killed before it executes the app. */
+static bool make_deputy(const struct server *server)
+{
+    if (server->job.unmount == LIFETIME_NAMESPACE || !place_copy(&deputy.place, server->job.place))
+        return false;
+    deputy.server = *server;
+    deputy.server.is_deputy = true;
+    deputy.server.job.image = NULL;
+    deputy.server.job.place = &deputy.place;
+    if (server->job.helper != NULL)
+        deputy.server.job.helper = strdup(server->job.helper);
+    return true;
 }
 
 [[gnu::noreturn]] static void run(struct server *server)
@@ -332,26 +472,25 @@ static void abandon(struct server *server)
 
     leave_session();
     leave_descriptors(server);
+    if (make_deputy(server))
+        start_guard(server);
+    if (server->job.shares_memory)
+        process_tell(&sharing.started, 1);
+    cleanup_fd_value(&server->ready_fd);
     if ((server->job.socket >= 0 && !await_device(server)) ||
         (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
                                             server->job.own_ids, geteuid(), getegid(), &err))) {
         if (server->job.unmount != LIFETIME_NAMESPACE)
             abandon(server);
-        _exit(1);
+        leave(server, 1);
     }
+    if (server->fuse != NULL && server->job.unmount != LIFETIME_NAMESPACE)
+        sweep_start(server->job.place, clear_left, server);
     serve(server);
     if (server->job.unmount != LIFETIME_NAMESPACE)
         tidy(server->job.place);
-    _exit(0);
+    leave(server, 0);
 }
-
-/* A server that shares memory. Static: the stack it was described on is the first process's. */
-static struct sharing {
-    struct server server;
-    struct place place;
-    atomic_int started; /* 0, then 1 or -errno */
-    _Alignas(16) char stack[FIRST_STACK_SIZE];
-} sharing;
 
 static void *run_sharing(void *context)
 {
@@ -375,33 +514,48 @@ static int start_sharing(void *context)
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, SERVER_STACK_SIZE);
     error = pthread_create(&thread, &attributes, run_sharing, NULL);
-    atomic_store(&sharing.started, error == 0 ? 1 : -error);
-    (void)syscall(SYS_futex, &sharing.started, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    if (error != 0)
+    if (error != 0) {
+        process_tell(&sharing.started, -error);
         _exit(1);
+    }
     for (;;)
         (void)pause();
 }
 
-/* Returns once the new process takes locks. 0 or an errno. */
+/* Returns once the new process takes locks, and is guarded. 0 or an errno. */
 static int share_memory(void)
 {
     char *stack = sharing.stack + sizeof(sharing.stack);
 
-    if (clone(start_sharing, stack, CLONE_VM | SIGCHLD, NULL) < 0)
+    pid_t pid = clone(start_sharing, stack, CLONE_VM | SIGCHLD, NULL);
+
+    if (pid < 0)
         return errno;
-    while (atomic_load(&sharing.started) == 0)
-        (void)syscall(SYS_futex, &sharing.started, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    if (!process_await(&sharing.started, pid))
+        return ECHILD;
     return sharing.started == 1 ? 0 : -sharing.started;
 }
 
+/* Returns once the new process is guarded, where it needs to be. 0 or an errno. */
 static int copy_memory(struct server *server)
 {
-    pid_t pid = fork();
+    int ready[2] = {-1, -1};
+    pid_t pid;
+    char byte;
 
+    if (server->job.unmount != LIFETIME_NAMESPACE && pipe2(ready, O_CLOEXEC) != 0)
+        return errno;
+    server->ready_fd = ready[1];
+    pid = fork();
     if (pid == 0)
         run(server);
-    return pid < 0 ? errno : 0;
+    if (pid < 0)
+        return errno;
+    if (ready[1] >= 0)
+        (void)close(ready[1]);
+    while (ready[0] >= 0 && read(ready[0], &byte, 1) < 0 && errno == EINTR)
+        continue;
+    return 0;
 }
 
 /* The middle process ends at once, so that the server is init's child, not the app's. It borrows
@@ -428,6 +582,8 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
         .job = *lifetime,
         .app = getpid(),
         .app_fd = process_open(getpid()),
+        .guard = GUARD_NONE,
+        .ready_fd = -1,
         .delay_ms = FIRST_DELAY_MS,
     };
     int status;
@@ -435,7 +591,7 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
 
     server.job.shares_memory = server.job.shares_memory && CAN_SHARE;
     /* The lock belongs to the open directory, which the server inherits and the app does not. */
-    if (lifetime->unmount != LIFETIME_NAMESPACE)
+    if (lifetime->place->dir_fd >= 0)
         (void)flock(lifetime->place->dir_fd, LOCK_SH);
     pid = start_middle(&server);
     if (server.app_fd >= 0)
@@ -447,6 +603,11 @@ bool lifetime_start(const struct lifetime *lifetime, struct err *err)
             return true; /* SIGCHLD is ignored: the kernel has reaped it */
     errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
     return errno == 0 || err_sys(err, "cannot start the server");
+}
+
+void lifetime_dismiss(int socket)
+{
+    message_send_bare(socket);
 }
 
 void lifetime_cancel(int socket)

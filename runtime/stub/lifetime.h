@@ -10,6 +10,11 @@
  * the kernel says that nothing is left of the mount: copies of it may live in other mount
  * namespaces. Then it removes the place. It never detaches a mount that is in use.
  *
+ * A server that mounts starts before its place has directories, and has a guard (guard.h) that does
+ * the same should the server be killed: whoever of the three is killed, one that is left cleans up.
+ * Where all are, the next server of any image does (sweep.h). Not guarded is a mount in a namespace
+ * of the app's own, which goes with it.
+ *
  * A place can have several servers: one for each mount namespace that shares its directory but not
  * its mounts. Each holds a shared lock on the directory (flock(2)), and the last one removes it,
  * for rmdir(2) would detach what is mounted on it elsewhere.
@@ -29,7 +34,8 @@ enum lifetime_unmount {
 };
 
 struct lifetime {
-    struct place *place;      /* its lock may be held by the caller */
+    struct place *place;      /* its lock may be held by the caller; with a socket it need only be
+                               * chosen, and is made before the device is sent */
     struct sqfs_image *image; /* NULL with fd and socket -1 */
     int image_fd;
     int fd;     /* /dev/fuse, or -1 */
@@ -50,6 +56,10 @@ struct lifetime {
 
 /* Starts the server for the calling process as first process. */
 [[nodiscard]] bool lifetime_start(const struct lifetime *lifetime, struct err *err);
+
+/* Tells the server that waits at the other end of the socket that there is nothing to serve, nor to
+ * take down. */
+void lifetime_dismiss(int socket);
 
 /* Ends the server that waits at the other end of the socket, which then shares nothing with us.
  * What there is to take down it still does. */

@@ -29,11 +29,13 @@ int message_receive_fd(int socket)
         got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     } while (got < 0 && errno == EINTR);
     if (got <= 0)
-        return -1;
+        return MESSAGE_END;
     header = CMSG_FIRSTHDR(&message);
-    if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+    if (header == NULL)
+        return MESSAGE_BARE;
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
         header->cmsg_len != CMSG_LEN(sizeof(fd)))
-        return -1;
+        return MESSAGE_END;
     memcpy(&fd, CMSG_DATA(header), sizeof(fd));
     return fd;
 }
@@ -54,4 +56,11 @@ bool message_send_fd(int socket, int fd)
     header->cmsg_len = CMSG_LEN(sizeof(fd));
     memcpy(CMSG_DATA(header), &fd, sizeof(fd));
     return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+}
+
+void message_send_bare(int socket)
+{
+    ssize_t sent = send(socket, "", 1, MSG_NOSIGNAL);
+
+    (void)sent; /* nobody may be there any more */
 }

@@ -5,7 +5,12 @@
  */
 #include <stdbool.h>
 
-/* The descriptor, close-on-exec; -1 when the other end closed or sent none. */
+enum { MESSAGE_END = -1, MESSAGE_BARE = -2 };
+
+/* The descriptor, close-on-exec. MESSAGE_BARE: a message without one. MESSAGE_END: the other end
+ * closed, or sent something else. */
 int message_receive_fd(int socket);
 
 [[nodiscard]] bool message_send_fd(int socket, int fd);
+
+void message_send_bare(int socket);

@@ -8,7 +8,6 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -25,8 +24,6 @@
 #include "runtime/stub/userns.h"
 
 enum { REASON_MAX = 120, LAST_REASON_MAX = 500, SECTOR = 512, MOUNT_TRIES = 3 };
-
-enum mount_state { STATE_NONE, STATE_LIVE, STATE_DEAD };
 
 /* One request on its way through the ways. What has been done for one serves the next. */
 struct attempt {
@@ -75,20 +72,6 @@ static bool find_place(const struct mount_request *request, const char *salt, st
         if (place_open(ret, PLACE_RUN, i, key, request->trusted, &last, err))
             return true;
     return err_wrap(err, "no private directory to mount in");
-}
-
-/* Whether a mount is there, and whether its server answers: statfs is never answered from memory.
- */
-static enum mount_state examine(const struct place *place)
-{
-    struct stat root, dir;
-    struct statfs fs;
-
-    if (fstatat(place->dir_fd, "m", &root, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? STATE_NONE : STATE_DEAD;
-    if (fstat(place->dir_fd, &dir) != 0 || root.st_dev == dir.st_dev)
-        return STATE_NONE;
-    return statfs(place->root, &fs) == 0 ? STATE_LIVE : STATE_DEAD;
 }
 
 static bool detach_dead(const struct mount_request *request, const struct place *place,
@@ -166,61 +149,117 @@ static bool mount_device(struct attempt *attempt, const struct place *place,
     return false;
 }
 
+/* *socket leads to the server, or is -1: then one is started. */
 static bool mount_served(struct attempt *attempt, struct place *place,
-                         enum lifetime_unmount unmount, struct err *err)
+                         enum lifetime_unmount unmount, int *socket, struct err *err)
 {
     const char *helper = attempt->request->helper;
-    cleanup_fd int socket = -1;
 
     if (!need_image(attempt, err))
         return false;
     if (mkdirat(place->dir_fd, "m", 0700) != 0 && errno != EEXIST)
         return err_sys(err, "cannot make '%s'", place->root);
-    if ((unmount == LIFETIME_HELPER && !fusermount_check(helper, place->root, err)) ||
-        !start_server(attempt, place, unmount, &socket, err))
-        return false;
-    if (mount_device(attempt, place, unmount, socket, err))
-        return true;
-    lifetime_cancel(socket);
-    return false;
+    return (unmount != LIFETIME_HELPER || fusermount_check(helper, place->root, err)) &&
+           (*socket >= 0 || start_server(attempt, place, unmount, socket, err)) &&
+           mount_device(attempt, place, unmount, *socket, err);
+}
+
+static void end_server(int *socket)
+{
+    if (*socket < 0)
+        return;
+    lifetime_cancel(*socket);
+    (void)close(*socket);
+    *socket = -1;
 }
 
 /* More than once: the helper of a start that was killed may still have been mounting when we
  * looked. */
 static bool join_or_mount(struct attempt *attempt, struct place *place,
-                          enum lifetime_unmount unmount, struct err *err)
+                          enum lifetime_unmount unmount, int *socket, struct err *err)
 {
     for (int i = 0; i < MOUNT_TRIES; i++) {
-        enum mount_state state = examine(place);
+        enum place_mount state = place_mount_state(place);
 
-        if (state == STATE_LIVE)
+        if (state == PLACE_LIVE) {
+            if (*socket >= 0)
+                lifetime_dismiss(*socket);
             return true;
-        if (state == STATE_DEAD && !detach_dead(attempt->request, place, unmount, err))
+        }
+        if (state == PLACE_DEAD && !detach_dead(attempt->request, place, unmount, err))
             return false;
-        if (mount_served(attempt, place, unmount, err))
+        if (mount_served(attempt, place, unmount, socket, err))
             return true;
-        if (examine(place) != STATE_DEAD)
+        end_server(socket);
+        if (place_mount_state(place) != PLACE_DEAD)
             return false;
     }
     return false;
+}
+
+/* Whether there seems to be a mount to join; makes nothing, waits for nothing. */
+static bool is_live(const struct mount_request *request)
+{
+    char key[PAYLOAD_KEY_SIZE];
+    struct place place;
+    bool live;
+
+    payload_key(request->payload, "", key);
+    if (!place_find(&place, PLACE_RUN, key, request->trusted))
+        return false;
+    live = place_is_mounted(&place);
+    place_release(&place);
+    return live;
+}
+
+/* As find_place(), with a server that knows of the directories before there are any: should this
+ * process be killed it removes them. */
+static bool make_place(struct attempt *attempt, enum lifetime_unmount unmount, struct place *ret,
+                       int *ret_socket, struct err *err)
+{
+    char key[PAYLOAD_KEY_SIZE];
+    bool last = false;
+
+    if (!need_image(attempt, err))
+        return false;
+    payload_key(attempt->request->payload, "", key);
+    for (size_t i = 0; !last; i++) {
+        struct place place;
+
+        if (!place_choose(&place, PLACE_RUN, i, key, attempt->request->trusted, &last, err))
+            continue;
+        if (start_server(attempt, &place, unmount, ret_socket, err)) {
+            if (place_make(&place, err)) {
+                *ret = place;
+                return true;
+            }
+            end_server(ret_socket);
+        }
+        place_release(&place);
+    }
+    return err_wrap(err, "no private directory to mount in");
 }
 
 static bool mount_shared(struct attempt *attempt, enum lifetime_unmount unmount,
                          struct mounted *ret, struct err *err)
 {
     struct place place = PLACE_NONE;
+    cleanup_fd int socket = -1;
 
-    if (!find_place(attempt->request, "", &place, err))
+    if (is_live(attempt->request) ? !find_place(attempt->request, "", &place, err)
+                                  : !make_place(attempt, unmount, &place, &socket, err))
         return false;
     if (!place_lock(&place, err))
         goto fail;
-    if (!place_add_user(&place, getpid(), err) || !join_or_mount(attempt, &place, unmount, err)) {
+    if (!place_add_user(&place, getpid(), err) ||
+        !join_or_mount(attempt, &place, unmount, &socket, err)) {
         place_remove(&place);
         goto fail;
     }
     *ret = (struct mounted){.place = place, .unmount = unmount};
     return true;
 fail:
+    end_server(&socket);
     place_release(&place);
     return false;
 }
@@ -257,8 +296,51 @@ static bool way_kernel(struct attempt *attempt, struct mounted *ret, struct err 
     return lifetime_start(&lifetime, err);
 }
 
+/* In a mount namespace of the app's own. The server stays outside: inside, it would keep the
+ * namespace alive that is to die with the app. */
+static bool enter_served(struct attempt *attempt, struct place *place,
+                         bool (*enter)(const struct place *place, int *ret_fd, struct err *err),
+                         struct err *err)
+{
+    cleanup_fd int fd = -1, socket = -1;
+
+    if (!start_server(attempt, place, LIFETIME_NAMESPACE, &socket, err) || !enter(place, &fd, err))
+        return false;
+    return message_send_fd(socket, fd) || err_sys(err, "cannot reach the server");
+}
+
+static bool enter_hidden(const struct place *place, int *ret_fd, struct err *err)
+{
+    if (!hidden_enter(place, err))
+        return false;
+    if (device_mount(place->root, ret_fd, err))
+        return true;
+    hidden_remove(place);
+    return false;
+}
+
+/* The end of the first process of a container is the end of all others: a mount that they share
+ * would have nobody to take it down. */
+static bool mount_alone(struct attempt *attempt, struct mounted *ret, struct err *err)
+{
+    struct place place = PLACE_NONE;
+
+    if (!need_image(attempt, err) || !name_hidden(attempt->request, &place, err))
+        return false;
+    if (!enter_served(attempt, &place, enter_hidden, err)) {
+        place_release(&place);
+        return false;
+    }
+    *ret = (struct mounted){.place = place, .unmount = LIFETIME_NAMESPACE};
+    return true;
+}
+
 static bool way_fuse(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
+    struct err ignored;
+
+    if (getpid() == 1 && !attempt->request->visible && mount_alone(attempt, ret, &ignored))
+        return true;
     return mount_shared(attempt, LIFETIME_DIRECT, ret, err);
 }
 
@@ -267,25 +349,13 @@ static bool way_fusermount(struct attempt *attempt, struct mounted *ret, struct 
     return mount_shared(attempt, LIFETIME_HELPER, ret, err);
 }
 
-/* The server stays outside: inside, it would keep the namespace alive that is to die with the app.
- */
-static bool enter_served(struct attempt *attempt, struct place *place, struct err *err)
-{
-    cleanup_fd int fd = -1, socket = -1;
-
-    if (!start_server(attempt, place, LIFETIME_NAMESPACE, &socket, err) ||
-        !userns_enter(place, &fd, err))
-        return false;
-    return message_send_fd(socket, fd) || err_sys(err, "cannot reach the server");
-}
-
 static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
     struct place place = PLACE_NONE;
 
     if (!need_image(attempt, err) || !name_hidden(attempt->request, &place, err))
         return false;
-    if (!userns_probe(&place, err) || !enter_served(attempt, &place, err)) {
+    if (!userns_probe(&place, err) || !enter_served(attempt, &place, userns_enter, err)) {
         place_release(&place);
         return false;
     }

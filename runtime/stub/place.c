@@ -4,11 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -21,6 +24,7 @@ enum {
     USERS_MAX = 4096,
     TRIES_MAX = 100,
     OVERFLOW_UID = 65534,
+    LIST_BYTES = 1024,
     OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 };
 
@@ -184,7 +188,7 @@ static bool open_dirs(struct place *place, struct err *err)
     return false;
 }
 
-static bool open_at(struct place *place, const struct base *base, const char *key, struct err *err)
+static bool name_at(struct place *place, const struct base *base, const char *key, struct err *err)
 {
     cleanup_free char *base_path = NULL;
     cleanup_free char *parent = NULL;
@@ -200,11 +204,11 @@ static bool open_at(struct place *place, const struct base *base, const char *ke
         parent = NULL;
         return err_sys(err, "'%s'", base_path);
     }
-    return place_name(place, parent, key, err) && open_dirs(place, err);
+    return place_name(place, parent, key, err);
 }
 
-bool place_open(struct place *ret, enum place_kind kind, size_t index, const char *key,
-                bool trusted, bool *ret_last, struct err *err)
+bool place_choose(struct place *ret, enum place_kind kind, size_t index, const char *key,
+                  bool trusted, bool *ret_last, struct err *err)
 {
     struct place place = PLACE_NONE;
     struct base bases[8];
@@ -213,14 +217,64 @@ bool place_open(struct place *ret, enum place_kind kind, size_t index, const cha
     *ret_last = index + 1 >= count;
     if (index >= count)
         return err_set(err, ERR_INPUT, "no place left to try");
-    if (!open_at(&place, &bases[index], key, err)) {
-        if (place.parent_fd >= 0)
-            remove_parent(&place);
+    if (!name_at(&place, &bases[index], key, err)) {
         place_release(&place);
         return false;
     }
     *ret = place;
     return true;
+}
+
+bool place_make(struct place *place, struct err *err)
+{
+    if (open_dirs(place, err))
+        return true;
+    if (place->parent_fd >= 0)
+        remove_parent(place);
+    return false;
+}
+
+bool place_open_made(struct place *place)
+{
+    struct stat st;
+
+    replace_fd(&place->parent_fd, openat(place->base_fd, place->parent_name, OPEN_DIR));
+    replace_fd(&place->dir_fd, openat(place->parent_fd, place->key, OPEN_DIR));
+    return place->dir_fd >= 0 && fstat(place->dir_fd, &st) == 0 && st.st_uid == geteuid() &&
+           (st.st_mode & 0777) == 0700;
+}
+
+bool place_open(struct place *ret, enum place_kind kind, size_t index, const char *key,
+                bool trusted, bool *ret_last, struct err *err)
+{
+    struct place place;
+
+    if (!place_choose(&place, kind, index, key, trusted, ret_last, err))
+        return false;
+    if (!place_make(&place, err)) {
+        place_release(&place);
+        return false;
+    }
+    *ret = place;
+    return true;
+}
+
+bool place_find(struct place *ret, enum place_kind kind, const char *key, bool trusted)
+{
+    struct base bases[8];
+    size_t count = list_bases(kind, trusted, bases);
+    struct err err;
+
+    for (size_t i = 0; i < count; i++) {
+        struct place place = PLACE_NONE;
+
+        if (name_at(&place, &bases[i], key, &err) && place_open_made(&place)) {
+            *ret = place;
+            return true;
+        }
+        place_release(&place);
+    }
+    return false;
 }
 
 void place_release(struct place *place)
@@ -235,6 +289,24 @@ void place_release(struct place *place)
     cleanup_fd_value(&place->dir_fd);
     cleanup_fd_value(&place->lock_fd);
     *place = PLACE_NONE;
+}
+
+bool place_copy(struct place *ret, const struct place *place)
+{
+    struct place copy = *place;
+
+    copy.dir = strdup(place->dir);
+    copy.root = strdup(place->root);
+    copy.key = strdup(place->key);
+    copy.lock_fd = -1;
+    if (copy.dir != NULL && copy.root != NULL && copy.key != NULL) {
+        *ret = copy;
+        return true;
+    }
+    free(copy.dir);
+    free(copy.root);
+    free(copy.key);
+    return false;
 }
 
 static int open_lock(const struct place *place)
@@ -308,6 +380,27 @@ bool place_exists(const struct place *place)
     return fstat(place->dir_fd, &st) == 0 && st.st_nlink > 0;
 }
 
+bool place_is_mounted(const struct place *place)
+{
+    struct stat root, dir;
+
+    /* A dead mount cannot be examined, but is one. */
+    if (fstatat(place->dir_fd, "m", &root, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno != ENOENT;
+    /* What is mounted lies on another device. */
+    return fstat(place->dir_fd, &dir) == 0 && root.st_dev != dir.st_dev;
+}
+
+/* Of a dead mount much may be answered from memory, but never statfs. */
+enum place_mount place_mount_state(const struct place *place)
+{
+    struct statfs fs;
+
+    if (!place_is_mounted(place))
+        return PLACE_BARE;
+    return statfs(place->root, &fs) == 0 ? PLACE_LIVE : PLACE_DEAD;
+}
+
 /* The users that still run; returns how many. */
 static size_t read_users(const struct place *place, pid_t users[USERS_MAX])
 {
@@ -351,26 +444,31 @@ bool place_has_users(struct place *place, pid_t except)
     return false;
 }
 
-/* A launcher that was killed leaves its unfinished link under a name of its own. */
+/* A launcher that was killed leaves its unfinished link under a name of its own. opendir(3) would
+ * allocate. */
 static void remove_links(const struct place *place)
 {
-    int fd = openat(place->dir_fd, ".", OPEN_DIR);
-    cleanup_dir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    const struct dirent *entry;
+    cleanup_fd int fd = openat(place->dir_fd, ".", OPEN_DIR);
+    alignas(struct dirent) char entries[LIST_BYTES];
+    long got;
 
-    if (dir == NULL) {
-        cleanup_fd_value(&fd);
-        return;
+    while (fd >= 0 && (got = syscall(SYS_getdents64, fd, entries, sizeof(entries))) > 0) {
+        for (long at = 0; at < got;) {
+            const struct dirent *entry = (const struct dirent *)(const void *)(entries + at);
+
+            at += entry->d_reclen;
+            if (strncmp(entry->d_name, "state", strlen("state")) == 0)
+                (void)unlinkat(place->dir_fd, entry->d_name, 0);
+        }
     }
-    while ((entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, "state", strlen("state")) == 0)
-            (void)unlinkat(place->dir_fd, entry->d_name, 0);
 }
 
 void place_remove(struct place *place)
 {
-    if (place->dir_fd < 0)
+    if (place->dir_fd < 0) {
+        remove_parent(place);
         return;
+    }
     remove_links(place);
     (void)unlinkat(place->dir_fd, "manifest", 0);
     (void)unlinkat(place->dir_fd, "m", AT_REMOVEDIR);

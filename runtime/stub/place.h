@@ -51,11 +51,30 @@ struct place {
  */
 [[nodiscard]] bool place_open(struct place *ret, enum place_kind kind, size_t index,
                               const char *key, bool trusted, bool *ret_last, struct err *err);
+
+/* The first candidate of that kind where the place is there already; makes nothing. */
+[[nodiscard]] bool place_find(struct place *ret, enum place_kind kind, const char *key,
+                              bool trusted);
 void place_release(struct place *place);
+
+/*
+ * The two halves of place_open(). What is only chosen has base_fd and names, but no directories
+ * yet. On failure the place stays chosen.
+ */
+[[nodiscard]] bool place_choose(struct place *ret, enum place_kind kind, size_t index,
+                                const char *key, bool trusted, bool *ret_last, struct err *err);
+[[nodiscard]] bool place_make(struct place *place, struct err *err);
+
+/* Opens the directories of a place that was chosen, if somebody has made them. Allocates nothing.
+ */
+[[nodiscard]] bool place_open_made(struct place *place);
 
 /* Fills the names only, for a place that is parent/key. On failure some are filled. */
 [[nodiscard]] bool place_name(struct place *place, const char *parent, const char *key,
                               struct err *err);
+
+/* The same place with names of its own and the same descriptors, for a process that has both. */
+[[nodiscard]] bool place_copy(struct place *ret, const struct place *place);
 
 /*
  * Takes the place's lock for this process alone; waits for others. The place is the one that the
@@ -72,12 +91,21 @@ void place_unlock(struct place *place);
 /* False once the directory has been removed. */
 [[nodiscard]] bool place_exists(const struct place *place);
 
+/* Whether something is mounted on root; asks no server. */
+[[nodiscard]] bool place_is_mounted(const struct place *place);
+
+enum place_mount { PLACE_BARE, PLACE_LIVE, PLACE_DEAD };
+
+/* And whether its server answers: waits for one that has not begun to. */
+[[nodiscard]] enum place_mount place_mount_state(const struct place *place);
+
 /* The processes that use what is mounted here; under the lock. */
 [[nodiscard]] bool place_add_user(struct place *place, pid_t pid, struct err *err);
 [[nodiscard]] bool place_has_users(struct place *place, pid_t except);
 
 /*
- * Removes m (a directory, empty), manifest, what the launcher left beside it, lock and the
- * directory itself; then the directory of all keys, if this was the last one. Under the lock.
+ * Allocates nothing. Removes m (a directory, empty), manifest, what the launcher left beside it,
+ * lock and the directory itself; then the directory of all keys, if this was the last one. Under
+ * the lock. Of a place that was only chosen: the directory of all keys, if it is empty.
  */
 void place_remove(struct place *place);

@@ -2,12 +2,14 @@
 #include "runtime/stub/process.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,8 @@
 /* The numbers are the same on every architecture (all calls since Linux 5.1); older kernel headers
  * lack the names. */
 enum { CALL_PIDFD_OPEN = 434, CALL_CLOSE_RANGE = 436 };
+
+enum { CHILD_CHECK_NS = 20000000 };
 
 int process_open(pid_t pid)
 {
@@ -32,6 +36,25 @@ bool process_runs(pid_t pid)
     if (errno == ESRCH)
         return false;
     return kill(pid, 0) == 0 || errno == EPERM;
+}
+
+bool process_await(atomic_int *word, pid_t child)
+{
+    const struct timespec patience = {.tv_nsec = CHILD_CHECK_NS};
+
+    while (atomic_load(word) == 0) {
+        if (syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &patience, NULL, 0) == 0)
+            continue;
+        if (waitpid(child, NULL, WNOHANG) == child)
+            return atomic_load(word) != 0;
+    }
+    return true;
+}
+
+void process_tell(atomic_int *word, int value)
+{
+    atomic_store(word, value);
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 size_t process_cpus(void)

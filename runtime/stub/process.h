@@ -3,6 +3,7 @@
 /*
  * System calls about processes that musl has no wrapper for (or only newer versions).
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +14,13 @@ int process_open(pid_t pid);
 
 /* False once the process has ended, reaped or not. Without pidfds a zombie counts as running. */
 [[nodiscard]] bool process_runs(pid_t pid);
+
+/*
+ * Waits until *word is not 0, which a child that shares our memory sets and wakes us for
+ * (process_tell()). False when the child has ended before.
+ */
+[[nodiscard]] bool process_await(atomic_int *word, pid_t child);
+void process_tell(atomic_int *word, int value);
 
 /* How many processors this process may use; at least one. */
 size_t process_cpus(void);

@@ -8,7 +8,8 @@ ifdef SANITIZE
   STUB_LDEND :=
 else
   STUB_CFLAGS := $(MUSL_CFLAGS) -Os
-  STUB_LDSTART := -Wl,--no-eh-frame-hdr -Wl,-T,runtime/stub/stub.ld $(MUSL_LDSTART)
+  # Code and constants in one segment: 4 kB and two mappings less at each start.
+  STUB_LDSTART := -Wl,--no-eh-frame-hdr -Wl,-z,noseparate-code -Wl,-T,runtime/stub/stub.ld $(MUSL_LDSTART)
   STUB_LDEND := $(MUSL_LDEND)
 endif
 

@@ -47,6 +47,36 @@ umount /dev/t/m
 END
 }
 
+@test "firejail runs it" {
+    make_app "$WORK/a"
+    [ "$(firejail --quiet --noprofile --appimage "$WORK/a" read d/file)" = "a file" ]
+    status=0
+    firejail --quiet --noprofile --appimage "$WORK/a" exit 7 || status=$?
+    [ "$status" = 7 ]
+}
+
+@test "libappimage reads it" {
+    make_app "$WORK/a"
+    cat > "$WORK/reader.c" <<'END'
+#include <stdio.h>
+#include <appimage/appimage.h>
+
+int main(int argc, char **argv)
+{
+    char **files = appimage_list_files(argv[argc - 1]);
+
+    printf("%d %lld\n", appimage_get_type(argv[1], 0), (long long)appimage_get_payload_offset(argv[1]));
+    for (char **file = files; *file != NULL; file++)
+        printf("%s\n", *file);
+    return 0;
+}
+END
+    "${CC:-cc}" -o "$WORK/reader" "$WORK/reader.c" -lappimage
+    "$WORK/reader" "$WORK/a" > "$WORK/read"
+    [ "$(head -n 1 "$WORK/read")" = "2 $(stat -c %s "$STUB")" ]
+    diff <(tail -n +2 "$WORK/read" | grep . | sort -u) <(cd "$WORK/tree" && find . -mindepth 1 -printf '%P\n' | sort)
+}
+
 @test "sections that appimagetool insists on, of the agreed sizes" {
     sections=$(readelf -SW "$STUB" | sed 's/^ *\[ *[0-9]*\] *//' | awk '{ print $1, $5 }')
     for want in '.upd_info 000400' '.sha256_sig 000400' '.sig_key 002000' '.digest_md5 000010'; do

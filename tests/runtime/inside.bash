@@ -57,12 +57,16 @@ ended() {
     same "$1" "$got"
 }
 
-servers() {
+# processes NAME: those of that name that run.
+processes() {
     local stat
     for stat in /proc/[0-9]*/stat; do
-        { grep -q '(rucksack-fs) [^Z]' "$stat" && basename "${stat%/stat}"; } 2> /dev/null || :
+        { grep -q "($1) [^Z]" "$stat" && basename "${stat%/stat}"; } 2> /dev/null || :
     done
 }
+
+servers() { processes rucksack-fs; }
+guards() { processes rucksack-guard; }
 
 mounts() { grep -E ' fuse\.rucksack |/m squashfs |^rucksack ' /proc/mounts || :; }
 

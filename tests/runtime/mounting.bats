@@ -154,3 +154,13 @@ environment() {
         mount -t tmpfs -o size=64k,mode=1777 tmpfs /var/tmp" 'fails ./a
         grep -q "No space" <<< "$err" || fail "$err"'
 }
+
+@test "16 user namespaces that may be made but not mapped" {
+    # The namespace around has no ids to give away: uid_map is refused, as AppArmor does it.
+    environment user '' 'runs unshare -U ./a'
+    HIDE=helper environment user '' 'runs unshare -U ./a'
+}
+
+@test "17 /tmp of a kind that fusermount refuses" {
+    environment user 'mount -t ramfs ramfs /tmp; chmod 1777 /tmp; mkdir -m 777 /tmp/home' 'runs ./a'
+}

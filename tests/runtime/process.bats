@@ -289,8 +289,17 @@ END
 check() {
     same 3 "$(unshare --pid --fork --kill-child --mount-proc /mnt/a exit 3 || echo $?)"
     same 1 "$(unshare --pid --fork --kill-child --mount-proc /mnt/a sleep 0)"
-    # The server ends with the process namespace, without a chance to remove its directory.
-    rm -rf /tmp/rucksack-*
+}
+by_each_way check
+END
+}
+
+@test "an empty environment, no terminal, a session of its own: as cron and systemd start it" {
+    make_app "$WORK/a"
+    both <<'END'
+check() {
+    same 'a file' "$(env -i HOME="$HOME" ${RUCKSACK_MOUNT:+RUCKSACK_MOUNT=$RUCKSACK_MOUNT} \
+        APPIMAGE_EXTRACT_AND_RUN=$APPIMAGE_EXTRACT_AND_RUN setsid --wait ./a read d/file < /dev/null)"
 }
 by_each_way check
 END

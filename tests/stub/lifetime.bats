@@ -34,6 +34,43 @@ nothing_left
 END
 }
 
+@test "server and guard are ended by lack of memory as easily as the app" {
+    each <<'END'
+echo 300 > /proc/self/oom_score_adj
+./a sleep 60 > /dev/t/pid &
+await test -s /dev/t/pid
+for pid in $! $(servers) $(guards); do
+    same 300 "$(< /proc/$pid/oom_score_adj)"
+done
+kill $!
+nothing_left
+END
+}
+
+@test "the guard is the server's, and ends with it" {
+    each <<'END'
+[ $RUCKSACK_MOUNT != userns ] || exit 0 # its mount needs none
+./a sleep 60 > /dev/t/pid 5> /dev/t/five &
+await test -s /dev/t/pid
+guard=$(guards) server=$(servers)
+same "$server" "$(awk '{ print $4 }' /proc/$guard/stat)"
+same / "$(readlink /proc/$guard/cwd)"
+for fd in /proc/$guard/fd/*; do
+    case $(readlink $fd) in
+    /dev/t/* | /dev/fuse | /mnt/*) fail "holds $(readlink $fd)" ;;
+    esac
+done
+kill -TERM $guard; kill -INT $guard; kill -HUP $guard
+sleep 0.1
+same "$guard" "$(guards)"
+# Without it the server is as good.
+kill -KILL $guard
+status 0 ./a read d/file
+kill $!
+nothing_left
+END
+}
+
 @test "a second start joins; the mount lives as long as the longer" {
     make_app "$WORK/a"
     script='
