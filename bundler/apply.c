@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bundler/config.h"
 #include "bundler/cookbook.h"
 #include "bundler/elf.h"
 #include "bundler/elfscan.h"
@@ -452,6 +453,14 @@ static bool exists(const char *pattern, void *data)
     return ok;
 }
 
+static bool is_wanted(const struct config_list *wanted, const char *name)
+{
+    for (size_t i = 0; i < wanted->count; i++)
+        if (strcmp(wanted->items[i], name) == 0)
+            return true;
+    return false;
+}
+
 bool apply_matching(const struct apply *apply, bool *ret_any, struct err *err)
 {
     const struct walk *walk = apply->walk;
@@ -481,7 +490,7 @@ bool apply_matching(const struct apply *apply, bool *ret_any, struct err *err)
         if (apply->is_done[i])
             continue;
         /* Strings of the walk stay where they are; only its list of objects may move. */
-        if (!recipe_matches(recipe, &context))
+        if (!is_wanted(apply->wanted, recipe->name) && !recipe_matches(recipe, &context))
             continue;
         apply->is_done[i] = true;
         *ret_any = true;

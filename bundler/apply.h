@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct config_list;
 struct cookbook;
 struct err;
 struct extras;
@@ -20,6 +21,7 @@ struct apply {
     const struct probe *probe;
     const char *app_dir;
     const struct cookbook *cookbook;
+    const struct config_list *wanted; /* names of recipes that apply without a match */
     struct plan *plan;
     struct extras *extras;
     bool *is_done; /* by index of the cookbook, all false at first; owned by the caller */

@@ -232,6 +232,7 @@ static bool collect(struct build *build, struct err *err)
     const struct libs_input input = {
         .probe = &build->probe,
         .app_dir = build->app.dir,
+        .config = &build->app.config,
         .gems = &build->gems,
         .programs = &build->programs,
         .trace = build->request->trace == NULL ? NULL : &build->trace,
@@ -319,6 +320,8 @@ static void launch_app(struct launch *launch, const struct app *app)
         launch_add(launch, "release", config->release, NULL);
     if (config->console != NULL)
         launch_add(launch, "console", config->console, NULL);
+    for (size_t i = 0; i < config->secrets.count; i++)
+        launch_add(launch, "secret", config->secrets.items[i], NULL);
     for (size_t i = 0; i < config->env.count; i++)
         launch_add(launch, "env", config->env.items[i].name, config->env.items[i].value, NULL);
     for (size_t i = 0; i < app->states.count; i++) {

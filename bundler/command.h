@@ -52,6 +52,7 @@ extern const struct command cmd_build;
 extern const struct command cmd_deps;
 extern const struct command cmd_doctor;
 extern const struct command cmd_extract;
+extern const struct command cmd_init;
 extern const struct command cmd_inspect;
 extern const struct command cmd_recipes;
 extern const struct command cmd_why;

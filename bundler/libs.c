@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bundler/apply.h"
+#include "bundler/config.h"
 #include "bundler/cookbook.h"
 #include "bundler/gems.h"
 #include "bundler/hidden.h"
@@ -15,6 +16,7 @@
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/program.h"
+#include "bundler/recipe.h"
 #include "bundler/ruby.h"
 #include "bundler/unpacked.h"
 #include "bundler/variant.h"
@@ -23,6 +25,7 @@
 #include "common/format.h"
 #include "common/fs.h"
 #include "common/path.h"
+#include "common/suggest.h"
 #include "common/xalloc.h"
 
 enum { LOADER_MAX = 16 << 20 };
@@ -157,6 +160,25 @@ static bool add_hidden(const struct apply *apply, struct hidden *hidden,
     return programs_name(programs, apply->extras, apply->plan, err);
 }
 
+static bool check_wanted(const struct cookbook *cookbook, const struct config_list *wanted,
+                         struct err *err)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        struct suggest suggest = suggest_begin(wanted->items[i]);
+
+        for (size_t j = 0; j < cookbook->count; j++)
+            suggest_offer(&suggest, cookbook->entries[j].recipe->name);
+        if (suggest.nearest != NULL && strcmp(suggest.nearest, wanted->items[i]) == 0)
+            continue;
+        (void)err_set(err, ERR_INPUT, CONFIG_FILE ": there is no recipe '%s'", wanted->items[i]);
+        (void)err_id(err, "E-CONFIG");
+        return suggest.nearest != NULL
+                   ? err_hint(err, "did you mean '%s'?", suggest.nearest)
+                   : err_hint(err, "see which there are: rucksack recipes list");
+    }
+    return true;
+}
+
 static bool add_unseen(struct libs *libs, const struct libs_input *input, struct plan *plan,
                        struct err *err)
 {
@@ -166,10 +188,12 @@ static bool add_unseen(struct libs *libs, const struct libs_input *input, struct
     struct apply apply = {.walk = &libs->walk,
                           .probe = input->probe,
                           .app_dir = input->app_dir,
+                          .wanted = &input->config->recipes,
                           .cookbook = &cookbook,
                           .plan = plan,
                           .extras = &libs->extras};
-    bool ok = cookbook_load(&cookbook, input->app_dir, err);
+    bool ok = cookbook_load(&cookbook, input->app_dir, err) &&
+              check_wanted(&cookbook, &input->config->recipes, err);
 
     apply.is_done = xcalloc(cookbook.count, sizeof(*apply.is_done));
     ok = ok && add_hidden(&apply, &hidden, input, err);
@@ -180,6 +204,26 @@ static bool add_unseen(struct libs *libs, const struct libs_input *input, struct
     free(apply.is_done);
     cookbook_release(&cookbook);
     return ok;
+}
+
+/* `libs:` of the configuration. */
+static bool add_configured(struct libs *libs, const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->libs.never.count; i++)
+        extras_add(&libs->extras.left_out, config->libs.never.items[i], CONFIG_FILE);
+    for (size_t i = 0; i < config->libs.include.count; i++) {
+        const char *name = config->libs.include.items[i];
+        bool found = false;
+
+        if (!walk_add_soname(&libs->walk, name, CONFIG_FILE, &found, err))
+            return err_wrap(err, CONFIG_FILE ": libs");
+        if (!found) {
+            (void)err_set(err, ERR_INPUT, CONFIG_FILE ": libs: '%s' was not found", name);
+            (void)err_id(err, "E-CONFIG");
+            return err_hint(err, "install it, or see what the loader knows: ldconfig -p");
+        }
+    }
+    return true;
 }
 
 /*
@@ -251,8 +295,8 @@ bool libs_plan(struct libs *ret, const struct libs_input *input, struct ruby *ru
     if (!walk_everything(ret, input, ruby, err) ||
         (input->trace != NULL &&
          !outside_add(input->trace, probe->ruby.elf, plan, &ret->walk, err)) ||
-        !add_unseen(ret, input, plan, err) || !plan_libraries(ret, probe, plan, err) ||
-        !name_locale_twice(plan, err))
+        !add_configured(ret, input->config, err) || !add_unseen(ret, input, plan, err) ||
+        !plan_libraries(ret, probe, plan, err) || !name_locale_twice(plan, err))
         return false;
     name_gconv(ret);
     return find_loadpath(ret, probe, ruby, plan, err);

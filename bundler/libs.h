@@ -10,6 +10,7 @@
 #include "bundler/extras.h"
 #include "bundler/walk.h"
 
+struct config;
 struct err;
 struct gems;
 struct plan;
@@ -30,6 +31,7 @@ struct libs {
 struct libs_input {
     const struct probe *probe;
     const char *app_dir;
+    const struct config *config; /* libraries and recipes that the user names */
     const struct gems *gems;
     struct programs *programs; /* of gems and application; those of recipes join */
     const struct trace *trace; /* of a recorded run, or NULL */
@@ -39,6 +41,7 @@ struct libs_input {
 /*
  * Walks, applies recipes (those of app_dir too) and adds what is opened by name, then every
  * library, and finds Ruby's load path block. After all files of gems and application are planned.
+ * E-CONFIG when the configuration names a library or recipe that is not there.
  */
 [[nodiscard]] bool libs_plan(struct libs *ret, const struct libs_input *input, struct ruby *ruby,
                              struct plan *plan, struct err *err);

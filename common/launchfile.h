@@ -7,24 +7,29 @@
  *     key<TAB>value[<TAB>value...]
  *
  * One record a line, at most LAUNCHFILE_FIELDS fields, no field with a tab, newline or NUL. All
- * paths are image paths. Records, in any order, repeatable where it says so:
+ * paths are image paths. Records, in any order; "..." means repeatable:
  *
- *     name NAME                  identity of the app
- *     lib DIR                    repeatable: directories of --library-path, in order
- *     program PATH ELF COMM      repeatable: a start of PATH runs ELF; COMM names the loader's copy
- *     script PATH FILE           repeatable: a start of PATH runs the Ruby script FILE
- *     ruby PATH                  the program that runs scripts; stands before its `program`
- *     loader ELF PATH            the copy of the loader that starts ELF, where it is not COMM's
- *     argv0 yes                  the loader takes --argv0
- *     process NAME COMMAND       repeatable: words, split at blanks
- *     env NAME VALUE             repeatable: set where the user has not set it; ${ROOT} in it is
- * the image's root state CLASS DIR            repeatable: a directory to create below the state
- * directory fallback NAME PATH         repeatable: a variable that the user has not set names the
- * first `host` path that is there, else this one of the image host NAME PATH repeatable: for it, an
- * absolute path of the host locale DIR, gconv DIR      data of the bundled libc loadpath FILE VADDR
- * SIZE   Ruby's compiled-in load path: object, address (hex), bytes (dec) loadpath-old DIR
- * repeatable: its strings, absolute, as they are in the object loadpath-new DIR repeatable: what
- * takes their place
+ *     name NAME                identity of the app
+ *     kind app|cli             cli: every argument is the program's, and no verb
+ *     lib DIR ...              directories of --library-path, in order
+ *     program PATH ELF COMM .. a start of PATH runs ELF; COMM names the loader's copy
+ *     script PATH FILE ...     a start of PATH runs the Ruby script FILE
+ *     ruby PATH                the program that runs scripts; stands before its `program`
+ *     loader ELF PATH          the copy of the loader that starts ELF, where it is not COMM's
+ *     argv0 yes                the loader takes --argv0
+ *     process NAME COMMAND ... a command line (common/words.h)
+ *     release COMMAND          what prepares a new version: migrations
+ *     console COMMAND          an interactive Ruby
+ *     secret NAME ...          a variable that must be set when a process starts
+ *     env NAME VALUE ...       set where the user has not set it; ${ROOT} is the image's root
+ *     state CLASS DIR ...      a directory to create below the state directory
+ *     fallback NAME PATH ...   an unset variable names the first `host` path that is there, or PATH
+ *     host NAME PATH ...       for it, an absolute path of the host
+ *     path PATH RECIPE ...     absolute; where the host has nothing there, the image's is found
+ *     locale DIR, gconv DIR    data of the bundled libc
+ *     loadpath FILE VADDR SIZE Ruby's compiled-in load path: object, address (hex), bytes (dec)
+ *     loadpath-old DIR ...     its strings, absolute, as they are in the object
+ *     loadpath-new DIR ...     what takes their place
  *
  * This reader uses no libc: it is also part of the guest object. It changes the text in place.
  */

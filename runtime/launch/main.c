@@ -57,11 +57,27 @@ static bool prepare(const struct bundle *bundle, struct err *err)
     return true;
 }
 
+/* What is named `secrets` comes from whoever starts the app, never from the image. */
+static bool check_secrets(const struct bundle *bundle, struct err *err)
+{
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+        const char *value = launchfile_is(record, "secret", 1) ? getenv(record->fields[1]) : "set";
+
+        if (value != NULL && value[0] != '\0')
+            continue;
+        (void)err_set(err, ERR_INPUT, "the secret '%s' is not set", record->fields[1]);
+        (void)err_id(err, "E-SECRET");
+        return err_hint(err, "set it in the environment: %s=... FILE", record->fields[1]);
+    }
+    return true;
+}
+
 static bool run_all(const struct bundle *bundle, struct err *err)
 {
     int code = 0;
 
-    if (!prepare(bundle, err) || !group_run(bundle, &code, err))
+    if (!check_secrets(bundle, err) || !prepare(bundle, err) || !group_run(bundle, &code, err))
         return false;
     exit(fflush(stdout) == 0 ? code : 1);
 }
@@ -72,7 +88,7 @@ static bool verb_run(const struct bundle *bundle, char *const arguments[], struc
 
     if (name != NULL && strcmp(name, "--all") == 0)
         return run_all(bundle, err);
-    return prepare(bundle, err) &&
+    return check_secrets(bundle, err) && prepare(bundle, err) &&
            process_start(bundle, name, name != NULL ? arguments + 1 : arguments, err);
 }
 
@@ -154,7 +170,8 @@ static bool launch(const struct bundle *bundle, char *const argv[], struct err *
     if (given != NULL && given[0] == '\0')
         given = NULL;
     if (given == NULL && is_cli(bundle))
-        return prepare(bundle, err) && process_start(bundle, NULL, arguments, err);
+        return check_secrets(bundle, err) && prepare(bundle, err) &&
+               process_start(bundle, NULL, arguments, err);
     if (given == NULL && arguments[0] != NULL)
         given = *arguments++;
     if (given == NULL)
