@@ -84,7 +84,6 @@ without() {
     without fontconfig "'/usr/share/fontconfig/conf.avail', which is not packed"
     without terminfo "'/usr/share/terminfo', which is not packed"
     without tzdata "'/usr/share/zoneinfo', which is not packed"
-    without libgcc "opens 'libgcc_s.so.1', which no recipe packs"
     without locale "'/usr/lib/locale', which is not packed"
     without ca-certificates "'/usr/lib/ssl/cert.pem', which is not packed"
 }
