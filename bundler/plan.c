@@ -418,13 +418,26 @@ static void step_up(struct system_walk *walk)
     walk->done[slash != NULL ? slash - walk->done : 0] = '\0';
 }
 
-/* By its real name, which is what others know it by. */
-static bool plan_add_real(struct plan *plan, const char *path, const char *source,
-                          struct plan_origin origin, struct err *err)
+/* Links were followed below a directory that is moved; the last one is kept if it leads to a file
+ * there. */
+static bool add_found(const struct system_walk *walk, const char *host, struct err *err)
 {
-    cleanup_free char *real = realpath(source, NULL);
+    struct plan *plan = walk->plan;
+    cleanup_free char *path = plan_image_path(plan, host);
+    cleanup_free char *real = realpath(host, NULL);
+    cleanup_free char *real_path = NULL;
+    cleanup_free char *target = NULL;
 
-    return plan_add_file(plan, path, real != NULL ? real : source, origin, err);
+    if (real == NULL || strcmp(real, host) == 0)
+        return plan_add_file(plan, path, host, walk->origin, err);
+    if (rest_of_moved(plan, real) == NULL)
+        return plan_add_file(plan, path, real, walk->origin, err);
+    real_path = plan_image_path(plan, real);
+    if (strcmp(real_path, path) == 0)
+        return plan_add_file(plan, path, real, walk->origin, err);
+    target = climb(depth_of(path), real_path);
+    return plan_add_symlink(plan, path, target, walk->origin, err) &&
+           plan_add_file(plan, real_path, real, walk->origin, err);
 }
 
 /* A symlink is followed, a directory entered; a file is the end. */
@@ -432,7 +445,6 @@ static bool step(struct system_walk *walk, const char *part, bool *ret_end, stru
 {
     cleanup_free char *path = NULL;
     cleanup_free char *host = NULL;
-    cleanup_free char *image = NULL;
     bool is_moved;
     struct stat st;
 
@@ -460,8 +472,7 @@ static bool step(struct system_walk *walk, const char *part, bool *ret_end, stru
         return err_sys(err, "'%s'", walk->host_path);
     }
     *ret_end = true;
-    image = plan_image_path(walk->plan, host);
-    return plan_add_real(walk->plan, image, host, walk->origin, err);
+    return add_found(walk, host, err);
 }
 
 static bool walk_system(struct system_walk *walk, struct err *err)

@@ -93,7 +93,7 @@ struct plan_origin {
  * Adds a file, or a directory with all that is below it, of the system at the same absolute path in
  * the image. Symlinks on the way (/lib, libz.so.1) become relative symlinks, so that the image
  * resolves the name as the host did. Below a directory that is moved (plan_move()) they are
- * followed instead.
+ * followed instead, but for a last one that stays there.
  */
 [[nodiscard]] bool plan_add_system(struct plan *plan, const char *host_path,
                                    struct plan_origin origin, struct err *err);

@@ -106,22 +106,16 @@ static bool only_bundler(const char *relative, bool is_dir, void *context)
 }
 
 /* The image has no directory of a user. */
-static bool move_prefix(const struct probe *probe, struct plan *plan, struct err *err)
+static void move_prefix(const struct probe *probe, struct plan *plan)
 {
     const char *prefix = probe->ruby.prefix;
 
     for (size_t i = 0; i < COUNT(fixed_prefixes); i++) {
         if (strncmp(probe->ruby.program, fixed_prefixes[i], strlen(fixed_prefixes[i])) == 0)
-            return true;
+            return;
     }
-    if (prefix[0] == '/' && prefix[1] != '\0' && strstr(prefix, "/../") == NULL) {
+    if (prefix[0] == '/' && prefix[1] != '\0')
         plan_move(plan, prefix, RUBY_HOME);
-        return true;
-    }
-    (void)err_set(err, ERR_INPUT, "'%s': a Ruby whose prefix is '%s' cannot be packed",
-                  probe->ruby.program, prefix);
-    (void)err_hint(err, "use one with a directory of its own");
-    return err_id(err, "E-RUBY");
 }
 
 static bool plan_tree_at_home(struct plan *plan, const char *dir, struct plan_origin origin,
@@ -380,8 +374,7 @@ static bool trim_all(const struct ruby *ruby, const struct probe *probe, struct 
 bool ruby_plan(struct ruby *ret, const struct probe *probe, struct plan *plan, struct err *err)
 {
     *ret = (struct ruby){0};
-    if (!move_prefix(probe, plan, err))
-        return false;
+    move_prefix(probe, plan);
     ret->specs = plan_image_path(plan, probe->ruby.default_specs);
     return plan_program(ret, probe, plan, err) && plan_stdlib(ret, probe, plan, err) &&
            plan_rdoc(probe, plan, err) && trim_all(ret, probe, plan, err) &&
