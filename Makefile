@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan
-#          test-rubies check-rubies check-layers check-headers check-format format lint fuzz install clean
+#          test-rubies check-rubies check-rails check-gems check-layers check-headers check-format
+#          format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -39,8 +40,9 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan \
-        test-rubies check-rubies sanitized check-layers check-headers check-format format lint install clean
-all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1
+        test-rubies check-rubies check-rails check-gems sanitized check-layers check-headers \
+        check-format format lint install clean
+all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
 
 $(BUILD)/tool/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -106,6 +108,14 @@ test-rubies:
 check-rubies: all test-rubies
 	$(PROVE) tests/rubies/matrix.bats
 
+# An application as `rails new` makes it: installs Rails.
+check-rails: all
+	$(PROVE) tests/rails/rails.bats
+
+# Real gems, natively and in a bundle: installs a hundred of them, many minutes the first time.
+check-gems: all
+	RUCKSACK_BUILD='$(abspath $(BUILD))' DEBS=1 tests/gems/run
+
 # The stub as an ordinary dynamic program. glibc cannot do without some calls that musl never makes:
 # without the tests that take them away.
 check-asan:
@@ -132,13 +142,14 @@ format:
 lint: all
 	BUILD='$(BUILD)' tests/lint.sh
 
-$(BUILD)/rucksack.1: docs/rucksack.1.scd
+$(BUILD)/%: docs/%.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
 
 install: all
 	install -D -m 755 $(BUILD)/rucksack $(DESTDIR)$(prefix)/bin/rucksack
 	install -D -m 644 $(BUILD)/rucksack.1 $(DESTDIR)$(prefix)/share/man/man1/rucksack.1
+	install -D -m 644 $(BUILD)/rucksack.yml.5 $(DESTDIR)$(prefix)/share/man/man5/rucksack.yml.5
 
 clean:
 	rm -rf $(BUILD)

@@ -30,6 +30,14 @@ setup() {
     done
 }
 
+@test "the page of rucksack.yml has every key, and no other" {
+    sed -nE 's/^    \{"([a-z]+)", KEY_.*/\1/p' bundler/config.c | sort -u >"$BATS_TEST_TMPDIR/sources"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/sources")" -gt 15 ]
+    sed -n '/^# KEYS/,/^# EXAMPLE/p' docs/rucksack.yml.5.scd | grep -E '^(\*|	\*sqlite\*)' |
+        grep -oE '\*[a-z]+\*' | tr -d '*' | sort -u >"$BATS_TEST_TMPDIR/page"
+    diff "$BATS_TEST_TMPDIR/sources" "$BATS_TEST_TMPDIR/page"
+}
+
 @test "the man page and the README name no command that is not there" {
     for command in $(grep -hoE '(^\*|`)rucksack [a-z]+' docs/rucksack.1.scd README.md docs/*.md |
         sed 's/.*rucksack //' | sort -u); do

@@ -82,7 +82,7 @@ RUBY
     cat >inline.rb <<'RUBY'
 require "bundler/inline"
 gemfile(true, quiet: true) do
-  source "https://rubygems.org"
+  source Gem.sources.first.uri.to_s
   group(:x) { gem "kramdown", require: false }
   gem "rexml", require: ["rexml/document", "rexml/xpath"]
   platforms(:windows) { gem "no-such-gem-here" } if false
