@@ -76,7 +76,7 @@ nothing_written() {
     [[ $stderr == *"'$out/missing'"* ]]
     touch file
     refused E-APP build file
-    [[ $stderr == *"'file'"*"Not a directory"* ]]
+    [[ $stderr == *"'file' is no Ruby script"* ]]
     mkdir empty
     refused E-APP build empty
     [[ $stderr == *"has no config.ru"* ]]

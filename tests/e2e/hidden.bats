@@ -303,7 +303,7 @@ RUBY
     mkdir recipes
     printf 'name: shared-mime-info\nsummary: none\ndisabled: true\n' >recipes/mine.yml
     "$rucksack" build --fast --no-check --quiet -o without >/dev/null
-    rm -r "$root/usr/share"
+    rm -r "${root:?}/usr/share"
     in_root without ruby read.rb
     [[ $output == *ENOENT* ]]
 }

@@ -168,9 +168,6 @@ with_variables() {
     run --separate-stderr run_in --loop "$root" /srv/guestbook.AppImage nonsense
     [ "$status" -eq 127 ]
     [[ $stderr == *"unknown verb 'nonsense'"* ]]
-    run --separate-stderr run_in --loop "$root" /srv/guestbook.AppImage backup
-    [ "$status" -eq 127 ]
-    [[ $stderr == *"not built yet"* ]]
 }
 
 @test "a state directory that cannot be written is an error, never another place" {

@@ -60,7 +60,7 @@ copy_app() {
 @test "what needs a shell gets one, with arguments" {
     run -0 "$bundle" run shell
     [ "${lines[0]}" = ' ["a"] PORT=nil true' ]
-    [ "${lines[1]}" = done ]
+    [ "${lines[1]}" = 'done' ]
 }
 
 @test "without a shell: simple commands run, others say what they need" {
