@@ -139,3 +139,27 @@ eventually() {
     run -0 run_blog --fuse --user $user "$root" /srv/blog.AppImage exec bin/rails db:migrate:status
     grep -q 'up .* Create posts' "$log"
 }
+
+@test "examples/board: a note with a picture, counted by a job, kept and removed" {
+    cp -a "$tree/examples/board" "$BATS_TEST_TMPDIR/board"
+    cd "$BATS_TEST_TMPDIR/board"
+    rm -f Gemfile.lock
+    bundle lock --local >/dev/null
+    blog=$BATS_TEST_TMPDIR/board.AppImage
+    "$rucksack" build --fast --quiet -o "$blog" . >/dev/null
+    make_root
+    run_blog --fuse --user $user "$root" /srv/blog.AppImage run release
+    start_blog --fuse --user $user "$root" /srv/blog.AppImage
+    wait_for_rails
+    printf 'GIF89a' >"$BATS_TEST_TMPDIR/dot.gif"
+    [ "$(browse /notes -o /dev/null -w '%{http_code}' -F "authenticity_token=$(token /)" \
+        -F 'note[text]=three small words' -F "note[picture]=@$BATS_TEST_TMPDIR/dot.gif")" = 303 ]
+    eventually /notes/1 '"words":3,"picture":"http'
+    [ "$(browse /notes -F "authenticity_token=$(browse / | sed -n 's/.*id="new".*name="authenticity_token" value="\([^"]*\)".*/\1/p')" \
+        -F 'note[text]=')" = "Text can't be blank" ]
+    browse / | grep -q 'href="/assets/board-[0-9a-f]*\.css"' || browse / | grep -q '/assets/board-'
+    stop TERM
+    start_blog --fuse --user $user "$root" /srv/blog.AppImage
+    wait_for_rails
+    browse / | grep -q 'three small words'
+}

@@ -1,0 +1,7 @@
+# frozen_string_literal: true
+
+class CountJob < ActiveJob::Base
+  def perform(note)
+    note.update!(words: note.text.split.size)
+  end
+end
