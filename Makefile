@@ -115,6 +115,7 @@ check-rails: all
 # Real gems, natively and in a bundle: installs a hundred of them, many minutes the first time.
 check-gems: all
 	RUCKSACK_BUILD='$(abspath $(BUILD))' DEBS=1 tests/gems/run
+	$(PROVE) tests/gems/examples.bats
 
 # The stub as an ordinary dynamic program. glibc cannot do without some calls that musl never makes:
 # without the tests that take them away.
