@@ -70,7 +70,8 @@ static const char *last_words(char *text)
 
 static bool install(const struct published *published, const char *version, struct err *err)
 {
-    const char *argv[10] = {"gem", "install", published->name, "--no-document", "--conservative"};
+    const char *argv[10] = {"gem",           "install",        published->name,
+                            "--no-document", "--conservative", "--no-suggestions"};
     char **envp = install_environment(published->home);
     struct proc_request request = {
         .argv = argv, .envp = (const char *const *)envp, .output_max_bytes = OUTPUT_MAX_BYTES};
@@ -78,8 +79,8 @@ static bool install(const struct published *published, const char *version, stru
     bool ok;
 
     if (version != NULL) {
-        argv[5] = "--version";
-        argv[6] = version;
+        argv[6] = "--version";
+        argv[7] = version;
     }
     ok = proc_capture(&request, &output, err);
     for (size_t i = 0; envp[i] != NULL; i++)

@@ -125,11 +125,9 @@ RUBY
     [[ $output == *kramdown*'cli'* && $output == *2.5.1* ]]
 }
 
-@test "a published gem: no such gem, no such version, no executable, no name" {
-    run -1 "$rucksack" build --gem no-such-gem-here
-    [[ $output == *'E-GEM: '*"'gem install no-such-gem-here' failed"*hint:* ]]
+@test "a published gem: no such version, no executable, no name" {
     run -1 "$rucksack" build --gem kramdown@99
-    [[ $output == *E-GEM:*hint:* ]]
+    [[ $output == *"E-GEM: 'gem install kramdown' failed"*hint:* ]]
     run -1 "$rucksack" build --gem rexml
     [[ $output == *"E-APP: gem 'rexml' has no executable"*hint:* ]]
     run -1 "$rucksack" build --gem '../x'
