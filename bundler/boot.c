@@ -24,6 +24,7 @@
 #include "bundler/report.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/format.h"
 #include "common/fs.h"
 #include "common/xalloc.h"
 
@@ -390,6 +391,35 @@ static void say_missed(const struct trace *trace, const struct extras_pairs *ins
     }
 }
 
+/* The path in the image; the program that asked lies in it, too. */
+static const char *in_image(const struct trace_file *file)
+{
+    const char *ours = strstr(file->program, "/" FORMAT_DIR "/");
+    size_t len = ours != NULL ? (size_t)(ours - file->program) : 0;
+
+    return ours != NULL && strncmp(file->path, file->program, len) == 0 && file->path[len] == '/'
+               ? file->path + len + 1
+               : file->path;
+}
+
+/* What fails here fails on the server, too, and many a rescue hides it. */
+static void say_written(const struct trace *trace, const struct report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < trace->count && count < LINES_MAX; i++) {
+        const struct trace_file *file = &trace->files[i];
+        cleanup_free char *what = NULL;
+
+        if (file->error != EROFS)
+            continue;
+        what = xasprintf("E-WRITE: writes '%s', which is in the image; name it as state",
+                         in_image(file));
+        report_phase(report, "warning", what, NULL);
+        count++;
+    }
+}
+
 /* Of a backtrace the first lines tell most. */
 static void say_output(const struct boot *boot)
 {
@@ -428,6 +458,7 @@ bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
         return true;
     }
     say_missed(&boot->trace, inside, report);
+    say_written(&boot->trace, report);
     if (boot->result == BOOT_ANSWERED || boot->result == BOOT_DONE) {
         /* It may be meant so, without a database; or a gem did not find what it starts. */
         if (boot->status >= 500 && !report->quiet)

@@ -82,6 +82,15 @@ build() {
     [[ $stderr != *shop.conf* ]]
 }
 
+@test "what it writes into its image is told" {
+    config 'File.write("#{__dir__}/cache.tmp", "x") rescue 0' \
+        'File.write("#{Gem.loaded_specs["rack"].full_gem_path}/lib/new", "") rescue 0'
+    build
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"warning  E-WRITE: writes 'app/cache.tmp', which is in the image"* ]]
+    [[ $stderr == *"warning  E-WRITE: writes 'gems/gems/rack-"*"/lib/new'"* ]]
+}
+
 @test "where no such root is allowed the build says so and goes on" {
     run --separate-stderr as_user unshare --user --map-root-user sh -c \
         'echo 0 >/proc/sys/user/max_mnt_namespaces; exec "$@"' - \
