@@ -34,6 +34,7 @@ static struct {
     size_t old_count;
     const char *new_dirs[DIRS_MAX];
     size_t new_count;
+    bool is_ruby;     /* this process runs elf */
     bool has_no_gems; /* ruby --disable-gems */
 } block;
 
@@ -139,12 +140,17 @@ static void write_new_bytes(char *at)
         write_dirs(at, one_for_all, 1);
 }
 
+static bool is_program(void)
+{
+    return block.elf != NULL && strcmp(block.object, block.elf) == 0;
+}
+
 /* The main program has no name in the list of objects. */
 static bool is_object(const struct dl_phdr_info *info)
 {
     const char *slash = strrchr(info->dlpi_name, '/');
 
-    if (strcmp(block.object, block.elf) == 0)
+    if (is_program())
         return info->dlpi_name[0] == '\0';
     return strcmp(slash != NULL ? slash + 1 : info->dlpi_name, block.object) == 0;
 }
@@ -161,10 +167,13 @@ static int apply_to(struct dl_phdr_info *info, size_t size, void *context)
     (void)context;
     if (info->dlpi_name == NULL || !is_object(info))
         return 0;
-    if (!is_mapped(info) || !has_old_bytes(at))
-        guest_die("this Ruby is not the one that was packed: ", info->dlpi_name);
+    if (!is_mapped(info) || !has_old_bytes(at)) {
+        if (is_program() && !block.is_ruby)
+            return 0; /* some other main program */
+        guest_die("this Ruby is not the one that was packed: ", block.object);
+    }
     if (mprotect((void *)start, span, PROT_READ | PROT_WRITE) != 0)
-        guest_die("the load path cannot be written: ", info->dlpi_name);
+        guest_die("the load path cannot be written: ", block.object);
     write_new_bytes(at);
     (void)mprotect((void *)start, span, PROT_READ);
     return 1;
@@ -191,11 +200,10 @@ static bool disables_gems(char *const arguments[])
 
 void loadpath_apply(char *const argv[])
 {
-    if (!is_ruby(argv[0]))
-        return;
-    block.has_no_gems = disables_gems(argv + 1);
-    if (block.loader != NULL)
+    block.is_ruby = is_ruby(argv[0]);
+    block.has_no_gems = block.is_ruby && disables_gems(argv + 1);
+    if (block.is_ruby && block.loader != NULL)
         (void)prctl(PR_SET_NAME, block.comm);
-    if (block.object != NULL && dl_iterate_phdr(apply_to, NULL) == 0)
+    if (block.object != NULL && dl_iterate_phdr(apply_to, NULL) == 0 && block.is_ruby)
         guest_die("this Ruby is not the one that was packed: no ", block.object);
 }
