@@ -282,6 +282,16 @@ static void end_call(struct recorder *recorder, pid_t pid)
     if (tracee == NULL || ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0 ||
         info.op != PTRACE_SYSCALL_INFO_EXIT)
         return;
+    /* Names of files that are not there say something only where they are; of a file that cannot be
+     * written we look where that is. */
+    if (info.exit.is_error && info.exit.rval == -EROFS && tracee->path != NULL &&
+        tracee->path[0] != '/') {
+        cleanup_free char *dir = read_link(pid, "cwd");
+        cleanup_free char *path = tracee->path;
+        size_t dot = strncmp(path, "./", 2) == 0 ? 2 : 0;
+
+        tracee->path = dir != NULL ? xasprintf("%s/%s", dir, path + dot) : NULL;
+    }
     if (info.exit.is_error && tracee->path != NULL && tracee->path[0] == '/') {
         struct trace_file failed = {
             .error = (int)-info.exit.rval,

@@ -19,7 +19,7 @@ struct trace_file {
     char *path;    /* what was opened or executed, resolved; what was not found, as it was named */
     char *name;    /* as the call named it first, where that was absolute; or NULL */
     char *program; /* the program that opened it; for one that was executed, itself */
-    int error;     /* 0, or the errno of an attempt that failed: only of absolute paths */
+    int error;     /* 0, or the errno of an attempt that failed: of absolute paths, and EROFS */
     bool is_executed; /* a program, not a file that was opened */
     bool is_written;  /* opened for writing */
 };
