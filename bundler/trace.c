@@ -177,7 +177,7 @@ static void drop_tracee(struct recorder *recorder, pid_t pid)
 
 /* Where a link of /proc/PID leads, under the name that the process sees; NULL unless a regular file
  * with a name. */
-static char *read_link(pid_t pid, const char *link)
+static char *read_link(pid_t pid, const char *link, mode_t type)
 {
     cleanup_free char *source = xasprintf("/proc/%d/%s", (int)pid, link);
     char path[PATH_SIZE];
@@ -185,7 +185,7 @@ static char *read_link(pid_t pid, const char *link)
     ssize_t len = readlink(source, path, sizeof(path));
 
     if (len <= 0 || len == (ssize_t)sizeof(path) || path[0] != '/' || stat(source, &st) != 0 ||
-        !S_ISREG(st.st_mode))
+        (st.st_mode & S_IFMT) != type)
         return NULL;
     return xstrndup(path, (size_t)len);
 }
@@ -201,7 +201,7 @@ static void record(struct recorder *recorder, pid_t pid, struct trace_file file)
 {
     struct trace *trace = &recorder->trace;
 
-    file.program = read_link(pid, "exe");
+    file.program = read_link(pid, "exe", S_IFREG);
     if (trace->count == TRACE_FILES_MAX)
         recorder->overflowed = true;
     if (file.path == NULL || file.program == NULL || recorder->overflowed) {
@@ -268,7 +268,7 @@ static void record_opened(struct recorder *recorder, pid_t pid, struct tracee *t
     }
     if ((flags & O_PATH) == 0)
         record(recorder, pid,
-               (struct trace_file){.path = read_link(pid, link),
+               (struct trace_file){.path = read_link(pid, link, S_IFREG),
                                    .name = is_absolute ? xstrdup(tracee->path) : NULL,
                                    .is_written = (flags & O_ACCMODE) != O_RDONLY});
 }
@@ -286,7 +286,7 @@ static void end_call(struct recorder *recorder, pid_t pid)
      * written we look where that is. */
     if (info.exit.is_error && info.exit.rval == -EROFS && tracee->path != NULL &&
         tracee->path[0] != '/') {
-        cleanup_free char *dir = read_link(pid, "cwd");
+        cleanup_free char *dir = read_link(pid, "cwd", S_IFDIR);
         cleanup_free char *path = tracee->path;
         size_t dot = strncmp(path, "./", 2) == 0 ? 2 : 0;
 
@@ -328,7 +328,7 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
         if (ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) == 0 && (pid_t)message != pid)
             drop_tracee(recorder, (pid_t)message);
         record(recorder, pid,
-               (struct trace_file){.path = read_link(pid, "exe"), .is_executed = true});
+               (struct trace_file){.path = read_link(pid, "exe", S_IFREG), .is_executed = true});
         break;
     case PTRACE_EVENT_STOP:
         add_tracee(recorder, pid);
