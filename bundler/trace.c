@@ -175,8 +175,8 @@ static void drop_tracee(struct recorder *recorder, pid_t pid)
     *tracee = recorder->tracees[--recorder->tracee_count];
 }
 
-/* Where a link of /proc/PID leads, under the name that the process sees; NULL unless a regular file
- * with a name. */
+/* Where a link of /proc/PID leads, under the name that the process sees; NULL unless a file of this
+ * type with a name. */
 static char *read_link(pid_t pid, const char *link, mode_t type)
 {
     cleanup_free char *source = xasprintf("/proc/%d/%s", (int)pid, link);
