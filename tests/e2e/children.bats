@@ -1,0 +1,459 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What a program and its children may do: each behaviour natively and in the bundle, the same text,
+# arguments and input. Output, errors and end must be equal.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+app=$cache/children
+bundle=$RUCKSACK_BUILD/children.AppImage
+
+# The gems are compiled once for all runs.
+setup_file() {
+    mkdir -p "$app"
+    cp -r "$BATS_TEST_DIRNAME"/children/. "$app/"
+    (
+        cd "$app"
+        bundle config set --local path vendor/bundle
+        bundle check >/dev/null || bundle install --quiet
+    ) >&2
+    "$rucksack" build --fast --no-check --quiet -n children -o "$bundle" "$app"
+    # A command, too: it stays where the user is.
+    echo 'eval($stdin.read, binding, "text")' >"$BATS_FILE_TMPDIR/tool.rb"
+    "$rucksack" build --fast --no-check --quiet -o "$RUCKSACK_BUILD/tool.AppImage" \
+        "$BATS_FILE_TMPDIR/tool.rb"
+}
+
+setup() {
+    make_enter
+    root=$BATS_TEST_TMPDIR/root
+    way=
+    pid=
+    variables=(PATH=/usr/sbin:/usr/bin:/sbin:/bin "HOME=$BATS_TEST_TMPDIR" LANG=C.UTF-8
+        "E2E_TEST=$BATS_TEST_TMPDIR")
+    before=()
+    text=$BATS_TEST_TMPDIR/text.rb
+    export input=/dev/null
+    ulimit -c 0
+    cd "$app"
+}
+
+teardown() {
+    stop KILL
+    drop_roots
+}
+
+# As the shell that started it would say; the code of the end is the last line.
+natively() {
+    local code=0
+    env -i "${variables[@]}" RACK_ENV=production "${before[@]}" timeout 60 "$@" <"$input" 3>&- ||
+        code=$?
+    echo "ended: $code"
+}
+
+bundled() {
+    local code=0
+    env -i "${variables[@]}" "${before[@]}" timeout 60 "$bundle" exec "$@" <"$input" 3>&- ||
+        code=$?
+    echo "ended: $code"
+}
+
+# same WANT COMMAND...: equal, and what is expected: a run that fails both ways alike proves nothing.
+same() {
+    local want=$1
+    shift
+    natively "$@" >"$BATS_TEST_TMPDIR/native.out" 2>"$BATS_TEST_TMPDIR/native.err"
+    bundled "$@" >"$BATS_TEST_TMPDIR/bundle.out" 2>"$BATS_TEST_TMPDIR/bundle.err"
+    diff "$BATS_TEST_TMPDIR"/{native,bundle}.out &&
+        diff "$BATS_TEST_TMPDIR"/{native,bundle}.err || return 1
+    output=$(<"$BATS_TEST_TMPDIR/bundle.out")
+    [[ $output == *$want* ]] || {
+        printf 'wanted: %s\ngot: %s\n' "$want" "$output"
+        cat "$BATS_TEST_TMPDIR/bundle.err"
+        return 1
+    }
+}
+
+# The same of a text from standard input, with arguments.
+same_text() {
+    cat >"$text"
+    same "$1" ruby "$text" "${@:2}"
+}
+
+@test "__FILE__ == \$0, DATA, __dir__, standard input" {
+    input=Rakefile
+    same 'TASK(:BASE)' ruby program.rb
+    [[ ${output%%$'\n'*} == true && $output == *'behind the end'* ]]
+}
+
+@test "arguments arrive byte by byte" {
+    same '[255, 254]' ruby program.rb -- --version -h '' 'a b' $'\xff\xfe' ä '*' "it's" '$HOME' $'a\nb'
+    same '[[45, 45, 118' ruby program.rb --version
+    same 'ruby 3' ruby --version
+    same '["-e", ["--", "-x"]]' ruby -e 'p [$0, ARGV]' -- -- -x
+}
+
+@test "\$0 = is what ps shows, at any length" {
+    same_text 'short' <<'RUBY'
+["short", "a title much longer than the command line ever was " * 3, "ä"].each do |title|
+  $0 = title
+  puts `ps -o args= -p #{$$}`.strip == title.strip[0, 4000] || `ps -o args= -p #{$$}`, title
+end
+RUBY
+    same_text 'ruby' <<'RUBY'
+puts File.read("/proc/self/comm"), `ps -o comm= -p #{$$}`
+Process.setproctitle("worker 1")
+puts `ps -o args= -p #{$$}`, $0 == __FILE__
+RUBY
+}
+
+@test "pipes on both ends, and a reader that goes away" {
+    input=$app/config.ru
+    same_text 'SPDX' <<'RUBY'
+$stdin.each_line { |line| puts line.upcase if line =~ /SPDX/; puts line }
+warn "on standard error"
+RUBY
+    input=/dev/null
+    local program=$text
+    echo 'begin; loop { puts "y" }; rescue Errno::EPIPE; exit 9; end' >"$program"
+    run -0 bash -c "ruby '$program' | head -1; echo \${PIPESTATUS[0]}"
+    local native=$output
+    run -0 bash -c "'$bundle' exec ruby '$program' | head -1; echo \${PIPESTATUS[0]}"
+    [ "$output" = "$native" ]
+    [ "$output" = $'y\n9' ]
+}
+
+@test "a terminal: tty?, its size, raw mode, a new session in a pty" {
+    cat >"$text" <<'RUBY'
+require "io/console"
+require "pty"
+p [$stdin, $stdout, $stderr].map(&:tty?)
+$stdin.winsize = [33, 101]
+p IO.console.winsize, Process.getpgrp == Process.pid, File.exist?("/dev/tty")
+$stdin.raw { |io| p io.tty? }
+PTY.spawn("tty; stty size; exit 5") do |output, _, pid|
+  begin
+    puts output.read
+  rescue Errno::EIO
+  end
+  p Process.wait2(pid)[1].exitstatus
+end
+exit 6
+RUBY
+    before=(TERM=xterm)
+    natively script -qec "ruby $text" /dev/null >"$BATS_TEST_TMPDIR/native"
+    natively script -qec "$bundle exec ruby $text" /dev/null >"$BATS_TEST_TMPDIR/bundle"
+    diff <(sed 's:/dev/pts/[0-9]*:TTY:' "$BATS_TEST_TMPDIR/native") \
+        <(sed 's:/dev/pts/[0-9]*:TTY:' "$BATS_TEST_TMPDIR/bundle")
+    grep -q 'true, true, true' "$BATS_TEST_TMPDIR/bundle"
+    grep -q '33, 101' "$BATS_TEST_TMPDIR/bundle"
+    [ "$(tail -1 "$BATS_TEST_TMPDIR/bundle")" = 'ended: 6' ]
+}
+
+@test "every fatal signal ends the program with its own status" {
+    local signal native ended=0
+    for signal in HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
+        XCPU XFSZ PROF IO PWR SYS RTMIN+3; do
+        echo "Signal.trap('EXIT') { }; Process.kill(Signal.list['${signal%%+*}'] || 37, \$\$); sleep 9" \
+            >"$text"
+        native=$(natively ruby "$text" 2>/dev/null)
+        [ "$(bundled ruby "$text" 2>/dev/null)" = "$native" ] || {
+            echo "$signal: $native"
+            return 1
+        }
+        [ "$native" = 'ended: 0' ] || ended=$((ended + 1))
+    done
+    [ "$ended" -ge 20 ]
+}
+
+# told SIGNAL COMMAND...: the program says "ready", gets the signal, says what it heard.
+told() {
+    local signal=$1 log=$BATS_TEST_TMPDIR/told code=0
+    shift
+    : >"$log"
+    env -i "${variables[@]}" "$@" >"$log" 2>&1 </dev/null 3>&- &
+    pid=$!
+    for _ in $(seq 200); do
+        ! grep -q ready "$log" || break
+        sleep 0.05
+    done
+    kill "-$signal" $pid
+    wait $pid || code=$?
+    pid=
+    cat "$log"
+    echo "ended: $code"
+}
+
+@test "SIGTERM, SIGINT, SIGHUP and SIGUSR1 reach the program itself" {
+    cat >"$text" <<'RUBY'
+$stdout.sync = true
+%w[TERM INT HUP USR1].each { |name| trap(name) { puts "heard #{name}"; exit 11 } }
+at_exit { puts "last words" }
+puts "ready"
+sleep
+RUBY
+    local signal
+    for signal in TERM INT HUP USR1; do
+        run told $signal ruby "$text"
+        local native=$output
+        run told $signal "$bundle" exec ruby "$text"
+        [ "$output" = "$native" ]
+        [ "$output" = $'ready\nheard '$signal$'\nlast words\nended: 11' ]
+    done
+}
+
+@test "exit, exit!, abort, an exception, at_exit: status and order" {
+    same_text 'ended: 3' <<<'at_exit { puts 1 }; at_exit { puts 2; exit 3 }; exit 7'
+    same_text 'ended: 4' <<<'at_exit { puts "never" }; $stdout.sync = true; puts 1; exit! 4'
+    same_text 'ended: 1' <<<'at_exit { puts $!.class }; abort "aborted"'
+    same_text 'ended: 1' <<<'at_exit { puts $!.message }; raise ArgumentError, "words"'
+    same_text 'ended: 255' <<<'exit 255'
+    same_text 'ended: 0' <<<'puts; exit true'
+    same_text 'ended: 1' <<<'def f = f()
+f'
+}
+
+@test "fork, double fork, waitpid2, detach" {
+    same_text 'grandchild has json' <<'RUBY'
+$stdout.sync = true
+at_exit { puts "end of #{$$ == PARENT ? :parent : :child}" }
+PARENT = $$
+pid = fork { require "set"; puts "child"; exit 5 }
+p Process.waitpid2(pid)[1].exitstatus
+reader, writer = IO.pipe
+fork do
+  Process.setsid
+  fork do
+    reader.close
+    require "json"
+    writer.puts "grandchild has #{JSON.name.downcase}", Process.ppid.positive?
+    exit!(0)
+  end
+  exit!(0)
+end
+writer.close
+puts reader.read
+Process.wait
+p Process.detach(fork { exit! 8 }).value.exitstatus
+p Process.wait2(fork { Process.kill(:KILL, $$) })[1].termsig
+RUBY
+}
+
+@test "Process.daemon, then require" {
+    cat >"$text" <<'RUBY'
+reader, writer = IO.pipe
+if fork
+  writer.close
+  puts reader.read
+else
+  reader.close
+  Process.daemon
+  require "openssl"
+  require "socket"
+  writer.puts OpenSSL::Digest::SHA1.hexdigest("")[0, 8], Dir.pwd, $stdout.stat.rdev == File.stat("/dev/null").rdev
+  writer.puts `echo child`, Process.getsid == Process.getpgrp
+end
+RUBY
+    same da39a3ee ruby "$text"
+    nothing_left "$BATS_TEST_TMPDIR"
+}
+
+@test "exec of itself: by RbConfig.ruby, by name, by \$0, with descriptors" {
+    same_text '["second", "two words", ""]' <<'RUBY'
+if ARGV.empty?
+  $stdout.sync = true
+  puts "first"
+  exec(RbConfig.ruby, __FILE__, "again", Process.pid.to_s)
+elsif ARGV[0] == "again"
+  p ARGV[1].to_i == Process.pid
+  exec("ruby", "--", $0, "second", "two words", "", close_others: true)
+else
+  p ARGV
+  exit 12
+end
+RUBY
+    same_text '[true, "passed"]' <<'RUBY'
+reader, writer = IO.pipe
+writer.write("passed")
+writer.close
+unless ARGV[0]
+  exec(RbConfig.ruby, __FILE__, reader.fileno.to_s, reader => reader, close_others: true)
+end
+RUBY
+}
+
+@test "exec hands over the descriptors it is told to, and no others" {
+    same_text 'passed' <<'RUBY'
+if ARGV[0]
+  puts IO.for_fd(ARGV[0].to_i).read
+  begin
+    IO.for_fd(ARGV[1].to_i)
+    puts "leaked"
+  rescue Errno::EBADF
+    puts "closed"
+  end
+else
+  reader, writer = IO.pipe
+  other = File.open(__FILE__)
+  writer.write("passed")
+  writer.close
+  exec(RbConfig.ruby, __FILE__, reader.fileno.to_s, other.fileno.to_s, reader => reader, close_others: true)
+end
+RUBY
+    # No descriptor of ours stays open in the program.
+    same_text '[0, 1, 2' <<'RUBY'
+p Dir.children("/proc/self/fd").map(&:to_i).select { |fd| File.readlink("/proc/self/fd/#{fd}") !~ /event/ rescue false }.sort.first(3)
+p Dir.children("/proc/self/fd").size
+RUBY
+}
+
+@test "spawn with variables, directory, streams and process group; system, backticks, IO.popen" {
+    same_text 'ended: 0' <<'RUBY'
+ENV["KEPT"] = "kept"
+def show(*arguments, **options)
+  reader, writer = IO.pipe
+  pid = spawn(*arguments, out: writer, **options)
+  writer.close
+  puts reader.read
+  p Process.wait2(pid)[1].exitstatus
+end
+show({"A" => "1", "KEPT" => nil, "RUBYOPT" => "-W0"}, "echo $A-$KEPT-$RUBYOPT; exit 2")
+show({"A" => "1"}, RbConfig.ruby, "-e", "p ENV.to_h.slice('A', 'KEPT'); exit 3")
+show({"A" => "1"}, "env", unsetenv_others: true)
+show("pwd", chdir: "/usr")
+show("cat; echo err >&2", in: ["/etc/hostname"], err: %i[child out])
+show("ps -o pgid= -p $$ | tr -d ' ' | grep -vqx #{Process.getpgrp}", pgroup: true)
+show("sh", "-c", "ulimit -n", rlimit_nofile: 77)
+show("sh", "-c", "umask", umask: 0o27)
+p system("sh -c 'exit 4'"), $?.exitstatus, system("no-such-command-here"), $?.exitstatus
+p system("sh", "-c", "kill -9 $$"), $?.termsig, `echo out; exit 5`, $?.exitstatus
+p IO.popen("cat", "r+") { |io| io.write("through"); io.close_write; io.read }
+p IO.popen(["tr", "a-z", "A-Z"], "r+") { |io| io.write("up"); io.close_write; io.read }
+p IO.popen([{"X" => "y"}, RbConfig.ruby, "-e", "print ENV['X'] + $stdin.read"], "r+") { |io| io.write("z"); io.close_write; io.read }
+p IO.popen("-") { |io| io ? io.read : print("forked") }
+require "open3"
+p Open3.capture3("cat; echo e >&2; exit 6", stdin_data: "in").then { |o, e, s| [o, e, s.exitstatus] }
+p Open3.pipeline_r("echo abc", "rev") { |io, _| io.read }
+begin
+  exec("/no/such/program")
+rescue SystemCallError => e
+  p e.class
+end
+RUBY
+}
+
+@test "users, names, hosts, time, encodings, temporary directories" {
+    same_text 'UTF-8' <<'RUBY'
+require "etc"
+require "socket"
+require "tmpdir"
+require "tempfile"
+p Etc.getpwuid.name, Etc.getpwnam("nobody").uid, Etc.getgrgid(0).name, Etc.getlogin, Dir.home, File.expand_path("~root")
+p Etc.nprocessors, Etc.uname.values_at(:sysname, :machine), Process.uid, Process.groups
+p Socket.gethostname, Addrinfo.tcp("localhost", 80).ip?, Socket.getservbyname("https")
+p Time.at(0).zone, Time.at(0).to_s, Time.now.utc_offset
+p Encoding.default_external, Encoding.default_internal, __ENCODING__, Encoding.find("locale"), Encoding.find("filesystem")
+p Dir.tmpdir, Dir.mktmpdir { |dir| File.stat(dir).mode.to_s(8) }, Tempfile.create { |f| File.dirname(f) }
+p RUBY_VERSION, RUBY_PLATFORM, RUBY_DESCRIPTION, Process.clock_getres(:CLOCK_MONOTONIC)
+p Process.getrlimit(:NOFILE), File.umask, Process.getpriority(Process::PRIO_PROCESS, 0), Signal.list.size
+p Encoding.list.size, Integer::MAX rescue p $!.class
+def deep(n) = deep(n + 1) rescue n
+p deep(0) > 5000
+RUBY
+    local set
+    for set in TZ=Asia/Tokyo TZ=America/New_York LC_ALL=C LC_ALL=C.UTF-8 LANG= TMPDIR=/var/tmp TMPDIR=/nowhere \
+        LC_ALL=xx_XX; do
+        before=("$set")
+        same_text 'ended: 0' <<'RUBY'
+require "tmpdir"
+p Time.at(0).zone, Time.at(1_700_000_000).to_s, Dir.tmpdir
+p Encoding.default_external, Encoding.find("locale"), "ä".inspect, ENV["LC_ALL"]
+RUBY
+    done
+}
+
+@test "HOME: unset, of nobody, not writable" {
+    local home
+    for home in /nonexistent /proc '' relative; do
+        before=("HOME=$home")
+        same_text 'ended: 0' <<'RUBY'
+require "tmpdir"
+require "bundler" unless ARGV[0]
+p((Dir.home rescue $!.class), (File.expand_path("~") rescue $!.class), Dir.tmpdir, ENV["HOME"])
+RUBY
+    done
+    variables=("${variables[@]/HOME=*/NO_HOME=}")
+    before=()
+    same_text '"/root"' <<<'require "etc"; p Dir.home, Etc.getpwuid.dir, ENV["HOME"]'
+}
+
+@test "the host's names: /etc/hosts, also where there is no resolver's configuration" {
+    printf '127.0.0.1 localhost\n192.0.2.7 rucksack.test alias.test\n' >"$BATS_TEST_TMPDIR/hosts"
+    cat >"$text" <<'RUBY'
+require "socket"
+require "resolv"
+p Addrinfo.getaddrinfo("rucksack.test", 80, nil, :STREAM).map(&:ip_address), IPSocket.getaddress("alias.test")
+p Resolv::Hosts.new.getaddress("rucksack.test"), Addrinfo.tcp("192.0.2.7", 80).getnameinfo[0]
+p((IPSocket.getaddress("no-such-name.test") rescue $!.class))
+RUBY
+    # shellcheck disable=SC2016 # the inner shell's
+    local inside='mount --bind "$0" /etc/hosts && exec "$@"'
+    run -0 unshare -mn sh -c "$inside" "$BATS_TEST_TMPDIR/hosts" ruby "$text"
+    local native=$output
+    run -0 unshare -mn sh -c "$inside" "$BATS_TEST_TMPDIR/hosts" "$bundle" exec ruby "$text"
+    [ "$output" = "$native" ]
+    [[ $output == *'["192.0.2.7"]'* ]]
+    guestbook=$bundle make_busybox_root "$root"
+    mkdir "$root/etc"
+    cp "$BATS_TEST_TMPDIR/hosts" "$root/etc/hosts"
+    cp "$text" "$root/srv/text.rb"
+    run -0 run_in --fuse --user $user "$root" /srv/guestbook.AppImage exec ruby /srv/text.rb
+    [ "$output" = "$native" ]
+}
+
+@test "no network: the same errors, and servers of our own" {
+    cat >"$text" <<'RUBY'
+require "net/http"
+require "socket"
+p((TCPSocket.new("192.0.2.1", 80) rescue $!.class), (Net::HTTP.get(URI("http://rucksack.invalid/")) rescue $!.class))
+p Socket.ip_address_list.map(&:ip_address), Socket.getifaddrs.map(&:name)
+UNIXServer.open("#{ARGV[0]}/socket") { |s| UNIXSocket.new("#{ARGV[0]}/socket").write("x"); p s.accept.read(1) }
+RUBY
+    rm -f "$BATS_TEST_TMPDIR/socket"
+    run -0 unshare -n ruby "$text" "$BATS_TEST_TMPDIR"
+    local native=$output
+    rm "$BATS_TEST_TMPDIR/socket"
+    run -0 unshare -n "$bundle" exec ruby "$text" "$BATS_TEST_TMPDIR"
+    [ "$output" = "$native" ]
+    [[ $output == *ENETUNREACH*'"x"' ]]
+}
+
+# in_place COMMAND...: as an ordinary user, where this shell is.
+in_place() {
+    local code=0
+    env -i "${variables[@]}" timeout 60 setpriv --reuid $user --regid $user --clear-groups "$@" \
+        <"$text" 2>&1 3>&- || code=$?
+    echo "ended: $code"
+}
+
+@test "a working directory that cannot be read, was removed, or is the root" {
+    cp "$RUCKSACK_BUILD/tool.AppImage" /tmp/rucksack-children-tool.$$
+    local tool=/tmp/rucksack-children-tool.$$ dir native
+    cat >"$text" <<'RUBY'
+require "json"
+p((Dir.pwd rescue $!.class), (Dir.children(".").size.positive? rescue $!.class), `echo child`, JSON.generate([1]))
+p((File.expand_path("x") rescue $!.class), (`pwd` rescue $!.class), $?.exitstatus)
+RUBY
+    mkdir -m 711 "/tmp/rucksack-children-dir.$$"
+    for dir in "/tmp/rucksack-children-dir.$$" "/tmp/rucksack-children-dir.$$/gone" /; do
+        mkdir -p "$dir"
+        cd "$dir"
+        [[ $dir != */gone ]] || rmdir "$dir"
+        native=$(in_place ruby -e 'eval($stdin.read, binding, "text")')
+        [ "$(in_place "$tool")" = "$native" ]
+        [[ $native == *child*'ended: 0' ]]
+    done
+    cd /
+    rm -r "$tool" "/tmp/rucksack-children-dir.$$"
+}
