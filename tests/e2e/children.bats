@@ -41,6 +41,7 @@ setup() {
 
 teardown() {
     stop KILL
+    [ -z "${redis:-}" ] || kill "$redis" 2>/dev/null || true
     drop_roots
 }
 
@@ -456,4 +457,222 @@ RUBY
     done
     cd /
     rm -r "$tool" "/tmp/rucksack-children-dir.$$"
+}
+
+# The user's environment for another Ruby. PATH, and what the tool adds for a start, are left out.
+foreign=(RUBYOPT=-rno_such_file RUBYLIB=/nowhere/lib GEM_HOME=/nowhere/gems GEM_PATH=/nowhere/a:/nowhere/b
+    BUNDLE_GEMFILE=/nowhere/Gemfile BUNDLE_PATH=/nowhere BUNDLE_WITHOUT=default BUNDLER_VERSION=9.9
+    LD_LIBRARY_PATH=/nowhere/lib 'RUBYSHELL=a;b%c' GEM_SPEC_CACHE=ä)
+
+@test "variables of another Ruby: ignored, and handed on unchanged to foreign children" {
+    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x sh -c 'env' |
+        grep -vE '^(PATH|_|SHLVL|PWD|OLDPWD)=' | sort >"$BATS_TEST_TMPDIR/native"
+    local program=$text way
+    cat >"$program" <<'RUBY'
+require "bundler/setup"
+require "puma"
+case ARGV[0]
+when "system" then system("env")
+when "shell" then system("env;")
+when "spawn" then Process.wait(spawn("env"))
+when "popen" then print IO.popen("env", &:read)
+when "fork" then Process.wait(fork { exec("env") })
+when "unbundled" then Bundler.with_unbundled_env { system("env") }
+when "through" then system(RbConfig.ruby, "-e", "system('env')")
+when "exec" then exec("env")
+end
+RUBY
+    for way in system shell spawn popen fork through exec; do
+        env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x "$bundle" exec ruby "$program" $way \
+            >"$BATS_TEST_TMPDIR/all" 2>"$BATS_TEST_TMPDIR/errors"
+        grep -vE '^(PATH|_|SHLVL|PWD|OLDPWD|APPDIR|APPIMAGE|OWD|RUCKSACK_[A-Z]*)=' "$BATS_TEST_TMPDIR/all" |
+            sort >"$BATS_TEST_TMPDIR/bundle"
+        diff "$BATS_TEST_TMPDIR"/{native,bundle}
+        [ ! -s "$BATS_TEST_TMPDIR/errors" ]
+    done
+}
+
+@test "variables of another Ruby: one line on a terminal says so, and no value" {
+    local on_terminal=(env -i "${variables[@]}" TERM=xterm "${foreign[@]}" script -qec)
+    run -0 "${on_terminal[@]}" "$bundle exec ruby -e 'puts 1; exec ENV.fetch(%q(APPIMAGE)), %q(exec), %q(ruby), %q(-e), %q(puts 2)'" \
+        /dev/null
+    [ "${#lines[@]}" = 3 ]
+    [[ ${lines[0]} == 'rucksack: ignored variables of other programs: '* ]]
+    diff <(tr -d '\r' <<<"${lines[0]#*: *: }" | tr ' ' '\n' | sort) \
+        <(printf '%s\n' "${foreign[@]%%=*}" | sort)
+    [ "${lines[2]%$'\r'}" = 2 ]
+    run -0 env -i "${variables[@]}" "${foreign[@]}" "$bundle" exec ruby -e 'puts 1'
+    [ "$output" = 1 ]
+    run -0 env -i "${variables[@]}" TERM=xterm script -qec "$bundle exec ruby -e 'puts 1'" /dev/null
+    [ "${output%$'\r'}" = 1 ]
+}
+
+@test "rake, irb, rspec: by name and by bundle exec" {
+    same 'all words' bundle exec rake 'all[words]'
+    [[ $output == base* ]]
+    same 'child of rake' bundle exec rake child
+    # The lines below name Bundler's own files.
+    same 'ended: 1' bash -c 'set -o pipefail; "$@" 2>&1 | grep -v "^/"' sh bundle exec rake fails
+    [[ $output == *'Command failed with status (3)'* ]]
+    same '1 example, 0 failures' bundle exec rspec --no-color --seed 1
+    before=(FAIL=1)
+    same '2 examples, 1 failure' bundle exec rspec --no-color --seed 1
+    before=()
+    input=$BATS_TEST_TMPDIR/lines
+    printf '6 * 7\nrequire "json"; {a: 1}.to_json\n1 +\n2\nexit 3\n' >"$input"
+    same '=> 42' bundle exec irb -f --noecho-on-assignment
+    [[ $output == *'ended: 3' ]]
+    input=/dev/null
+    run -0 "$bundle" exec rake base
+    run -0 "$bundle" exec rspec --version
+    run -0 "$bundle" exec irb --version
+}
+
+# serve COMMAND...: in a network of its own, until it answers.
+serve() {
+    log=$BATS_TEST_TMPDIR/log
+    env -i "${variables[@]}" "${before[@]}" unshare -n sh -c 'ip link set lo up && exec "$@"' sh "$@" \
+        >"$log" 2>&1 </dev/null 3>&- &
+    pid=$!
+    wait_until_up
+}
+
+# The processes that answer, until there are so many; each must be a child of the server.
+workers() {
+    local answer seen=
+    for _ in $(seq 400); do
+        answer=($(request / --max-time 60)) || return 1
+        [ "${answer[0]}" = "${2:-$pid}" ] || continue
+        [[ " $seen " == *" ${answer[1]} "* ]] || seen+=" ${answer[1]}"
+        [ "$(wc -w <<<"$seen")" -lt "$1" ] || break
+    done
+    tr ' ' '\n' <<<"${seen# }" | sort
+}
+
+# Until nobody of those answers; a request that fails is an error all the same.
+replaced() {
+    local now
+    for _ in $(seq 200); do
+        now=$(workers 2 "${2:-}")
+        [ -n "$(comm -12 <(echo "$1") <(echo "$now"))" ] || [ "$(wc -l <<<"$now")" != 2 ] || {
+            echo "$now"
+            return 0
+        }
+        sleep 0.1
+    done
+    cat "$log" >&2
+    return 1
+}
+
+end_of() {
+    local code=0
+    kill "-$1" "$pid"
+    wait "$pid" || code=$?
+    pid=
+    nothing_left "$BATS_TEST_TMPDIR" || return 1
+    echo "ended: $code"
+}
+
+# both NAME COMMAND...: what the function NAME says of the server, natively and in the bundle.
+both() {
+    local native
+    run "$1" bundle exec "${@:2}"
+    native=$output
+    [ "$status" = 0 ] || return 1
+    run "$1" "$bundle" exec bundle exec "${@:2}"
+    [ "$output" = "$native" ] && [ "$status" = 0 ] && [[ $output == *ended:* ]]
+}
+
+restarts_of_puma() {
+    local first second third
+    serve "$@" && first=$(workers 2) && wc -l <<<"$first" || return 1
+    kill -USR1 "$pid"
+    second=$(replaced "$first") || return 1
+    echo "phased restart: $(wc -l <<<"$second") others"
+    kill -USR2 "$pid"
+    third=$(replaced "$second") || return 1
+    echo "hot restart: $(wc -l <<<"$third") others, $(grep -c 'Restarting...' "$log") restart"
+    end_of TERM
+}
+
+@test "Puma: a cluster, phased restart, hot restart, all requests answered" {
+    both restarts_of_puma puma -C puma.rb -b tcp://127.0.0.1:9292
+    [[ $output == *'hot restart: 2 others, 1 restart'* ]]
+}
+
+activated_puma() {
+    serve ruby activate.rb "$@" && workers 2 | wc -l && grep -o '[A-Z][a-z]* tcp.*' "$log" &&
+        end_of TERM
+}
+
+@test "Puma: a socket that systemd listens on" {
+    both activated_puma puma -C puma.rb -b tcp://127.0.0.1:9292
+    [[ $output == *[iI]'nherited tcp://127.0.0.1:9292'* || $output == *'Activated tcp://127.0.0.1:9292'* ]]
+}
+
+restart_of_unicorn() {
+    local first next
+    before=("PIDFILE=$BATS_TEST_TMPDIR/unicorn.pid")
+    serve "$@" && first=$(workers 2) && wc -l <<<"$first" || return 1
+    kill -USR2 "$pid"
+    for _ in $(seq 100); do
+        next=$(cat "$BATS_TEST_TMPDIR/unicorn.pid" 2>/dev/null) || true
+        [ -z "$next" ] || [ "$next" = "$pid" ] || break
+        sleep 0.1
+    done
+    workers 2 "$next" | wc -l
+    kill -QUIT "$pid"
+    wait "$pid" || return 1
+    pid=$next
+    workers 2 | wc -l
+    kill -QUIT "$pid"
+    pid=
+    nothing_left "$BATS_TEST_TMPDIR" && echo "ended: both"
+}
+
+@test "Unicorn: workers, and a new binary takes over" {
+    both restart_of_unicorn unicorn -c unicorn.rb
+    [ "$output" = $'2\n2\n2\nended: both' ]
+}
+
+falcon_serves() {
+    serve "$@" && workers 2 | wc -l && end_of INT
+}
+
+@test "Falcon: forked and threaded" {
+    both falcon_serves falcon serve --forked --count 2 --bind http://127.0.0.1:9292
+    [[ $output == 2* ]]
+}
+
+sidekiq_works() {
+    local made=$BATS_TEST_TMPDIR/made
+    rm -f "$made"
+    before=("REDIS_URL=unix://$BATS_TEST_TMPDIR/redis.sock")
+    env -i "${variables[@]}" "${before[@]}" "$@" -r ./job.rb -c 1 >"$BATS_TEST_TMPDIR/log" 2>&1 \
+        </dev/null 3>&- &
+    pid=$!
+    env -i "${variables[@]}" "${before[@]}" "${@:1:$#-1}" ruby -e \
+        'require "./job"; puts Job.perform_async(*ARGV).size' "$made" done </dev/null >"$BATS_TEST_TMPDIR/asked" || return 1
+    grep -x 24 "$BATS_TEST_TMPDIR/asked" || return 1
+    for _ in $(seq 200); do
+        [ ! -s "$made" ] || break
+        sleep 0.1
+    done
+    cat "$made"
+    echo
+    kill -TSTP "$pid"
+    end_of TERM
+}
+
+@test "Sidekiq: a job, quiet, and a clean end" {
+    redis-server --port 0 --unixsocket "$BATS_TEST_TMPDIR/redis.sock" --save '' --dir "$BATS_TEST_TMPDIR" \
+        >"$BATS_TEST_TMPDIR/redis.log" 2>&1 3>&- &
+    local redis=$!
+    for _ in $(seq 100); do
+        [ ! -S "$BATS_TEST_TMPDIR/redis.sock" ] || break
+        sleep 0.1
+    done
+    both sidekiq_works sidekiq
+    [[ $output == *'done by 3.'*'ended: 0' ]]
+    kill $redis
 }
