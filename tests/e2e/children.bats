@@ -514,14 +514,15 @@ RUBY
     # The lines below name Bundler's own files.
     same 'ended: 1' bash -c 'set -o pipefail; "$@" 2>&1 | grep -v "^/"' sh bundle exec rake fails
     [[ $output == *'Command failed with status (3)'* ]]
-    same '1 example, 0 failures' bundle exec rspec --no-color --seed 1
+    local rspec='set -o pipefail; bundle exec rspec --no-color --seed 1 | grep -v "^Finished in"'
+    same '1 example, 0 failures' bash -c "$rspec"
     before=(FAIL=1)
-    same '2 examples, 1 failure' bundle exec rspec --no-color --seed 1
+    same '2 examples, 1 failure' bash -c "$rspec"
     before=()
     input=$BATS_TEST_TMPDIR/lines
     printf '6 * 7\nrequire "json"; {a: 1}.to_json\n1 +\n2\nexit 3\n' >"$input"
-    same '=> 42' bundle exec irb -f --noecho-on-assignment
-    [[ $output == *'ended: 3' ]]
+    same '42' bundle exec irb -f
+    [[ $output == *'{\"a\":1}'*$'\n3\n'* ]]
     input=/dev/null
     run -0 "$bundle" exec rake base
     run -0 "$bundle" exec rspec --version
@@ -611,20 +612,20 @@ activated_puma() {
 }
 
 restart_of_unicorn() {
-    local first next
+    local next=
     before=("PIDFILE=$BATS_TEST_TMPDIR/unicorn.pid")
-    serve "$@" && first=$(workers 2) && wc -l <<<"$first" || return 1
+    serve "$@" && workers 1 | wc -l || return 1
     kill -USR2 "$pid"
     for _ in $(seq 100); do
         next=$(cat "$BATS_TEST_TMPDIR/unicorn.pid" 2>/dev/null) || true
         [ -z "$next" ] || [ "$next" = "$pid" ] || break
         sleep 0.1
     done
-    workers 2 "$next" | wc -l
+    workers 1 "$next" | wc -l
     kill -QUIT "$pid"
     wait "$pid" || return 1
     pid=$next
-    workers 2 | wc -l
+    workers 1 | wc -l
     kill -QUIT "$pid"
     pid=
     nothing_left "$BATS_TEST_TMPDIR" && echo "ended: both"
@@ -632,7 +633,10 @@ restart_of_unicorn() {
 
 @test "Unicorn: workers, and a new binary takes over" {
     both restart_of_unicorn unicorn -c unicorn.rb
-    [ "$output" = $'2\n2\n2\nended: both' ]
+    [ "$output" = $'1\n1\n1\nended: both' ] || {
+        echo "$output"
+        return 1
+    }
 }
 
 falcon_serves() {
