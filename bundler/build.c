@@ -291,7 +291,7 @@ static void launch_programs(struct launch *launch, const struct build *build)
     launch_add(launch, "program", ruby->program, ruby->elf, ruby->comm, NULL);
     if (ruby->loader != NULL)
         launch_add(launch, "loader", ruby->elf, ruby->loader, NULL);
-    launch_add(launch, "program", FORMAT_DIR "/bin/ruby", ruby->elf, ruby->comm, NULL);
+    launch_add(launch, "program", FORMAT_DIR "/bin/ruby", ruby->elf, "ruby", NULL);
     if (strcmp(ruby->comm, "ruby") != 0)
         launch_add(launch, "program", named, ruby->elf, ruby->comm, NULL);
     for (size_t i = 0; i < build->programs.count; i++)
@@ -395,6 +395,7 @@ static bool plan_runtime(struct build *build, struct err *err)
         !plan_add_data(plan, named, 0755, launch.data, launch.size, ours("trampoline"), err))
         return false;
     if (!libs_plan_loader(&build->libs, comm, plan, err) ||
+        !libs_plan_loader(&build->libs, "ruby", plan, err) || /* who starts "ruby" sees that */
         !ruby_plan_loader(&build->ruby, &build->probe, plan, err) ||
         !ruby_plan_short_loadpath(&build->ruby, &build->probe, plan, err))
         return false;

@@ -218,7 +218,7 @@ static bool plan_script(struct gems *gems, struct plan *plan, const char *name, 
            plan_add_data(plan, script.file, 0755, text, strlen(text), origin, err);
 }
 
-/* As `bundle exec` starts an executable: in this process, $0 naming the gem's own file. */
+/* As a binstub: $0 is this file, by which a program may start itself again. */
 static bool plan_executable(struct gems *gems, const struct probe_gem *gem, const char *name,
                             struct plan *plan, struct err *err)
 {
@@ -229,7 +229,7 @@ static bool plan_executable(struct gems *gems, const struct probe_gem *gem, cons
         return true;
     text = xasprintf("#!/usr/bin/env ruby\n# frozen_string_literal: true\n\n"
                      "require \"bundler/setup\"\n\n"
-                     "$0 = File.join(Gem.default_dir, \"gems/%s/%s/%s\")\nload $0\n",
+                     "load File.join(Gem.default_dir, \"gems/%s/%s/%s\")\n",
                      gem->full_name, gem->bindir, name);
     return plan_script(gems, plan, name, text, (struct plan_origin){PLAN_PART_GEMS, reason}, err);
 }

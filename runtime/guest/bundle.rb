@@ -17,6 +17,8 @@ def exec_command(arguments)
   if command.include?("/") || !File.file?(script)
     start(command, arguments)
   else
+    $0 = script
+    Process.setproctitle([script, *arguments].join(" "))
     load script
   end
 end

@@ -3,7 +3,7 @@
  * A program that is not ours gets the environment as the user had it: what the launcher took out
  * (RUCKSACK_ENV, see runtime/launch/environment.h) is put back, unless the caller has set the
  * variable itself, and what leads a library to its modules and data in the image is taken out: the
- * host's library of that name is another one. A program of ours is left alone: its trampoline would
+ * host's library of that name is another one. So is the host's file that the launcher chose. A program of ours is left alone: its trampoline would
  * take it out again.
  *
  * These run between vfork() and exec: no allocation by malloc, no lock. Where there is
@@ -12,10 +12,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/format.h"
 #include "common/launchfile.h"
 #include "guest.h"
 
@@ -34,6 +36,22 @@ struct restored {
 /* Names of variables that lead into the image, each with its NUL. */
 static char leading[LEADING_MAX];
 static size_t leading_len;
+/* NAME=PATH of what the launcher may have chosen, each with its NUL. */
+static char choices[LEADING_MAX];
+static size_t choices_len;
+
+static void record_choice(const char *name, const char *path)
+{
+    size_t name_len = strlen(name);
+    size_t size = name_len + 1 + strlen(path) + 1;
+
+    if (size > sizeof(choices) - choices_len)
+        guest_die("too many variables: ", name);
+    memcpy(choices + choices_len, name, name_len);
+    choices[choices_len + name_len] = '=';
+    memcpy(choices + choices_len + name_len + 1, path, strlen(path) + 1);
+    choices_len += size;
+}
 
 void exec_record(const struct launchfile_record *record)
 {
@@ -41,6 +59,8 @@ void exec_record(const struct launchfile_record *record)
                  (launchfile_is(record, "env", 2) && strstr(record->fields[2], "${ROOT}") != NULL);
     size_t len = strlen(record->fields[1]) + 1;
 
+    if (launchfile_is(record, "host", 2))
+        record_choice(record->fields[1], record->fields[2]);
     if (!leads)
         return;
     if (len > sizeof(leading) - leading_len)
@@ -61,12 +81,21 @@ static bool leads_into_image(const char *entry)
     return false;
 }
 
-static size_t count_leading(char *const envp[])
+static bool is_of_launcher(const char *entry)
+{
+    for (const char *choice = choices; choice < choices + choices_len; choice += strlen(choice) + 1) {
+        if (strcmp(entry, choice) == 0)
+            return true;
+    }
+    return leads_into_image(entry);
+}
+
+static size_t count_of_launcher(char *const envp[])
 {
     size_t count = 0;
 
     for (; envp != NULL && *envp != NULL; envp++)
-        count += leads_into_image(*envp);
+        count += is_of_launcher(*envp);
     return count;
 }
 
@@ -134,7 +163,7 @@ static struct restored restore(const char *program, char *const envp[])
     size_t count = 0;
     char *text;
 
-    if (is_ours(program) || (saved == NULL && count_leading(envp) == 0))
+    if (is_ours(program) || (saved == NULL && count_of_launcher(envp) == 0))
         return result;
     if (saved == NULL)
         saved = "";
@@ -150,7 +179,7 @@ static struct restored restore(const char *program, char *const envp[])
     }
     result.envp = result.memory;
     for (char *const *entry = envp; *entry != NULL; entry++) {
-        if (!leads_into_image(*entry))
+        if (!is_of_launcher(*entry))
             result.envp[count++] = *entry;
     }
     text = (char *)(result.envp + room);
@@ -158,7 +187,7 @@ static struct restored restore(const char *program, char *const envp[])
         char *entry = text;
 
         saved = decode(saved, &text);
-        if (!is_set(envp, entry))
+        if (!is_set(result.envp, entry)) /* the mapping's zeros end it */
             result.envp[count++] = entry;
     }
     result.envp[count] = NULL;
@@ -194,10 +223,29 @@ void exec_init(void)
     libc.posix_spawnp = (spawn_function *)dlsym(RTLD_NEXT, "posix_spawnp");
 }
 
-static int exec_with(exec_function *next, const char *program, char *const argv[],
-                     char *const envp[])
+/*
+ * A gem's executable that starts itself again by $0 (Unicorn's new master). That is a script, and
+ * needs an `env` that not every root has; the trampoline of its name needs nothing.
+ */
+static const char *trampoline_of(char ret[GUEST_PATH_MAX], const char *program)
+{
+    static const char scripts[] = "/" FORMAT_DIR "/exe/";
+    static const char programs[] = "/" FORMAT_DIR "/bin/";
+    size_t len = strlen(program);
+
+    if (!is_ours(program) || len >= GUEST_PATH_MAX ||
+        strncmp(program + guest_root_len, scripts, sizeof(scripts) - 1) != 0)
+        return program;
+    memcpy(ret, program, len + 1);
+    memcpy(ret + guest_root_len, programs, sizeof(programs) - 1);
+    return ret;
+}
+
+static int exec_with(exec_function *next, const char *given, char *const argv[], char *const envp[])
 {
     char inside[GUEST_PATH_MAX];
+    char trampoline[GUEST_PATH_MAX];
+    const char *program = trampoline_of(trampoline, given);
     struct restored restored = restore(program, envp);
     int result = next(program, argv, restored.envp);
 
@@ -225,6 +273,58 @@ GUEST_EXPORT int execvpe(const char *program, char *const argv[], char *const en
 GUEST_EXPORT int execvp(const char *program, char *const argv[])
 {
     return exec_with(libc.execvpe, program, argv, environ);
+}
+
+/* The words of a variadic call, the first of them and the NULL included, on the caller's stack. */
+#define COLLECT_WORDS(argv, first, list)                                                           \
+    do {                                                                                           \
+        va_list counted;                                                                           \
+        size_t count = 1;                                                                          \
+                                                                                                   \
+        va_copy(counted, list);                                                                    \
+        while (va_arg(counted, char *) != NULL)                                                    \
+            count++;                                                                               \
+        va_end(counted);                                                                           \
+        (argv) = __builtin_alloca((count + 1) * sizeof(*(argv)));                                  \
+        (argv)[0] = (char *)(first);                                                               \
+        for (size_t i = 1; i <= count; i++)                                                        \
+            (argv)[i] = va_arg(list, char *);                                                      \
+    } while (0)
+
+/* Ruby's way to a shell: system("...") with anything that needs one. */
+GUEST_EXPORT int execl(const char *program, const char *first, ...)
+{
+    char **argv;
+    va_list list;
+
+    va_start(list, first);
+    COLLECT_WORDS(argv, first, list);
+    va_end(list);
+    return exec_with(libc.execve, program, argv, environ);
+}
+
+GUEST_EXPORT int execlp(const char *program, const char *first, ...)
+{
+    char **argv;
+    va_list list;
+
+    va_start(list, first);
+    COLLECT_WORDS(argv, first, list);
+    va_end(list);
+    return exec_with(libc.execvpe, program, argv, environ);
+}
+
+GUEST_EXPORT int execle(const char *program, const char *first, ...)
+{
+    char **argv;
+    char *const *envp;
+    va_list list;
+
+    va_start(list, first);
+    COLLECT_WORDS(argv, first, list);
+    envp = va_arg(list, char *const *);
+    va_end(list);
+    return exec_with(libc.execve, program, argv, envp);
 }
 
 static int spawn_with(spawn_function *next, pid_t *pid, const char *program,

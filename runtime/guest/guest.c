@@ -111,7 +111,9 @@ __attribute__((constructor)) static void guest_init(int argc, char **argv)
     }
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);
-    if (argc > 0)
+    if (argc > 0) {
         loadpath_apply(argv);
+        title_apply(argv);
+    }
     munmap(text, size + 1);
 }

@@ -6,7 +6,8 @@
  * - puts the image's directories into Ruby's compiled-in load path (loadpath.c),
  * - lets libc find the image's locale and gconv data (locale.c),
  * - gives the user's environment back to programs that are not ours (exec.c),
- * - finds in the image what the host does not have at its compiled-in place (fallback.c).
+ * - finds in the image what the host does not have at its compiled-in place (fallback.c),
+ * - lets ps show the program's words without the loader's (title.c).
  *
  * It is loaded into whatever libc the bundle carries: no DT_NEEDED, no symbol versions, no Ruby
  * symbol, no constructor of a libc at work. It must not allocate in the exec functions: they run
@@ -35,6 +36,9 @@ void loadpath_apply(char *const argv[]);
 void locale_record(const struct launchfile_record *record);
 void exec_record(const struct launchfile_record *record);
 void fallback_record(const struct launchfile_record *record);
+
+/* From here on the process's command line begins at argv[0], where the kernel allows it. */
+void title_apply(char *const argv[]);
 
 /* Look up libc's own functions, once: between vfork() and exec it is too late for dlsym(). */
 void locale_init(void);

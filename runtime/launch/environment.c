@@ -32,6 +32,21 @@ static bool is_disturbing(const char *entry)
     return false;
 }
 
+/* What set_fallback() would have chosen: the guest takes it from other programs, unless it was the
+ * user's. */
+static bool is_host_choice(const struct bundle *bundle, const char *entry)
+{
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+        size_t len = strlen(record->fields[1]);
+
+        if (launchfile_is(record, "host", 2) && strncmp(entry, record->fields[1], len) == 0 &&
+            entry[len] == '=' && strcmp(entry + len + 1, record->fields[2]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool must_escape(unsigned char byte)
 {
     return byte == '%' || byte == ';' || byte < 0x20 || byte == 0x7F;
@@ -86,6 +101,27 @@ static bool started_by_us(const struct bundle *bundle)
     return dir != NULL && strcmp(dir, bundle->root) == 0 && strcmp(bundle->self, "AppRun") != 0;
 }
 
+/*
+ * One line where somebody sits who may wonder: with the names, never the values. Not where a bundle
+ * starts itself again (a server's hot restart): that was said.
+ */
+static void note_ignored(const char *saved, const char *before)
+{
+    bool said = false;
+
+    if (!isatty(STDERR_FILENO) || (before != NULL && strcmp(before, saved) == 0))
+        return;
+    for (const char *at = saved; *at != '\0'; at += strcspn(at, ";"), at += *at == ';') {
+        if (!is_disturbing(at))
+            continue;
+        fprintf(stderr, "%s %.*s", said ? "" : "rucksack: ignored variables of other programs:",
+                (int)strcspn(at, "=%;"), at);
+        said = true;
+    }
+    if (said)
+        fputc('\n', stderr);
+}
+
 bool environment_clear(const struct bundle *bundle, struct err *err)
 {
     const char *before = getenv(ENVIRONMENT_SAVED);
@@ -98,11 +134,13 @@ bool environment_clear(const struct bundle *bundle, struct err *err)
     if (saved == NULL || scratch == NULL)
         return err_sys(err, "environment");
     for (char **entry = environ; *entry != NULL; entry++) {
-        if (!is_disturbing(*entry) ||
-            (inside && (before == NULL || !is_saved(before, *entry, scratch)))) {
+        bool leave = !is_disturbing(*entry) ||
+                     (inside && (before == NULL || !is_saved(before, *entry, scratch)));
+
+        if (leave)
             *kept++ = *entry;
+        if (leave && (inside || !is_host_choice(bundle, *entry)))
             continue;
-        }
         if (end != saved)
             *end++ = ';';
         end = append_escaped(end, *entry);
@@ -110,6 +148,8 @@ bool environment_clear(const struct bundle *bundle, struct err *err)
     *kept = NULL;
     if (inside || end == saved)
         return true;
+    if (strcmp(bundle->self, "AppRun") == 0)
+        note_ignored(saved, before);
     return setenv(ENVIRONMENT_SAVED, saved, 1) == 0 || err_sys(err, "environment");
 }
 

@@ -8,6 +8,9 @@
  * them back to every program that is not ours. A process of ours that starts another one of ours
  * may set such variables on purpose: only those with the value the user had given are taken out.
  *
+ * A variable that names the host's file, set by us for want of one of the user's (certificates), is
+ * no other program's; one of the user's with the same value is saved, and stays.
+ *
  * ENVIRONMENT_SAVED holds NAME=VALUE entries joined by ';'; '%', ';' and control characters are
  * written as %XX.
  */
@@ -18,7 +21,7 @@ struct err;
 
 #define ENVIRONMENT_SAVED "RUCKSACK_ENV"
 
-/* Takes the disturbing variables out of the environment. */
+/* Takes the disturbing variables out of the environment; says which on a terminal. */
 [[nodiscard]] bool environment_clear(const struct bundle *bundle, struct err *err);
 
 /* PATH, the app's defaults, certificates: for everything that the launcher starts. */
