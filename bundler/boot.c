@@ -19,6 +19,7 @@
 
 #include "bundler/asset.h"
 #include "bundler/cell.h"
+#include "bundler/childenv.h"
 #include "bundler/extras.h"
 #include "bundler/hostfile.h"
 #include "bundler/report.h"
@@ -39,8 +40,6 @@ enum {
     NOT_STARTED = 127,
     LINES_MAX = 20,
 };
-
-extern char **environ;
 
 /* What the cell tells the outside; in memory that both share. */
 struct outcome {
@@ -68,19 +67,6 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Names of places that are not in the cell, and what would lead the stub elsewhere. */
-static bool is_ours_alone(const char *assignment)
-{
-    static const char *const prefixes[] = {
-        "HOME=",    "TMPDIR=", "XDG_",    "PORT=",           "RUCKSACK_",
-        "APPIMAGE", "OWD=",    "APPDIR=", "TARGET_APPIMAGE", "STATE_DIRECTORY="};
-
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-        if (strncmp(assignment, prefixes[i], strlen(prefixes[i])) == 0)
-            return true;
-    return false;
-}
-
 static size_t count_texts(const char *const *texts)
 {
     size_t count = 0;
@@ -99,29 +85,24 @@ static bool is_set(const char *assignment)
 
 static char **make_environment(const struct boot_request *request, int bundle)
 {
-    size_t count = count_texts((const char *const *)environ);
+    /* Names of places that are not in the cell, and what would lead the stub elsewhere. */
+    static const char *const without[] = {"HOME=",           "TMPDIR=",          "XDG_", "PORT=",
+                                          "RUCKSACK_",       "APPIMAGE",         "OWD=", "APPDIR=",
+                                          "TARGET_APPIMAGE", "STATE_DIRECTORY=", NULL};
     size_t more = count_texts(request->environment);
+    cleanup_free const char **with = xcalloc(more + ENVIRONMENT_EXTRA, sizeof(*with));
+    cleanup_free char *port = xasprintf("PORT=%d", PORT);
+    cleanup_free char *target = xasprintf("TARGET_APPIMAGE=/proc/self/fd/%d", bundle);
     size_t used = 0;
-    char **list = xcalloc(count + more + ENVIRONMENT_EXTRA, sizeof(*list));
 
     for (size_t i = 0; i < more; i++)
         if (!is_set(request->environment[i]))
-            list[used++] = xstrdup(request->environment[i]);
-    for (size_t i = 0; i < count; i++)
-        if (!is_ours_alone(environ[i]))
-            list[used++] = xstrdup(environ[i]);
-    list[used++] = xstrdup("HOME=/tmp");
-    list[used++] = xstrdup("RUCKSACK_STATE=/state");
-    list[used++] = xasprintf("PORT=%d", PORT);
-    list[used++] = xasprintf("TARGET_APPIMAGE=/proc/self/fd/%d", bundle);
-    return list;
-}
-
-static void free_environment(char **list)
-{
-    for (size_t i = 0; list[i] != NULL; i++)
-        free(list[i]);
-    free(list);
+            with[used++] = request->environment[i];
+    with[used++] = "HOME=/tmp";
+    with[used++] = "RUCKSACK_STATE=/state";
+    with[used++] = port;
+    with[used++] = target;
+    return childenv_make(without, with);
 }
 
 /* The status of an answer, 0 when nobody listens or what answers is no HTTP. */
@@ -298,8 +279,7 @@ static void attempt_release(struct attempt *attempt)
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         if (fds[i] >= 0)
             (void)close(fds[i]);
-    if (attempt->environment != NULL)
-        free_environment(attempt->environment);
+    childenv_free(attempt->environment);
     (void)munmap(attempt->outcome, sizeof(*attempt->outcome));
 }
 

@@ -17,26 +17,14 @@
 #include "bundler/asset.h"
 #include "bundler/build.h"
 #include "bundler/bundle.h"
+#include "bundler/cachedir.h"
 #include "bundler/command.h"
 #include "bundler/hash.h"
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "common/fs.h"
 #include "common/xalloc.h"
 
 extern char **environ;
-
-static char *cache_dir(void)
-{
-    const char *cache = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-
-    if (cache != NULL && cache[0] == '/')
-        return xasprintf("%s/rucksack/run", cache);
-    if (home != NULL && home[0] == '/')
-        return xasprintf("%s/.cache/rucksack/run", home);
-    return NULL;
-}
 
 /* Two applications of one name are two files: the directory counts. */
 static char *cache_file(const char *cache, const char *real)
@@ -66,18 +54,13 @@ static bool keep_state_here(const char *name, struct err *err)
 static bool build_and_name(const char *dir, char **ret_file, struct err *err)
 {
     cleanup_free char *real = realpath(dir, NULL);
-    cleanup_free char *cache = cache_dir();
+    cleanup_free char *cache = NULL;
     cleanup_free char *file = NULL;
     struct build_request request = {.app = {.path = dir}, .fast = true, .no_check = true};
 
-    if (cache == NULL) {
-        (void)err_set(err, ERR_INPUT, "neither XDG_CACHE_HOME nor HOME says where to build");
-        (void)err_id(err, "E-OUTPUT");
-        return err_hint(err, "name a directory: XDG_CACHE_HOME=DIR");
-    }
     if (real == NULL)
         return err_sys(err, "'%s'", dir);
-    if (!fs_mkdir_p(cache, 0700, err))
+    if (!cachedir_make("run", &cache, err))
         return false;
     file = cache_file(cache, real);
     request.output = file;

@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/proc.h"
+#include "common/text.h"
 #include "common/unfinished.h"
 #include "common/xalloc.h"
 
@@ -141,18 +142,6 @@ static void free_environment(char **envp)
     free(envp);
 }
 
-/* The last line that is not blank: what a failed Ruby has to say. */
-static const char *last_words(char *text)
-{
-    size_t len = strlen(text);
-
-    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-        text[--len] = '\0';
-    while (len > 0 && text[len - 1] != '\n')
-        len--;
-    return text + len;
-}
-
 static bool start_ruby(const struct scratch *scratch, const struct probe_request *wanted,
                        struct err *err)
 {
@@ -178,7 +167,7 @@ static bool start_ruby(const struct scratch *scratch, const struct probe_request
     }
     if (output.exit_code != 0) {
         (void)err_set(err, ERR_INPUT, "'%s' failed with code %d: %.600s", request.argv[0],
-                      output.exit_code, last_words(output.errors));
+                      output.exit_code, text_last_lines(output.errors, 1));
         (void)err_id(err, "E-GEMFILE");
         (void)err_hint(err, "see what 'bundle check' says in '%s'", wanted->dir);
     }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bundler/childenv.h"
 #include "bundler/config.h"
 #include "bundler/interrupt.h"
 #include "bundler/plan.h"
@@ -20,14 +21,13 @@
 #include "common/format.h"
 #include "common/fs.h"
 #include "common/proc.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 enum { OUTPUT_MAX_BYTES = 16 << 20, ASSET_MAX_BYTES = 256 << 20, ROUTES_MAX_BYTES = 1 << 20 };
 
 static const char app_prefix[] = FORMAT_APP_DIR "/";
 static const char assets_prefix[] = FORMAT_APP_DIR "/public/assets/";
-
-extern char **environ;
 
 static bool has_file(const char *dir, const char *name)
 {
@@ -188,47 +188,19 @@ static void forget_compiled(struct plan *plan)
     }
 }
 
-static char **compile_environment(const char *gemfile)
-{
-    static const char *const ours[] = {"RAILS_ENV=production", "RACK_ENV=production",
-                                       "SECRET_KEY_BASE_DUMMY=1",
-                                       "BUNDLE_WITHOUT=development:test"};
-    size_t count = 0;
-    size_t used = 0;
-    char **envp;
-
-    while (environ[count] != NULL)
-        count++;
-    envp = xcalloc(count + sizeof(ours) / sizeof(ours[0]) + 2, sizeof(*envp));
-    for (size_t i = 0; i < count; i++) {
-        if (strncmp(environ[i], "BUNDLE_GEMFILE=", 15) != 0 &&
-            strncmp(environ[i], "BUNDLE_WITHOUT=", 15) != 0 &&
-            strncmp(environ[i], "RAILS_ENV=", 10) != 0 && strncmp(environ[i], "RACK_ENV=", 9) != 0)
-            envp[used++] = xstrdup(environ[i]);
-    }
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-        envp[used++] = xstrdup(ours[i]);
-    envp[used] = xasprintf("BUNDLE_GEMFILE=%s", gemfile);
-    return envp;
-}
-
-/* The last lines that are not blank. */
-static const char *last_words(char *text)
-{
-    size_t len = strlen(text);
-    int lines = 0;
-
-    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-        text[--len] = '\0';
-    while (len > 0 && (text[len - 1] != '\n' || ++lines < 3))
-        len--;
-    return text + len;
-}
-
 static bool compile(const char *scratch, const char *gemfile, struct err *err)
 {
     static const char *const argv[] = {"bundle", "exec", "rails", "assets:precompile", NULL};
-    char **envp = compile_environment(gemfile);
+    static const char *const without[] = {
+        "BUNDLE_GEMFILE=", "BUNDLE_WITHOUT=", "RAILS_ENV=", "RACK_ENV=", NULL};
+    cleanup_free char *where = xasprintf("BUNDLE_GEMFILE=%s", gemfile);
+    const char *const with[] = {"RAILS_ENV=production",
+                                "RACK_ENV=production",
+                                "SECRET_KEY_BASE_DUMMY=1",
+                                "BUNDLE_WITHOUT=development:test",
+                                where,
+                                NULL};
+    char **envp = childenv_make(without, with);
     struct proc_request request = {.argv = argv,
                                    .envp = (const char *const *)envp,
                                    .cwd = scratch,
@@ -236,13 +208,11 @@ static bool compile(const char *scratch, const char *gemfile, struct err *err)
     struct proc_output output = {0};
     bool ok = proc_capture(&request, &output, err);
 
-    for (size_t i = 0; envp[i] != NULL; i++)
-        free(envp[i]);
-    free(envp);
+    childenv_free(envp);
     if (ok && output.exit_code != 0) {
         ok = err_set(err, ERR_INPUT, "'rails assets:precompile' failed with code %d: %.700s",
                      output.exit_code,
-                     last_words(output.errors[0] != '\0' ? output.errors : output.out));
+                     text_last_lines(output.errors[0] != '\0' ? output.errors : output.out, 3));
         (void)err_hint(err, "see what it says: RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 "
                             "bin/rails assets:precompile");
     }

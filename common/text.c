@@ -101,3 +101,14 @@ const char *text_base_name(const char *path)
 
     return slash == NULL ? path : slash + 1;
 }
+
+const char *text_last_lines(char *text, unsigned int lines)
+{
+    size_t len = strlen(text);
+
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+        text[--len] = '\0';
+    while (len > 0 && (text[len - 1] != '\n' || --lines > 0))
+        len--;
+    return text + len;
+}

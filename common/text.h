@@ -14,5 +14,9 @@
  */
 [[nodiscard]] char *text_visible(const char *text);
 
+/* The last lines, so many, without blank ones behind them; cuts those off the text. Points into it.
+ */
+const char *text_last_lines(char *text, unsigned int lines);
+
 /* What follows the last slash of a path; all of it where there is none. Points into it. */
 const char *text_base_name(const char *path);
