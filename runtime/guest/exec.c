@@ -3,8 +3,8 @@
  * A program that is not ours gets the environment as the user had it: what the launcher took out
  * (RUCKSACK_ENV, see runtime/launch/environment.h) is put back, unless the caller has set the
  * variable itself, and what leads a library to its modules and data in the image is taken out: the
- * host's library of that name is another one. So is the host's file that the launcher chose. A program of ours is left alone: its trampoline would
- * take it out again.
+ * host's library of that name is another one. So is the host's file that the launcher chose. A
+ * program of ours is left alone: its trampoline would take it out again.
  *
  * These run between vfork() and exec: no allocation by malloc, no lock. Where there is
  * nothing to change they only pass on.
@@ -83,7 +83,8 @@ static bool leads_into_image(const char *entry)
 
 static bool is_of_launcher(const char *entry)
 {
-    for (const char *choice = choices; choice < choices + choices_len; choice += strlen(choice) + 1) {
+    for (const char *choice = choices; choice < choices + choices_len;
+         choice += strlen(choice) + 1) {
         if (strcmp(entry, choice) == 0)
             return true;
     }

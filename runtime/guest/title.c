@@ -3,8 +3,8 @@
  * What ps shows. The kernel was given the loader's words first, so a process's command line would
  * begin with them, and a title (Ruby's `$0 = "..."`, which writes over the words of main()) would
  * stand behind them, cut. Where the words are is moved to those of main(): PR_SET_MM_MAP, which
- * needs no capability, but a kernel with CONFIG_CHECKPOINT_RESTORE. Where it is refused, or /proc is
- * not mounted, ps shows more than it should, and nothing else is different.
+ * needs no capability, but a kernel with CONFIG_CHECKPOINT_RESTORE. Where it is refused, or /proc
+ * is not mounted, ps shows more than it should, and nothing else is different.
  */
 #include <fcntl.h>
 #include <linux/prctl.h>
