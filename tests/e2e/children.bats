@@ -540,7 +540,7 @@ serve() {
 
 # The processes that answer, until there are so many; each must be a child of the server.
 workers() {
-    local seen= answer
+    local answer seen=""
     for _ in $(seq 400); do
         answer=$(request / --max-time 60) || return 1
         read -ra answer <<<"$answer"
