@@ -156,7 +156,7 @@ RUBY
     local signal native ended=0
     for signal in HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
         XCPU XFSZ PROF IO PWR SYS RTMIN+3; do
-        echo "Signal.trap('EXIT') { }; Process.kill(Signal.list['${signal%%+*}'] || 37, \$\$); sleep 9" \
+        echo "Signal.trap('EXIT') { }; Process.kill(Signal.list['${signal%%+*}'] || 37, \$\$); sleep 1" \
             >"$text"
         native=$(natively ruby "$text" 2>/dev/null)
         [ "$(bundled ruby "$text" 2>/dev/null)" = "$native" ] || {
@@ -540,9 +540,10 @@ serve() {
 
 # The processes that answer, until there are so many; each must be a child of the server.
 workers() {
-    local answer seen=
+    local answer seen=""
     for _ in $(seq 400); do
-        answer=($(request / --max-time 60)) || return 1
+        answer=$(request / --max-time 60) || return 1
+        read -ra answer <<<"$answer"
         [ "${answer[0]}" = "${2:-$pid}" ] || continue
         [[ " $seen " == *" ${answer[1]} "* ]] || seen+=" ${answer[1]}"
         [ "$(wc -w <<<"$seen")" -lt "$1" ] || break
@@ -656,7 +657,7 @@ sidekiq_works() {
         </dev/null 3>&- &
     pid=$!
     env -i "${variables[@]}" "${before[@]}" "${@:1:$#-1}" ruby -e \
-        'require "./job"; puts Job.perform_async(*ARGV).size' "$made" done </dev/null >"$BATS_TEST_TMPDIR/asked" || return 1
+        'require "./job"; puts Job.perform_async(*ARGV).size' "$made" made </dev/null >"$BATS_TEST_TMPDIR/asked" || return 1
     grep -x 24 "$BATS_TEST_TMPDIR/asked" || return 1
     for _ in $(seq 200); do
         [ ! -s "$made" ] || break
@@ -677,6 +678,6 @@ sidekiq_works() {
         sleep 0.1
     done
     both sidekiq_works sidekiq
-    [[ $output == *'done by 3.'*'ended: 0' ]]
+    [[ $output == *'made by 3.'*'ended: 0' ]]
     kill $redis
 }
