@@ -26,7 +26,7 @@ static void near_names(void **state)
     assert_string_equal(nearest("wep"), "web");
     assert_string_equal(nearest("workr"), "worker");
     assert_string_equal(nearest("workerr"), "worker");
-    assert_string_equal(nearest("releas"), "release");
+    assert_string_equal(nearest("rlease"), "release");
 }
 
 static void far_names(void **state)
