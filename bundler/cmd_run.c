@@ -53,15 +53,16 @@ static bool keep_state_here(const char *name, struct err *err)
 
 static bool build_and_name(const char *dir, char **ret_file, struct err *err)
 {
-    cleanup_free char *real = realpath(dir, NULL);
-    cleanup_free char *cache = NULL;
-    cleanup_free char *file = NULL;
     struct build_request request = {.app = {.path = dir}, .fast = true, .no_check = true};
+    cleanup_free char *cache = NULL;
+    cleanup_free char *real = NULL;
+    cleanup_free char *file = NULL;
 
-    if (real == NULL)
-        return err_sys(err, "'%s'", dir);
     if (!cachedir_make("run", &cache, err))
         return false;
+    real = realpath(dir, NULL);
+    if (real == NULL)
+        return err_sys(err, "'%s'", dir);
     file = cache_file(cache, real);
     request.output = file;
     return build_run(&request, ret_file, err);
