@@ -57,7 +57,7 @@ module RucksackProbe
       { "gems" => gems, "files" => trees.keys, "unknown" => unknown }
     end
 
-    # The script and what it loads by require_relative: path => syntax tree.
+    # The script and what it loads of its own: path => syntax tree.
     def trees_of(path)
       trees = {}
       todo = [path]
@@ -66,12 +66,35 @@ module RucksackProbe
         next if trees.key?(file)
 
         trees[file] = parse(file)
-        literal_calls(trees[file], :require_relative).each do |name, *|
-          found = [name, "#{name}.rb"].map { |n| File.expand_path(n, File.dirname(file)) }.find { |n| File.file?(n) }
-          todo << File.realpath(found) if found && !found.end_with?(".so")
-        end
+        todo.concat(own_files(file, trees[file], File.dirname(path)))
       end
       trees
+    end
+
+    # By require_relative, and by a name that leads to a file in one of the directories that scripts
+    # put in front of their load path: beside them, lib, ../lib.
+    def own_files(file, tree, top)
+      relative = literal_calls(tree, :require_relative).map { |name, *| own_file(name, File.dirname(file)) }
+      names = literal_calls(tree, :require).map(&:first) + literal_calls(tree, :load).map(&:first) + autoloads(tree)
+      named = names.map { |name| [top, "#{top}/lib", "#{top}/../lib"].filter_map { |dir| own_file(name, dir) }.first }
+      (relative + named).compact
+    end
+
+    def own_file(name, dir)
+      found = [name, "#{name}.rb"].map { |n| File.expand_path(n, dir) }.find { |n| File.file?(n) }
+      File.realpath(found) if found && !found.end_with?(".so")
+    end
+
+    # autoload :Name, "file"
+    def autoloads(tree)
+      files = []
+      each_node(tree) do |node|
+        next unless node.type == :FCALL && node.children[0] == :autoload
+
+        file = node.children[1].children[1]
+        files << file.children[0] if file.respond_to?(:type) && file.type == :STR
+      end
+      files
     end
 
     def parse(file)
@@ -153,8 +176,9 @@ module RucksackProbe
       trees.each_value do |tree|
         literal_calls(tree, :gem).each { |arguments| Kernel.send(:gem, *arguments) }
       end
+      own = trees.keys.map { |file| file.delete_suffix(".rb") }
       trees.values.flat_map { |tree| literal_calls(tree, :require).map(&:first) }.uniq
-           .reject { |name| name.start_with?("/", "./", "../") || activate(name) }
+           .reject { |name| name.start_with?("/", "./", "../") || own.any? { |file| file.end_with?("/#{name}") } || activate(name) }
     rescue Gem::MissingSpecError => e
       raise Problem.new("E-GEM", e.message.lines.first.strip, "install it: gem install #{e.name}")
     end

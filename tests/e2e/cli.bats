@@ -53,6 +53,23 @@ RUBY
     run -4 run_in --fuse --user $user "$root" /srv/guestbook.AppImage
 }
 
+@test "one script: what it loads by its own load path, by load and by autoload" {
+    mkdir -p tool/bin tool/lib/parts
+    cat >tool/bin/tool.rb <<'RUBY'
+$LOAD_PATH.unshift File.expand_path("../lib", __dir__)
+require "parts"
+autoload :Late, "parts/late"
+puts PARTS, Late::WORD
+RUBY
+    printf 'require "parts/inner"\nPARTS = INNER\n' >tool/lib/parts.rb
+    echo 'INNER = "inner"' >tool/lib/parts/inner.rb
+    echo 'module Late; WORD = "late"; end' >tool/lib/parts/late.rb
+    pack --check "" tool/bin/tool.rb
+    run ! grep warning said
+    run -0 in_root
+    [ "$output" = $'inner\nlate' ]
+}
+
 @test "one script: the working directory is the user's, stdin and pipes work" {
     echo 'puts Dir.pwd, $stdin.read.upcase, ENV["RACK_ENV"].inspect' >pwd.rb
     pack --no-check pwd.rb
