@@ -70,7 +70,7 @@ static void put_class(FILE *out, const struct states *states, enum state_class c
             fprintf(out, "  %s:\n", state_class_name(class));
         is_first = false;
         fputs("    - ", out);
-        put_text(out, state->path);
+        put_text(out, state->found);
         fprintf(out, " # %s\n", state->reason);
     }
 }

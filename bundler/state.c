@@ -83,8 +83,8 @@ static char *place_of(enum state_class class, const char *path)
     return lies_in(path, top) ? xstrdup(path) : xasprintf("%s/%s", top, path);
 }
 
-static void add(struct states *states, enum state_class class, const char *path, bool is_file,
-                const char *reason)
+static void add(struct states *states, enum state_class class, const char *path, const char *found,
+                bool is_file, const char *reason)
 {
     bool is_held = states_hold(states, path);
 
@@ -93,7 +93,14 @@ static void add(struct states *states, enum state_class class, const char *path,
             return;
     states->items = xrealloc_array(states->items, states->count + 1, sizeof(*states->items));
     states->items[states->count++] = (struct state){
-        class, xstrdup(path), place_of(class, path), xstrdup(reason), is_file, is_held};
+        .class = class,
+        .path = xstrdup(path),
+        .found = xstrdup(found),
+        .place = place_of(class, path),
+        .reason = xstrdup(reason),
+        .is_file = is_file,
+        .is_held = is_held,
+    };
 }
 
 /* Side files of a database that matches: "x.sqlite3-wal". */
@@ -134,7 +141,7 @@ static bool add_pattern(struct states *states, const char *dir, const char *patt
         return err_wrap(err, "%s", reason);
     slash = strrchr(clean, '/');
     if (strpbrk(clean, "*?[") == NULL) {
-        add(states, STATE_SQLITE, clean, true, reason);
+        add(states, STATE_SQLITE, clean, clean, true, reason);
         return true;
     }
     if (slash == NULL || strpbrk(clean, "*?[") < slash)
@@ -142,7 +149,7 @@ static bool add_pattern(struct states *states, const char *dir, const char *patt
     clean[slash - clean] = '\0';
     parent = xasprintf("%s/%s", dir, clean);
     if (states_hold(states, clean) || holds_only_state(parent, slash + 1)) {
-        add(states, STATE_SQLITE, clean, false, reason);
+        add(states, STATE_SQLITE, clean, pattern, false, reason);
         return true;
     }
     (void)err_set(err, ERR_INPUT, "'%s' holds both state (%s) and files to pack", clean, pattern);
@@ -159,7 +166,7 @@ static bool take_ignored(struct states *states, const char *dir, const char *lin
     if (line[0] == '#' || line[0] == '!')
         return true;
     if (lies_in(path, "public/uploads")) {
-        add(states, STATE_DATA, "public/uploads", false, reason);
+        add(states, STATE_DATA, "public/uploads", "public/uploads", false, reason);
         return true;
     }
     return !is_database(line) || add_pattern(states, dir, line, reason, err);
@@ -200,16 +207,16 @@ static void find_lying(struct states *states, const char *dir, const char *below
         if (entry->d_type == DT_DIR && !is_one_of(name, skipped_dirs, COUNT(skipped_dirs)))
             find_lying(states, dir, path, depth + 1);
         else if (entry->d_type == DT_REG && is_database(name))
-            add(states, STATE_SQLITE, path, true, "a database in the tree");
+            add(states, STATE_SQLITE, path, path, true, "a database in the tree");
     }
 }
 
 static bool find(struct states *states, const struct states_input *input, struct err *err)
 {
     if (input->is_rails) {
-        add(states, STATE_DATA, "storage", false, "Rails");
-        add(states, STATE_RUN, "tmp", false, "Rails");
-        add(states, STATE_LOG, "log", false, "Rails");
+        add(states, STATE_DATA, "storage", "storage", false, "Rails");
+        add(states, STATE_RUN, "tmp", "tmp", false, "Rails");
+        add(states, STATE_LOG, "log", "log", false, "Rails");
     }
     for (size_t i = 0; i < input->database_count; i++) {
         if (!add_pattern(states, input->dir, input->databases[i], "config/database.yml", err))
@@ -241,7 +248,7 @@ static bool add_directories(struct states *states, enum state_class class,
         }
         if (!path_image(paths->items[i], clean, sizeof(clean), err))
             return err_wrap(err, CONFIG_FILE ": state");
-        add(states, class, clean, false, CONFIG_FILE);
+        add(states, class, clean, clean, false, CONFIG_FILE);
     }
     return true;
 }
@@ -331,6 +338,7 @@ void states_release(struct states *states)
 {
     for (size_t i = 0; i < states->count; i++) {
         free(states->items[i].path);
+        free(states->items[i].found);
         free(states->items[i].place);
         free(states->items[i].reason);
     }

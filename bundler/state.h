@@ -20,6 +20,7 @@ enum state_class { STATE_DATA, STATE_SQLITE, STATE_CACHE, STATE_RUN, STATE_LOG }
 struct state {
     enum state_class class;
     char *path;   /* in the app's tree: "data" */
+    char *found;  /* the path or pattern that was found: "data/\*.sqlite3" */
     char *place;  /* below the state directory: "data" or "data/db" */
     char *reason; /* ".gitignore: data/\*.sqlite3" */
     bool is_file; /* a single file, whose directory is packed */

@@ -170,6 +170,64 @@ RUBY
     [ -f cache/c/x ]
 }
 
+@test "rucksack.yml: libraries and recipes that nothing names" {
+    copy_app
+    echo 'require "fiddle"; Fiddle.dlopen("libsodium.so.23")' >open.rb
+    printf 'processes: {web: ruby say.rb}\nlibs: {include: [libmagic.so.1], never: ["libsodium.so.*"]}\nrecipes: [fontconfig]\n' \
+        >rucksack.yml
+    "$rucksack" build --fast --no-check --quiet -o "$made" . >/dev/null
+    run -0 "$rucksack" why "$made" libmagic.so.1
+    [[ $output == *rucksack.yml* ]]
+    run -0 "$rucksack" why "$made" usr/share/misc/magic.mgc # by the recipe that the library matches
+    run -0 "$rucksack" why "$made" etc/fonts/fonts.conf
+    [[ $output == *fontconfig* ]]
+    run ! "$rucksack" why "$made" libsodium.so.23
+    sed -i '/^libs/d' rucksack.yml
+    "$rucksack" build --fast --no-check --quiet -o "$made" . >/dev/null
+    run -0 "$rucksack" why "$made" libsodium.so.23
+    run ! "$rucksack" why "$made" libmagic.so.1
+}
+
+@test "rucksack.yml: a secret must be set, for processes and not for exec" {
+    copy_app
+    printf 'processes: {web: ruby say.rb}\nsecrets: [TOKEN]\n' >rucksack.yml
+    "$rucksack" build --fast --no-check --quiet -o "$made" . >/dev/null
+    run -125 "$made"
+    [[ $output == *"E-SECRET: the secret 'TOKEN' is not set"*"hint: set it in the environment: TOKEN=... FILE"* ]]
+    TOKEN='' run -125 "$made" run web
+    run -125 "$made" run --all
+    TOKEN=x run -0 "$made"
+    run -0 "$made" exec ruby -e 'puts 1'
+}
+
+@test "init: what is found, with reasons; built again it is the same" {
+    copy_app
+    cp "$app/Procfile" .
+    mkdir -p data
+    echo 'data/*.sqlite3' >.gitignore
+    "$rucksack" build --fast --no-check --quiet -n same -o "$made" . >/dev/null
+    run -0 "$rucksack" init
+    [ "$output" = ./rucksack.yml ]
+    grep -q '^  worker: env NAME=worker ruby say.rb wait$' rucksack.yml
+    grep -q '^    - "data/\*.sqlite3" # .gitignore: data/\*.sqlite3$' rucksack.yml
+    sed -i 's/^name: .*/name: same/' rucksack.yml
+    "$rucksack" build --fast --no-check --quiet -o "$made.2" . >/dev/null
+    for file in "$made" "$made.2"; do
+        "$file" --appimage-extract .rucksack/launch >/dev/null
+        sort squashfs-root/.rucksack/launch >"$file.launch"
+        rm -r squashfs-root
+    done
+    diff "$made.launch" "$made.2.launch"
+    run -1 "$rucksack" init
+    [[ $output == *"E-CONFIG: './rucksack.yml' is there already"*hint:* ]]
+    echo 'puts 1' >../x.rb
+    run -1 "$rucksack" init ../x.rb
+    mkdir ../empty
+    run -1 "$rucksack" init ../empty
+    [[ $output == *E-APP* ]]
+    [ ! -e ../empty/rucksack.yml ]
+}
+
 # refuses WANT...: rucksack.yml from stdin is refused with this message.
 refuses() {
     cat >rucksack.yml
@@ -199,6 +257,8 @@ refuses() {
     refuses "rucksack.yml:1: '1A' is no name of a variable" <<<'env: {1A: x}'
     refuses "'up' is no path of a URL" <<<'health: up'
     refuses "only 'sqlite' takes patterns" <<<$'processes: {web: ruby}\nstate: {data: ["x/*"]}'
+    refuses "rucksack.yml: libs: 'libnone.so.9' was not found" <<<$'processes: {web: ruby}\nlibs: {include: libnone.so.9}'
+    refuses "there is no recipe 'opensl'"$'\n'"hint: did you mean 'openssl'?" <<<$'processes: {web: ruby}\nrecipes: opensl'
     refuses "there is no '/nowhere/bin/ruby'" <<<$'processes: {web: ruby}\nruby: /nowhere'
     touch config/plain.rb
     refuses E-STATE <<<$'processes: {web: ruby}\nstate: {sqlite: ["config/*.db"]}'
