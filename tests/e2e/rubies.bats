@@ -16,6 +16,7 @@ setup() {
     root=$BATS_TEST_TMPDIR/root
     way=
     rubies=$cache/rubies
+    cd "$BATS_TEST_TMPDIR"
 }
 
 teardown() {

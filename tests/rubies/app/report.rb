@@ -58,7 +58,7 @@ if $PROGRAM_NAME == __FILE__
   case ARGV.first
   when "values" then Report.values.each { |name, value| puts "#{name}: #{value}" }
   when "places" then Report.places.each { |name, paths| paths.each { |path| puts "#{name}: #{path}" } }
-  when "comm" then puts File.read("/proc/self/comm").strip, File.basename(RbConfig.ruby)
+  when "comm" then puts File.read("/proc/self/comm")
   when "yjit" then puts RubyVM::YJIT.enabled?
   end
 end
