@@ -17,6 +17,7 @@ make_app() {
 
 # What the application computes here, and whether this Ruby has YJIT.
 record_native() {
+    local -x LANG=C.UTF-8 # as the bundle has it
     bundle exec ruby report.rb values >native
     bundle exec ruby report.rb comm >comm
     bundle exec ruby --yjit report.rb yjit >yjit 2>/dev/null || echo none >yjit
