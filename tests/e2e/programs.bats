@@ -47,6 +47,7 @@ teardown() {
 execjs: 1,4,9
 rghost: PNG
 git: text
+node's own node: 42
 maps: the image's" ] || {
         echo "$output" >&2
         cat "$log" >&2

@@ -59,6 +59,10 @@ WORK = {
   "execjs" => -> { ExecJS.eval("[1, 2, 3].map(x => x * x).join()") },
   "rghost" => -> { Dir.mktmpdir { |dir| ghostscript(dir) } },
   "git" => -> { Dir.mktmpdir { |dir| clone(dir) } },
+  "node's own node" => lambda {
+    script = "console.log(require('child_process').execFileSync(process.execPath, ['-p', '6 * 7']).toString().trim())"
+    IO.popen(["node", "-e", script], &:read).chomp
+  },
   "maps" => lambda {
     script = "console.log(1); process.stdin.on('data', () => {})"
     foreign = maps_of("node", "-e", script).reject { |path| path.start_with?(ENV.fetch("APPDIR")) }
