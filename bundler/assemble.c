@@ -114,6 +114,14 @@ static bool sync_directory(const char *directory, struct err *err)
     return err_sys(err, "'%s'", directory);
 }
 
+static void name_failure(const char *path, struct err *err)
+{
+    errno = err->sys_errno;
+    if (errno == ENOSPC || errno == EDQUOT)
+        (void)bad_output(path, err);
+    (void)err_wrap(err, "'%s'", path);
+}
+
 static bool fill(const struct plan *plan, const struct assemble_options *options, int fd,
                  uint64_t *ret_size, struct err *err)
 {
@@ -132,6 +140,21 @@ static bool fill(const struct plan *plan, const struct assemble_options *options
     return true;
 }
 
+bool assemble_draft(const struct plan *plan, const struct assemble_options *options,
+                    struct err *err)
+{
+    struct output output;
+    uint64_t size;
+    bool ok = output_open(&output, options->output, err) &&
+              fill(plan, options, output.fd, &size, err) &&
+              options->check(output.fd, options->context, err);
+
+    if (!ok)
+        name_failure(options->output, err);
+    output_release(&output);
+    return ok;
+}
+
 bool assemble_write(const struct plan *plan, const struct assemble_options *options,
                     uint64_t *ret_size_bytes, struct err *err)
 {
@@ -142,12 +165,8 @@ bool assemble_write(const struct plan *plan, const struct assemble_options *opti
     if (ok) {
         ok = fill(plan, options, output.fd, ret_size_bytes, err) &&
              options->check(output.fd, options->context, err) && output_publish(&output, err);
-        if (!ok) {
-            errno = err->sys_errno;
-            if (errno == ENOSPC || errno == EDQUOT)
-                (void)bad_output(options->output, err);
-            (void)err_wrap(err, "'%s'", options->output);
-        }
+        if (!ok)
+            name_failure(options->output, err);
         ok = ok && sync_directory(output.directory, err);
     }
     output_release(&output);

@@ -29,3 +29,7 @@ struct assemble_options {
  */
 [[nodiscard]] bool assemble_write(const struct plan *plan, const struct assemble_options *options,
                                   uint64_t *ret_size_bytes, struct err *err);
+
+/* The same without an end: only the check sees the file. */
+[[nodiscard]] bool assemble_draft(const struct plan *plan, const struct assemble_options *options,
+                                  struct err *err);

@@ -25,6 +25,9 @@ EMBED(asset_bundler_setup, "runtime/guest/setup.rb");
 EMBED(asset_bundle, "runtime/guest/bundle.rb");
 EMBED(asset_rdoc, "runtime/guest/rdoc.rb");
 EMBED(asset_inline, "runtime/guest/inline.rb");
+EMBED(asset_iseqs, ASSET_DIR "/iseqs.so");
+EMBED(asset_iseqs_starter, "runtime/iseqs/iseqs.rb");
+EMBED(asset_compile, "bundler/compile.rb");
 EMBED(asset_standalone, "bundler/standalone.rb");
 EMBED(asset_probe, "bundler/probe.rb");
 EMBED(asset_icon, "docs/icon.png");
@@ -50,6 +53,9 @@ static const struct {
     [ASSET_BUNDLE] = ENTRY("bundle.rb", asset_bundle),
     [ASSET_RDOC] = ENTRY("rdoc.rb", asset_rdoc),
     [ASSET_INLINE] = ENTRY("inline.rb", asset_inline),
+    [ASSET_ISEQS] = ENTRY("iseqs.so", asset_iseqs),
+    [ASSET_ISEQS_STARTER] = ENTRY("iseqs.rb", asset_iseqs_starter),
+    [ASSET_COMPILE] = ENTRY("compile.rb", asset_compile),
     [ASSET_STANDALONE] = ENTRY("standalone.rb", asset_standalone),
     [ASSET_PROBE] = ENTRY("probe.rb", asset_probe),
     [ASSET_ICON] = ENTRY("icon.png", asset_icon),

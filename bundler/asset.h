@@ -20,6 +20,9 @@ enum asset_id {
     ASSET_BUNDLE,           /* the program `bundle` */
     ASSET_RDOC,             /* rdoc.rb */
     ASSET_INLINE,           /* bundler/inline.rb */
+    ASSET_ISEQS,            /* the extension that reads compiled sources */
+    ASSET_ISEQS_STARTER,    /* iseqs.rb, which loads it */
+    ASSET_COMPILE,          /* compile.rb */
     ASSET_STANDALONE,       /* what stands in front of probe.rb */
     ASSET_PROBE,            /* probe.rb */
     ASSET_ICON,

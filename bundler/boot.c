@@ -352,15 +352,14 @@ static void say_missed(const struct trace *trace, const struct extras_pairs *ins
     }
 }
 
-/* The path in the image; the program that asked lies in it, too. */
-static const char *in_image(const struct trace_file *file)
+const char *boot_image_path(const struct trace_file *file, const char *path)
 {
     const char *ours = strstr(file->program, "/" FORMAT_DIR "/");
     size_t len = ours != NULL ? (size_t)(ours - file->program) : 0;
 
-    return ours != NULL && strncmp(file->path, file->program, len) == 0 && file->path[len] == '/'
-               ? file->path + len + 1
-               : file->path;
+    return ours != NULL && strncmp(path, file->program, len) == 0 && path[len] == '/'
+               ? path + len + 1
+               : NULL;
 }
 
 /* What fails here fails on the server, too, and many a rescue hides it. */
@@ -370,12 +369,13 @@ static void say_written(const struct trace *trace, const struct report *report)
 
     for (size_t i = 0; i < trace->count && count < LINES_MAX; i++) {
         const struct trace_file *file = &trace->files[i];
+        const char *inside = boot_image_path(file, file->path);
         cleanup_free char *what = NULL;
 
         if (file->error != EROFS)
             continue;
         what = xasprintf("E-WRITE: writes '%s', which is in the image; name it as state",
-                         in_image(file));
+                         inside != NULL ? inside : file->path);
         report_phase(report, "warning", what, NULL);
         count++;
     }

@@ -57,3 +57,7 @@ struct boot_request {
 [[nodiscard]] bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
                               const struct report *report, struct err *err);
 void boot_release(struct boot *boot);
+
+/* The image path of a path that the file's program has named; NULL when it lies outside of the image,
+ * or the program does. Points into it. */
+const char *boot_image_path(const struct trace_file *file, const char *path);

@@ -16,6 +16,7 @@
 #include "bundler/asset.h"
 #include "bundler/boot.h"
 #include "bundler/closure.h"
+#include "bundler/compiled.h"
 #include "bundler/gems.h"
 #include "bundler/jdoc.h"
 #include "bundler/launch.h"
@@ -37,7 +38,7 @@
 #include "common/words.h"
 #include "common/xalloc.h"
 
-enum { LEVEL_RELEASE = 19, LEVEL_FAST = 3 };
+enum { LEVEL_RELEASE = 19, LEVEL_FAST = 3, LEVEL_DRAFT = 1 };
 
 /* Everything a build knows, filled phase by phase. */
 struct build {
@@ -55,6 +56,7 @@ struct build {
     struct closure closure;
     char *output;
     double image_began; /* seconds of a clock */
+    bool is_learned;    /* a start was watched already */
 };
 
 static void build_release(struct build *build)
@@ -494,12 +496,10 @@ static bool check_arguments(const struct build *build, struct words *words,
     return true;
 }
 
-/* assemble_options.check: all is written, and has no name yet. */
-static bool check_file(int fd, void *context, struct err *err)
+/* Starts the bundle, and judges that in the report's words. */
+static bool boot_file(const struct build *build, int fd, struct boot *boot,
+                      const struct report *report, struct err *err)
 {
-    const struct build *build = context;
-    cleanup_free char *took = xasprintf("%.1f s", now_seconds() - build->image_began);
-    cleanup_with(boot_release) struct boot boot = {0};
     cleanup_with(words_release) struct words words = {0};
     /* Rails wants a secret, which no build should have. */
     static const char *const rails[] = {"SECRET_KEY_BASE_DUMMY=1", NULL};
@@ -510,13 +510,57 @@ static bool check_file(int fd, void *context, struct err *err)
         .environment = build->app.is_rails ? rails : NULL,
     };
 
-    report_phase(&build->report, "image", "squashfs, zstd", took);
-    if (build->request->no_check)
-        return true;
     if (build->app.kind == APP_COMMAND && !check_arguments(build, &words, &request, err))
         return false;
-    return boot_check(&boot, &request, err) &&
-           boot_judge(&boot, &build->libs.extras.paths, &build->report, err);
+    return boot_check(boot, &request, err) &&
+           boot_judge(boot, &build->libs.extras.paths, report, err);
+}
+
+/* assemble_options.check: all is written, and has no name yet. */
+static bool check_file(int fd, void *context, struct err *err)
+{
+    const struct build *build = context;
+    cleanup_free char *took = xasprintf("%.1f s", now_seconds() - build->image_began);
+    const struct report quiet = {true};
+    cleanup_with(boot_release) struct boot boot = {0};
+
+    report_phase(&build->report, "image", "squashfs, zstd", took);
+    return build->request->no_check ||
+           boot_file(build, fd, &boot, build->is_learned ? &quiet : &build->report, err);
+}
+
+/* assemble_options.check of the draft: what its start loads is compiled. */
+static bool learn_start(int fd, void *context, struct err *err)
+{
+    struct build *build = context;
+    cleanup_with(boot_release) struct boot boot = {0};
+    cleanup_with(compiled_release) struct compiled compiled = {0};
+    cleanup_free char *what = NULL;
+
+    if (!boot_file(build, fd, &boot, &build->report, err))
+        return false;
+    build->is_learned = true;
+    if (boot.result == BOOT_FORBIDDEN)
+        return true;
+    if (!compiled_plan(&compiled, &boot.trace, build->probe.ruby.elf, &build->plan, err))
+        return false;
+    what = compiled.why_not != NULL ? xstrdup(compiled.why_not)
+                                    : xasprintf("%zu sources that a start loads", compiled.count);
+    report_phase(&build->report, "compile", what, NULL);
+    return true;
+}
+
+/* A first image, quickly made, for a start that is watched. */
+static bool learn(struct build *build, struct assemble_options options, struct err *err)
+{
+    options.level = LEVEL_DRAFT;
+    options.check = learn_start;
+    if (build->request->fast || build->request->no_check)
+        return true;
+    if (!assemble_draft(&build->plan, &options, err))
+        return false;
+    plan_sort(&build->plan);
+    return true;
 }
 
 static bool write_file(struct build *build, struct err *err)
@@ -532,9 +576,10 @@ static bool write_file(struct build *build, struct err *err)
     uint64_t size_bytes;
     cleanup_free char *size = NULL;
 
+    if (!find_mtime(&build->plan, &options.mtime, err) || !learn(build, options, err))
+        return false;
     build->image_began = now_seconds();
-    if (!find_mtime(&build->plan, &options.mtime, err) ||
-        !assemble_write(&build->plan, &options, &size_bytes, err))
+    if (!assemble_write(&build->plan, &options, &size_bytes, err))
         return false;
     size = report_size(size_bytes);
     report_phase(&build->report, "wrote", build->output, size);

@@ -20,4 +20,5 @@ MUSL_LDEND := -Wl,--start-group $(MUSL_LIB)/libc.a \
 include runtime/stub/stub.mk
 include runtime/launch/launch.mk
 include runtime/guest/guest.mk
+include runtime/iseqs/iseqs.mk
 include runtime/trial/trial.mk

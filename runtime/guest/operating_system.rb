@@ -31,3 +31,6 @@ module Gem
     end
   end
 end
+
+compiled = "#{Gem::RUCKSACK_ROOT}/.rucksack/iseqs.rb"
+require compiled if File.file?(compiled)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+# frozen_string_literal: true
+
+# Loaded as soon as RubyGems knows where the image is (operating_system.rb): from here on Ruby takes
+# compiled sources from the pack, unless options were set by which it would compile them otherwise.
+
+require "#{__dir__}/iseqs.so"
+
+module RucksackIseqs
+  # Of the Ruby that compiled them; filled in at build.
+  OPTIONS = @OPTIONS@.freeze
+
+  module Options
+    def compile_option=(*)
+      RucksackIseqs.stop
+      super
+    end
+  end
+end
+
+if RubyVM::InstructionSequence.compile_option == RucksackIseqs::OPTIONS &&
+   RucksackIseqs.start(Gem::RUCKSACK_ROOT, "#{__dir__}/iseqs")
+  RubyVM::InstructionSequence.singleton_class.prepend(RucksackIseqs::Options)
+end
