@@ -5,6 +5,9 @@
 # relative to this file, so that the image works wherever it is mounted. The user's own gem
 # directory is left out: gems there were built for another Ruby.
 
+# `ruby -w` says of each method that it is another one now.
+verbose, $VERBOSE = $VERBOSE, nil
+
 module Gem
   # The image root; DEPTH is the number of directories between it and this file, set at build.
   RUCKSACK_ROOT = File.expand_path("../" * @DEPTH@, __dir__).delete_suffix("/").freeze
@@ -32,5 +35,6 @@ module Gem
   end
 end
 
+$VERBOSE = verbose
 compiled = "#{Gem::RUCKSACK_ROOT}/.rucksack/iseqs.rb"
 require compiled if File.file?(compiled)

@@ -31,6 +31,7 @@ ID rb_intern(const char *name);
 char *rb_string_value_cstr(volatile VALUE *text);
 char *rb_string_value_ptr(volatile VALUE *text);
 int rb_const_defined(VALUE module, ID name);
+int rb_respond_to(VALUE self, ID name);
 void rb_define_singleton_method(VALUE self, const char *name, void *method, int arity);
 void rb_define_module_function(VALUE module, const char *name, void *method, int arity);
 void rb_gc_register_mark_object(VALUE object);
@@ -63,6 +64,8 @@ static struct {
     ID load;
     ID debugger;
     ID byebug;
+    VALUE machine;
+    ID keep_lines; /* 0: this Ruby has no such switch */
 } pack;
 
 static bool holds(uint64_t offset, uint64_t size)
@@ -264,10 +267,16 @@ static const struct iseqpack_entry *find(const char *path)
     return NULL;
 }
 
+static bool keeps_lines(void)
+{
+    return pack.keep_lines != 0 &&
+           rb_funcallv(pack.machine, pack.keep_lines, 0, NULL) == pack.true_value;
+}
+
 /* What needs the source to be parsed: warnings, coverage, debuggers that set breakpoints by node. */
 static bool is_wanted(void)
 {
-    return *rb_ruby_verbose_ptr() != pack.true_value &&
+    return !keeps_lines() && *rb_ruby_verbose_ptr() != pack.true_value &&
            (rb_get_coverages == NULL || rb_get_coverages() == 0 || rb_get_coverages() == pack.nil) &&
            !rb_const_defined(pack.object, pack.debugger) &&
            !rb_const_defined(pack.object, pack.byebug);
@@ -370,6 +379,9 @@ void Init_iseqs(void)
     pack.true_value = rb_eval_string("true");
     pack.object = rb_path2class("Object");
     pack.class = rb_path2class("RubyVM::InstructionSequence");
+    pack.machine = rb_path2class("RubyVM");
+    if (rb_respond_to(pack.machine, rb_intern("keep_script_lines")))
+        pack.keep_lines = rb_intern("keep_script_lines");
     pack.load = rb_intern("load_from_binary");
     pack.debugger = rb_intern("DEBUGGER__");
     pack.byebug = rb_intern("Byebug");

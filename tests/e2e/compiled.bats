@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Compiled sources: taken where they are right, and nothing looks as if they were.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+# The application, and its bundle: a release, since only that has compiled sources.
+setup_file() {
+    export app=$BATS_FILE_TMPDIR/app bundle=$BATS_FILE_TMPDIR/app.AppImage
+    make_guestbook
+    make_app "$app"
+    "$rucksack" build -o "$bundle" "$app" 2>"$BATS_FILE_TMPDIR/said"
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+make_app() {
+    cp -r "$BATS_TEST_DIRNAME/compiled" "$1"
+    cp -r "$guestbook_app"/{Gemfile,Gemfile.lock,.bundle} "$1/"
+    ln -s "$guestbook_app/vendor" "$1/vendor"
+}
+
+# inside CODE [OPTION...]: what the bundle's Ruby prints.
+inside() {
+    "$bundle" exec bundle exec ruby "${@:2}" -e "$1"
+}
+
+looks='require "./lib/looks"; print Looks.report(Dir.pwd)'
+# Whether Ruby would take that file compiled.
+taken='compiled = RubyVM::InstructionSequence
+puts((compiled.load_iseq("#{Gem::RUCKSACK_ROOT}/app/lib/looks.rb") if compiled.respond_to?(:load_iseq)).class)'
+
+@test "the build says how many, and the pack has the application's" {
+    grep -qE '^compile +[0-9]{3} sources that a start loads' "$BATS_FILE_TMPDIR/said"
+    run inside "$taken"
+    [ "$output" = RubyVM::InstructionSequence ]
+    run inside "${taken/looks/nothing}"
+    [ "$output" = NilClass ]
+}
+
+@test "a file looks the same parsed and compiled: places, backtraces, texts, syntax" {
+    (cd "$app" && bundle exec ruby -e "$looks") >native
+    inside 'Dir.chdir("#{Gem::RUCKSACK_ROOT}/app")'";$looks" >bundled
+    diff native bundled
+    grep -q '^top: \["APP/lib/looks.rb", "APP/lib/looks.rb", [0-9]*, "<top (required)>"\]' bundled
+}
+
+@test "coverage, warnings, other options of the compiler, debuggers: parsed" {
+    run inside "require 'coverage'; Coverage.start; $taken"
+    [ "$output" = NilClass ]
+    run --separate-stderr inside "$taken" -w
+    [ "$output" = NilClass ]
+    run inside "$taken" --enable=frozen-string-literal
+    [ "$output" = NilClass ]
+    run inside "RubyVM::InstructionSequence.compile_option = {peephole_optimization: false}; $taken"
+    [ "$output" = NilClass ]
+    run inside "module DEBUGGER__; end; $taken"
+    [ "$output" = NilClass ]
+    run inside "if RubyVM.respond_to?(:keep_script_lines=)
+                  RubyVM.keep_script_lines = true
+                  $taken
+                else
+                  puts NilClass
+                end"
+    [ "$output" = NilClass ]
+}
+
+@test "another way to load is not in the way" {
+    run inside "class << RubyVM::InstructionSequence
+                  prepend(Module.new { def load_iseq(path) = path.end_with?('looks.rb') ? super : nil })
+                end
+                $taken"
+    [ "$output" = RubyVM::InstructionSequence ]
+}
+
+@test "in another directory, unpacked, behind a symlink" {
+    local way
+    for way in extract fuse; do
+        RUCKSACK_MOUNT=$way run inside "$taken"
+        [ "$output" = RubyVM::InstructionSequence ]
+    done
+    "$rucksack" extract -o tree "$bundle"
+    ln -s tree link
+    run link/AppRun exec bundle exec ruby -e 'Dir.chdir("#{Gem::RUCKSACK_ROOT}/app")'";$looks"
+    [ "$status" -eq 0 ]
+}
+
+@test "switched off there is none" {
+    make_app other
+    echo 'boot: {compiled: false}' >other/rucksack.yml
+    "$rucksack" build -o off.AppImage other 2>said
+    run ! grep -q '^compile' said
+    "$rucksack" extract -o tree off.AppImage
+    [ ! -e tree/.rucksack/iseqs ]
+    run tree/AppRun exec bundle exec ruby -e 'puts RubyVM::InstructionSequence.respond_to?(:load_iseq)'
+    [ "$output" = false ]
+}
+
+@test "a pack that is no pack, or of nothing, is not used" {
+    local pack
+    "$rucksack" extract -o tree "$bundle"
+    for pack in '' 'RSKISEQ1' 'RSKISEQ1\377\377\377\377\0\0\0\0' 'RSKISEQ2\0\0\0\0\0\0\0\0'; do
+        printf "$pack" >tree/.rucksack/iseqs
+        run tree/AppRun exec bundle exec ruby -e "$taken"
+        [ "$output" = NilClass ]
+        run tree/AppRun exec bundle exec ruby -e 'require "sinatra/base"; puts :ok'
+        [ "$output" = ok ]
+    done
+}
+
+@test "the same sources give the same pack" {
+    make_app other
+    (
+        umask 077
+        TZ=Asia/Tokyo LANG=C HOME=/nowhere "$rucksack" build --quiet -o other.AppImage other
+    )
+    "$rucksack" extract -o one "$bundle"
+    "$rucksack" extract -o two other.AppImage
+    cmp one/.rucksack/iseqs two/.rucksack/iseqs
+}
