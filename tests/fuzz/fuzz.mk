@@ -45,7 +45,7 @@ $(BUILD)/fuzz/$(1): $(call fuzz_objects,fuzz-obj,$(2) tests/fuzz/$(1)_fuzz.c)
 endef
 $(foreach target,payload image extract manifest,$(eval $(call fuzz_target,$(target),$(FUZZ_SOURCES))))
 $(eval $(call fuzz_target,codec,$(FUZZ_CODEC_SOURCES)))
-$(eval $(call fuzz_target,iseqs,runtime/iseqs/pack.c))
+$(eval $(call fuzz_target,iseqs,runtime/iseqs/pack.c common/err.c common/fs.c))
 $(BUILD)/replay/codec $(BUILD)/fuzz/codec: FUZZ_LIBS += -llz4
 
 # An input that breaks something is kept as crash-HASH where the message says.
