@@ -58,6 +58,6 @@ struct boot_request {
                               const struct report *report, struct err *err);
 void boot_release(struct boot *boot);
 
-/* The image path of a path that the file's program has named; NULL when it lies outside of the image,
- * or the program does. Points into it. */
+/* The image path of a path that the file's program has named; NULL when it lies outside of the
+ * image, or the program does. Points into it. */
 const char *boot_image_path(const struct trace_file *file, const char *path);

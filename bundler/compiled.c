@@ -73,10 +73,10 @@ static int write_list(const struct trace *trace, const struct plan *plan, struct
 /* The script, the list and the pack have no names: Ruby finds them by our descriptors. */
 static bool run(const char *ruby, const int fds[3], struct proc_output *output, struct err *err)
 {
-    static const char *const without[] = {"RUBYOPT=", "RUBYLIB=", "GEM_",           "BUNDLE",
-                                          "LC_ALL=",  "MALLOC_",  "GLIBC_TUNABLES=", NULL};
-    /* MRI's parser writes numbers of nodes that it has not set: with memory that is always the same,
-     * the pack is always the same, too (mallopt(3), M_PERTURB). */
+    static const char *const without[] = {
+        "RUBYOPT=", "RUBYLIB=", "GEM_", "BUNDLE", "LC_ALL=", "MALLOC_", "GLIBC_TUNABLES=", NULL};
+    /* MRI's parser writes numbers of nodes that it has not set: with memory that is always the
+     * same, the pack is always the same, too (mallopt(3), M_PERTURB). */
     static const char *const with[] = {"LC_ALL=C.UTF-8", "MALLOC_PERTURB_=255",
                                        "GLIBC_TUNABLES=glibc.malloc.perturb=255", NULL};
     char *paths[3];

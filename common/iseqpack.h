@@ -5,9 +5,10 @@
  * RubyVM::InstructionSequence#to_binary gave at build (iseq.c of MRI, "ibf"), and where in it stand
  * texts that name the image's root, which is known only at start.
  *
- * Mapped read-only by every Ruby of a bundle; nothing is parsed, each look-up is a binary search. All
- * integers are little-endian, all offsets count from the start of the file. docs/format.md specifies
- * it; bundler/compile.rb writes it; whoever reads it checks every number before it is used.
+ * Mapped read-only by every Ruby of a bundle; nothing is parsed, each look-up is a binary search.
+ * All integers are little-endian, all offsets count from the start of the file. docs/format.md
+ * specifies it; bundler/compile.rb writes it; whoever reads it checks every number before it is
+ * used.
  */
 #include <stdint.h>
 
@@ -22,8 +23,8 @@ struct iseqpack_header {
     uint32_t reserved;
 };
 
-/* path: relative to the root, no NUL at its end. texts: uint32_t each, ascending offsets in the blob,
- * of the words of its object list that point to texts with the root in them. */
+/* path: relative to the root, no NUL at its end. texts: uint32_t each, ascending offsets in the
+ * blob, of the words of its object list that point to texts with the root in them. */
 struct iseqpack_entry {
     uint32_t path_offset;
     uint32_t path_size;

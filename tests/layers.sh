@@ -36,6 +36,10 @@ if found=$(grep -nE '^ *# *include +"' runtime/guest/*.[ch] |
     breach "runtime/guest includes more than common/format.h and common/launchfile.h:
 $found"
 fi
+if found=$(grep -nE '^ *# *include +"' runtime/iseqs/*.[ch] | grep -vE '"(common/iseqpack|pack)\.h"'); then
+    breach "runtime/iseqs includes more than common/iseqpack.h:
+$found"
+fi
 
 # Each third-party library is known to one file: swapping it touches that file only.
 while read -r pattern only; do

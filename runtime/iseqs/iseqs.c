@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compiled sources: answers RubyVM::InstructionSequence.load_iseq, which Ruby asks before it parses a
- * file (iseq.c of MRI, rb_iseq_load_iseq), from the pack of common/iseqpack.h.
+ * Compiled sources: answers RubyVM::InstructionSequence.load_iseq, which Ruby asks before it parses
+ * a file (iseq.c of MRI, rb_iseq_load_iseq), from the pack of common/iseqpack.h.
  *
- * A Ruby extension for every MRI from 2.7 on: it includes nothing of Ruby's, only calls functions that
- * each of them exports, and learns the values of nil and true from the Ruby that loads it. Whatever is
- * not right (another Ruby, a damaged pack, a file that is not in it, coverage, a debugger, ruby -w) is
- * answered with nil: then Ruby reads the source, as it would without us.
+ * A Ruby extension for every MRI from 2.7 on: it includes nothing of Ruby's, only calls functions
+ * that each of them exports, and learns the values of nil and true from the Ruby that loads it.
+ * Whatever is not right (another Ruby, a damaged pack, a file that is not in it, coverage, a
+ * debugger, ruby -w) is answered with nil: then Ruby reads the source, as it would without us.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -63,11 +63,13 @@ static bool keeps_lines(void)
            rb_funcallv(iseqs.machine, iseqs.keep_lines, 0, NULL) == iseqs.true_value;
 }
 
-/* What needs the source to be parsed: warnings, coverage, debuggers that set breakpoints by node. */
+/* What needs the source to be parsed: warnings, coverage, debuggers that set breakpoints by node.
+ */
 static bool is_wanted(void)
 {
     return !keeps_lines() && *rb_ruby_verbose_ptr() != iseqs.true_value &&
-           (rb_get_coverages == NULL || rb_get_coverages() == 0 || rb_get_coverages() == iseqs.nil) &&
+           (rb_get_coverages == NULL || rb_get_coverages() == 0 ||
+            rb_get_coverages() == iseqs.nil) &&
            !rb_const_defined(iseqs.object, iseqs.debugger) &&
            !rb_const_defined(iseqs.object, iseqs.byebug);
 }

@@ -41,8 +41,8 @@ static uint32_t word_at(const unsigned char *at)
     return word;
 }
 
-/* An ibf number (ibf_load_small_value): zero bits at the low end of the first byte, then a one, tell
- * how many bytes follow. Returns how many it has, 0 for what is none. */
+/* An ibf number (ibf_load_small_value): zero bits at the low end of the first byte, then a one,
+ * tell how many bytes follow. Returns how many it has, 0 for what is none. */
 static size_t read_number(const unsigned char *at, size_t room, uint64_t *ret)
 {
     size_t size = room == 0 ? 0 : at[0] == 0 ? NUMBER_MAX : (size_t)__builtin_ctz(at[0]) + 1;
@@ -75,7 +75,8 @@ struct text {
     size_t size;
 };
 
-static bool read_text(const unsigned char *blob, size_t blob_size, uint32_t offset, struct text *ret)
+static bool read_text(const unsigned char *blob, size_t blob_size, uint32_t offset,
+                      struct text *ret)
 {
     uint64_t number;
     size_t encoding;
@@ -195,7 +196,8 @@ void pack_fill(const struct pack *pack, const struct iseqpack_entry *entry, unsi
     memcpy(to + BLOB_SIZE_AT, &total, sizeof(total));
 }
 
-static int compare(const struct pack *pack, const char *path, size_t size, const struct iseqpack_entry *entry)
+static int compare(const struct pack *pack, const char *path, size_t size,
+                   const struct iseqpack_entry *entry)
 {
     size_t least = size < entry->path_size ? size : entry->path_size;
     int order = memcmp(path, pack->bytes + entry->path_offset, least);

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Reads the pack of common/iseqpack.h: finds a source, and makes its blob for the root at which the
- * image is now. What MRI finds in a blob is its own matter; everything else is checked here before it
- * is used. Allocates nothing.
+ * image is now. What MRI finds in a blob is its own matter; everything else is checked here before
+ * it is used. Allocates nothing.
  */
 #include <stdbool.h>
 #include <stddef.h>

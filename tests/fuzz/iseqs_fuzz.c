@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pack of compiled sources: every entry is looked up and made, at a short root and at a long one. */
+/* A pack of compiled sources: every entry is looked up and made, at a short root and at a long one.
+ */
 #include <stdlib.h>
 #include <string.h>
 
