@@ -97,7 +97,8 @@ __attribute__((constructor)) static void guest_init(int argc, char **argv)
 
     locale_init();
     exec_init();
-    fallback_init();
+    interpose_init();
+    confine_init();
     if (dl_iterate_phdr(find_self, NULL) == 0)
         guest_die("the preload object does not find itself", "");
     text = map_launch_file(&size);
@@ -108,9 +109,11 @@ __attribute__((constructor)) static void guest_init(int argc, char **argv)
         locale_record(&record);
         exec_record(&record);
         fallback_record(&record);
+        names_record(&record);
     }
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);
+    names_init();
     if (argc > 0) {
         loadpath_apply(argv);
         title_apply(argv);
