@@ -5,7 +5,6 @@
  * it was when the process began, so each of them puts it off, before it is done and whether or not
  * it succeeds. By vfork(2) a child does so for its parent, which only costs the parent some time.
  */
-#include <dlfcn.h>
 #include <grp.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -46,7 +45,7 @@ void confine_init(void)
     };
 
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-        *(void **)functions[i].slot = dlsym(RTLD_NEXT, functions[i].name);
+        *(void **)functions[i].slot = guest_next(functions[i].name);
 }
 
 static void before(void)

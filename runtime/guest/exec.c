@@ -9,7 +9,6 @@
  * These run between vfork() and exec: no allocation by malloc, no lock. Where there is
  * nothing to change they only pass on.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -218,10 +217,10 @@ static struct {
 
 void exec_init(void)
 {
-    libc.execve = (exec_function *)dlsym(RTLD_NEXT, "execve");
-    libc.execvpe = (exec_function *)dlsym(RTLD_NEXT, "execvpe");
-    libc.posix_spawn = (spawn_function *)dlsym(RTLD_NEXT, "posix_spawn");
-    libc.posix_spawnp = (spawn_function *)dlsym(RTLD_NEXT, "posix_spawnp");
+    libc.execve = (exec_function *)guest_next("execve");
+    libc.execvpe = (exec_function *)guest_next("execvpe");
+    libc.posix_spawn = (spawn_function *)guest_next("posix_spawn");
+    libc.posix_spawnp = (spawn_function *)guest_next("posix_spawnp");
 }
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
 #include <string.h>
@@ -23,6 +24,31 @@ bool guest_path(char ret[GUEST_PATH_MAX], const char *image_path)
     ret[guest_root_len] = '/';
     memcpy(ret + guest_root_len + 1, image_path, len + 1);
     return true;
+}
+
+/* Not of every libc. */
+extern __typeof__(dlvsym) dlvsym __attribute__((weak));
+
+/*
+ * Of a function that glibc has twice, programs mean the newer one; dlsym(RTLD_NEXT, ...) of glibc
+ * 2.31 finds the older: a realpath() that takes no NULL.
+ */
+void *guest_next(const char *name)
+{
+    static const struct {
+        const char *name;
+        const char *version;
+    } twice[] = {
+        {"realpath", "GLIBC_2.3"},
+        {"posix_spawn", "GLIBC_2.15"},
+        {"posix_spawnp", "GLIBC_2.15"},
+    };
+    void *found = NULL;
+
+    for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++)
+        if (dlvsym != NULL && strcmp(name, twice[i].name) == 0)
+            found = dlvsym(RTLD_NEXT, name, twice[i].version);
+    return found != NULL ? found : dlsym(RTLD_NEXT, name);
 }
 
 static void say(const char *text)

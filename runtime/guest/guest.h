@@ -48,6 +48,9 @@ void names_init(void);
 /* From here on the process's command line begins at argv[0], where the kernel allows it. */
 void title_apply(char *const argv[]);
 
+/* The function of that name behind the ones of this object: libc's. NULL: it has none. */
+void *guest_next(const char *name);
+
 /* Look up libc's own functions, once: between vfork() and exec it is too late for dlsym(). */
 void locale_init(void);
 void exec_init(void);

@@ -5,7 +5,6 @@
  * every child would see them: they are set around the calls that read them, and only there.
  * locale(7), iconv_open(3).
  */
-#include <dlfcn.h>
 #include <iconv.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -47,9 +46,9 @@ static struct {
 
 void locale_init(void)
 {
-    libc.setlocale = (__typeof__(libc.setlocale))dlsym(RTLD_NEXT, "setlocale");
-    libc.newlocale = (__typeof__(libc.newlocale))dlsym(RTLD_NEXT, "newlocale");
-    libc.iconv_open = (__typeof__(libc.iconv_open))dlsym(RTLD_NEXT, "iconv_open");
+    libc.setlocale = (__typeof__(libc.setlocale))guest_next("setlocale");
+    libc.newlocale = (__typeof__(libc.newlocale))guest_next("newlocale");
+    libc.iconv_open = (__typeof__(libc.iconv_open))guest_next("iconv_open");
 }
 
 GUEST_EXPORT char *setlocale(int category, const char *locale)

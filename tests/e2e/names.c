@@ -45,7 +45,6 @@ struct result {
     long value;
     int error;
     int error_kept; /* errno after a success */
-    size_t size;
     char bytes[TEXT_ROOM];
 };
 
@@ -210,7 +209,8 @@ static long resolved(char *real, struct result *ret, bool is_allocated)
         strcpy(ret->bytes, real);
         free(real);
     }
-    ret->size = strlen(ret->bytes);
+    /* Behind the text is what was there on the way. */
+    memset(ret->bytes + strlen(ret->bytes), 0, sizeof(ret->bytes) - strlen(ret->bytes));
     return 0;
 }
 
@@ -250,35 +250,26 @@ static long do_call(const struct call *call, union function f, const char *path,
     case OPENDIR:
         return listed(f.opendir(path));
     case STAT:
-        ret->size = sizeof(struct stat);
         return f.stat(path, to);
     case STATAT:
-        ret->size = sizeof(struct stat);
         return f.statat(at, path, to, call->a);
     case XSTAT:
-        ret->size = sizeof(struct stat);
         return f.xstat(call->a, path, to);
     case XSTATAT:
-        ret->size = sizeof(struct stat);
         return f.xstatat(call->a, at, path, to, call->b);
     case STATX:
-        ret->size = sizeof(struct statx);
         return f.statx(at, path, call->a, (unsigned int)call->b, to);
     case ACCESS:
         return f.access(path, call->a);
     case ACCESSAT:
         return f.accessat(at, path, call->a, call->b);
     case READLINK:
-        ret->size = (size_t)call->a;
         return f.readlink(path, to, (size_t)call->a);
     case READLINK_CHK:
-        ret->size = (size_t)call->a;
         return f.readlink_chk(path, to, (size_t)call->a, (size_t)call->a);
     case READLINKAT:
-        ret->size = (size_t)call->a;
         return f.readlinkat(at, path, to, (size_t)call->a);
     case READLINKAT_CHK:
-        ret->size = (size_t)call->a;
         return f.readlinkat_chk(at, path, to, (size_t)call->a, (size_t)call->a);
     case REALPATH:
         return resolved(f.realpath(path, to), ret, false);
@@ -310,8 +301,8 @@ static void report(const struct call *call, const char *path, const struct resul
         return;
     while (at < sizeof(ours->bytes) && ours->bytes[at] == libcs->bytes[at])
         at++;
-    printf("# %s(%#x, %#x) of '%.300s': %ld errno %d (%d), the kernel %ld errno %d (%d)", call->name,
-           (unsigned int)call->a, (unsigned int)call->b, path, ours->value, ours->error,
+    printf("# %s(%#x, %#x) of '%.300s': %ld errno %d (%d), the kernel %ld errno %d (%d)",
+           call->name, (unsigned int)call->a, (unsigned int)call->b, path, ours->value, ours->error,
            ours->error_kept, libcs->value, libcs->error, libcs->error_kept);
     if (at < sizeof(ours->bytes))
         printf(", byte %zu is %#x, the kernel's %#x", at, (unsigned char)ours->bytes[at],
@@ -450,9 +441,13 @@ static void borrow(char *path)
 static void mutate(char *path)
 {
     static const char *const texts[] = {
-        "/",        "//",      "/.",         "/..",     "/../..",   ".rb",  ".so", "/version.rb",
-        "/lib",     "/absent", "/absent/no", "/. ",     "/...",     "/.a",  "/..a", "x",
-        "/lib/../", "/./",     "/../lib",    "/absent/..", "/.rucksack/names",
+        "/",       "//",          "/.",
+        "/..",     "/../..",      ".rb",
+        ".so",     "/version.rb", "/lib",
+        "/absent", "/absent/no",  "/. ",
+        "/...",    "/.a",         "/..a",
+        "x",       "/lib/../",    "/./",
+        "/../lib", "/absent/..",  "/.rucksack/names",
     };
 
     switch (pick(8)) {

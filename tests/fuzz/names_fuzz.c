@@ -64,9 +64,18 @@ static void ask(const char *path)
 static void ask_all(const char *strings, size_t size)
 {
     static const char *const paths[] = {
-        "/root/a",      "/root/a/b",           "/root/a/b/run",      "/root/a-b/link/run",
-        "/root/a/../a", "/root/a-b/link/../..", "/root/a-b/loop/x",   "/root/a/b/run/",
-        "/root//a/./b", "/root/version.rb/x",  "/root/.rucksack/no", "/root",
+        "/root/a",
+        "/root/a/b",
+        "/root/a/b/run",
+        "/root/a-b/link/run",
+        "/root/a/../a",
+        "/root/a-b/link/../..",
+        "/root/a-b/loop/x",
+        "/root/a/b/run/",
+        "/root//a/./b",
+        "/root/version.rb/x",
+        "/root/.rucksack/no",
+        "/root",
     };
     char path[300] = "/root/";
 

@@ -108,7 +108,8 @@ static uint32_t look_up(const struct nametable *table, const char *path)
 
 static void every_path_is_found_and_no_other(void **state)
 {
-    static const char *const absent[] = {"b", "a/", "/a", "a/a/run", "a/version.rb", "a-b/link/run"};
+    static const char *const absent[] = {"b",       "a/",           "/a",
+                                         "a/a/run", "a/version.rb", "a-b/link/run"};
     struct nametable table = make(tree, COUNT);
 
     (void)state;
@@ -153,16 +154,15 @@ static void texts_are_stored_once(void **state)
     (void)state;
     assert_int_equal(entries[5].name, entries[8].name);
     assert_int_equal(entries[5].name, entries[11].name);
-    assert_int_equal(header_of(&table)->strings_size,
-                     strlen(".rucksack"
-                            "names"
-                            "a"
-                            "version.rb"
-                            "b"
-                            "run"
-                            "a-b"
-                            "link"
-                            "../a/b"));
+    assert_int_equal(header_of(&table)->strings_size, strlen(".rucksack"
+                                                             "names"
+                                                             "a"
+                                                             "version.rb"
+                                                             "b"
+                                                             "run"
+                                                             "a-b"
+                                                             "link"
+                                                             "../a/b"));
     nametable_release(&table);
 }
 
@@ -237,8 +237,8 @@ static bool is_believed(const struct nametable *table, size_t offset, uint64_t v
 
     memcpy(bytes, table->bytes, table->size_bytes);
     memcpy(bytes + offset, &value, size);
-    valid = nametable_is_valid((const struct nametable_header *)(const void *)bytes,
-                               table->size_bytes);
+    valid =
+        nametable_is_valid((const struct nametable_header *)(const void *)bytes, table->size_bytes);
     free(bytes);
     return valid;
 }
