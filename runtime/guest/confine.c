@@ -16,6 +16,14 @@
 
 #include "guest.h"
 
+/* The same number on every machine; kernels since 5.12. */
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+#ifndef SYS_landlock_restrict_self
+#define SYS_landlock_restrict_self 446
+#endif
+
 typedef int ids_function(unsigned int, ...);
 typedef int clone_function(int (*)(void *), void *, int, void *, ...);
 

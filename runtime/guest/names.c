@@ -83,12 +83,22 @@ static bool has_one_identity(void)
     return getauxval(AT_UID) == getauxval(AT_EUID) && getauxval(AT_GID) == getauxval(AT_EGID);
 }
 
+/* squashfs_read_inode() in fs/squashfs/inode.c counts them for regular files only. */
+static uint64_t blocks_of(const struct nametable_entry *entry)
+{
+    return table.is_fuse || S_ISREG(entry->mode) ? (entry->size + 511) / 512 : 0;
+}
+
+/* Some other server of FUSE may serve our image, and count in another way. */
 static bool is_our_mount(const struct statfs *fs, const struct statx *file)
 {
+    const struct nametable_entry *self = &table.entries[table.header->self];
+
     return (fs->f_type == SQUASHFS_MAGIC || fs->f_type == FUSE_SUPER_MAGIC) &&
            (fs->f_flags & FLAG_RDONLY) != 0 && fs->f_files == table.header->count &&
            file->stx_ino == (uint64_t)table.header->self + 1 &&
-           file->stx_mtime.tv_sec == table.header->mtime;
+           file->stx_mtime.tv_sec == table.header->mtime && file->stx_mode == self->mode &&
+           file->stx_size == self->size && file->stx_blocks == blocks_of(self);
 }
 
 /* As the kernel gives it to stat(2): new_encode_dev() in include/linux/kdev_t.h. */
@@ -114,16 +124,16 @@ static bool map_table(int fd)
     if (mapped == MAP_FAILED)
         return false;
     table.header = mapped;
+    table.entries = (const struct nametable_entry *)(table.header + 1);
+    table.is_fuse = fs.f_type == FUSE_SUPER_MAGIC;
     if (!nametable_is_valid(table.header, table.file.stx_size) || !is_our_mount(&fs, &table.file)) {
         munmap(mapped, (size_t)table.file.stx_size);
         return false;
     }
-    table.entries = (const struct nametable_entry *)(table.header + 1);
     table.slots =
         (const uint32_t *)(const void *)((const char *)mapped + nametable_slots_at(table.header));
     table.strings = (const char *)mapped + nametable_strings_at(table.header);
     table.device = device_of(&table.file);
-    table.is_fuse = fs.f_type == FUSE_SUPER_MAGIC;
     table.is_noexec = (fs.f_flags & FLAG_NOEXEC) != 0;
     return true;
 }
@@ -416,12 +426,6 @@ bool names_no_dir(const char *path)
     if (found == FOUND && !is_dir(index))
         found = absent(ENOTDIR);
     return found == ABSENT;
-}
-
-/* squashfs_read_inode() in fs/squashfs/inode.c counts them for regular files only. */
-static uint64_t blocks_of(const struct nametable_entry *entry)
-{
-    return table.is_fuse || S_ISREG(entry->mode) ? (entry->size + 511) / 512 : 0;
 }
 
 static uint32_t links_of(const struct nametable_entry *entry)

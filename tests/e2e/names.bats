@@ -96,6 +96,23 @@ by() {
     nothing_differs --loop "$root" /srv/names.AppImage
 }
 
+# Directories whose listings have more than one header and block, and symlinks of every kind.
+@test "large directories, long names, many symlinks" {
+    copy_app
+    mkdir -p app/many/{1..300} "app/$(printf '%0255d' 0)"
+    touch app/many/{1..4000}.rb "app/$(printf '%0255d' 0)/$(printf '%0255d' 1)"
+    for i in {1..50}; do
+        ln -s "../many/$i" "app/many/$i.link"
+        ln -s "$((i + 1)).chain" "app/many/$i.chain"
+    done
+    ln -s 300 app/many/51.chain
+    "$rucksack" build --fast --no-check --quiet -o guestbook.AppImage app
+    guestbook=$PWD/guestbook.AppImage make_busybox_root "$root"
+    mutations=1000
+    by kernel --loop
+    by fuse --fuse
+}
+
 # System calls of a program in the bundle, by way of FUSE: those that name a path of the image.
 count_calls() {
     RUCKSACK_MOUNT=fuse XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR \
@@ -114,11 +131,14 @@ count_calls() {
     grep -c '/m/usr/lib' calls
 }
 
-# boot: {names: false} in a copy of the guestbook.
-build_without() {
+copy_app() {
     mkdir app
     cp -r "$guestbook_app"/{Gemfile,Gemfile.lock,.bundle,config.ru,guestbook.rb,lib,views} app/
     ln -s "$guestbook_app/vendor" app/vendor
+}
+
+build_without() {
+    copy_app
     echo "boot: {names: false}" >app/rucksack.yml
     "$rucksack" build --fast --no-check --quiet -o without.AppImage app
 }
