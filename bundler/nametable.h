@@ -15,9 +15,9 @@
 struct err;
 
 struct nametable_node {
-    const char *path;   /* image path; "" is the root */
-    const char *target; /* of a symlink, else NULL */
-    mode_t mode;        /* type and permissions */
+    const char *path;    /* image path; "" is the root */
+    const char *target;  /* of a symlink, else NULL */
+    mode_t mode;         /* type and permissions */
     uint64_t size_bytes; /* of a file */
 };
 
