@@ -58,8 +58,7 @@ void confine_init(void)
 
 static void before(void)
 {
-    if (libc.syscall == NULL)
-        confine_init();
+    guest_prepare();
     names_off();
 }
 
@@ -100,8 +99,7 @@ GUEST_EXPORT long syscall(long number, ...)
     va_list list;
     long words[6];
 
-    if (libc.syscall == NULL)
-        confine_init();
+    guest_prepare();
     if (confines(number))
         names_off();
     va_start(list, number);
@@ -188,8 +186,7 @@ GUEST_EXPORT int clone(int (*start)(void *), void *stack, int flags, void *argum
     va_list list;
     void *words[3];
 
-    if (libc.clone == NULL)
-        confine_init();
+    guest_prepare();
     if ((flags & (CLONE_NEWNS | CLONE_NEWUSER)) != 0)
         names_off();
     va_start(list, argument);

@@ -26,28 +26,26 @@ bool guest_path(char ret[GUEST_PATH_MAX], const char *image_path)
     return true;
 }
 
-/* Not of every libc. */
+/* No libc but glibc has it. */
 extern __typeof__(dlvsym) dlvsym __attribute__((weak));
 
-/*
- * Of a function that glibc has twice, programs mean the newer one; dlsym(RTLD_NEXT, ...) of glibc
- * 2.31 finds the older: a realpath() that takes no NULL.
- */
 void *guest_next(const char *name)
 {
+    /* Of several versions, dlsym(RTLD_NEXT) takes the oldest before glibc 2.36 (its bug 14932): a
+     * realpath() that wants a buffer, a posix_spawn() that runs a script without "#!". */
     static const struct {
         const char *name;
         const char *version;
-    } twice[] = {
+    } versions[] = {
         {"realpath", "GLIBC_2.3"},
         {"posix_spawn", "GLIBC_2.15"},
         {"posix_spawnp", "GLIBC_2.15"},
     };
     void *found = NULL;
 
-    for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++)
-        if (dlvsym != NULL && strcmp(name, twice[i].name) == 0)
-            found = dlvsym(RTLD_NEXT, name, twice[i].version);
+    for (size_t i = 0; dlvsym != NULL && i < sizeof(versions) / sizeof(versions[0]); i++)
+        if (strcmp(versions[i].name, name) == 0)
+            found = dlvsym(RTLD_NEXT, name, versions[i].version);
     return found != NULL ? found : dlsym(RTLD_NEXT, name);
 }
 
@@ -113,22 +111,28 @@ static char *map_launch_file(size_t *ret_size)
     return text;
 }
 
-/* With the arguments of main(), as glibc's loader calls every constructor (elf/dl-init.c). */
-__attribute__((constructor)) static void guest_init(int argc, char **argv)
+/* Until the constructor has run: records point into it. */
+static char *launch_text;
+static size_t launch_size;
+
+void guest_prepare(void)
 {
+    static bool is_begun;
     struct launchfile file;
     struct launchfile_record record;
-    size_t size;
-    char *text;
 
+    if (is_begun)
+        return;
+    is_begun = true;
+    /* First what an allocator may call that begins its work when we look up the others. */
+    confine_init();
+    interpose_init();
     locale_init();
     exec_init();
-    interpose_init();
-    confine_init();
     if (dl_iterate_phdr(find_self, NULL) == 0)
         guest_die("the preload object does not find itself", "");
-    text = map_launch_file(&size);
-    if (!launchfile_begin(&file, text, size))
+    launch_text = map_launch_file(&launch_size);
+    if (!launchfile_begin(&file, launch_text, launch_size))
         guest_die("damaged image: ", FORMAT_LAUNCH);
     while (launchfile_next(&file, &record)) {
         loadpath_record(&record);
@@ -140,9 +144,15 @@ __attribute__((constructor)) static void guest_init(int argc, char **argv)
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);
     names_init();
+}
+
+/* With the arguments of main(), as glibc's loader calls every constructor (elf/dl-init.c). */
+__attribute__((constructor)) static void guest_init(int argc, char **argv)
+{
+    guest_prepare();
     if (argc > 0) {
         loadpath_apply(argv);
         title_apply(argv);
     }
-    munmap(text, size + 1);
+    munmap(launch_text, launch_size + 1);
 }

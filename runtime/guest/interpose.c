@@ -127,11 +127,9 @@ void interpose_init(void)
         *(void **)functions[i].slot = guest_next(functions[i].name);
 }
 
-/* A library's constructor that runs before ours may open files. */
 static const struct functions *next(void)
 {
-    if (libc.open == NULL)
-        interpose_init();
+    guest_prepare();
     return &libc;
 }
 

@@ -55,6 +55,7 @@ GUEST_EXPORT char *setlocale(int category, const char *locale)
 {
     char *result;
 
+    guest_prepare();
     if (locale == NULL)
         return libc.setlocale(category, locale);
     enter();
@@ -67,6 +68,7 @@ GUEST_EXPORT locale_t newlocale(int mask, const char *locale, locale_t base)
 {
     locale_t result;
 
+    guest_prepare();
     enter();
     result = libc.newlocale(mask, locale, base);
     leave();
@@ -77,6 +79,7 @@ GUEST_EXPORT iconv_t iconv_open(const char *to, const char *from)
 {
     iconv_t result;
 
+    guest_prepare();
     enter();
     result = libc.iconv_open(to, from);
     leave();
