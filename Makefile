@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan
-#          test-rubies check-rubies check-rails check-gems check-layers check-headers check-format
-#          format lint fuzz install clean
+#          test-rubies check-rubies check-rails check-gems check-names check-layers
+#          check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -40,7 +40,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan \
-        test-rubies check-rubies check-rails check-gems sanitized check-layers check-headers \
+        test-rubies check-rubies check-rails check-gems check-names sanitized check-layers check-headers \
         check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
 
@@ -108,6 +108,10 @@ test-rubies:
 
 check-rubies: all test-rubies
 	$(PROVE) tests/rubies/matrix.bats
+
+# A million paths that are not there or not plain, by each way to an image: hours.
+check-names: all
+	NAMES_MUTATIONS=1000000 $(PROVE) --verbose tests/e2e/names.bats
 
 # An application as `rails new` makes it: installs Rails.
 check-rails: all

@@ -12,6 +12,7 @@
 #include "bundler/asset.h"
 #include "bundler/bundle.h"
 #include "bundler/image.h"
+#include "bundler/plan.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -126,7 +127,11 @@ static bool fill(const struct plan *plan, const struct assemble_options *options
                  uint64_t *ret_size, struct err *err)
 {
     struct asset stub = asset_get(ASSET_STUB);
-    struct image_options image = {.level = options->level, .mtime = options->mtime};
+    struct image_options image = {
+        .level = options->level,
+        .mtime = options->mtime,
+        .names = plan_find(plan, FORMAT_NAMES) != NULL ? FORMAT_NAMES : NULL,
+    };
     uint64_t image_size;
 
     if (stub.size % FORMAT_ALIGN != 0)

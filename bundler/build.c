@@ -355,6 +355,8 @@ static bool plan_launch(struct build *build, struct err *err)
     launch_pairs(&launch, "path", &build->libs.extras.paths);
     launch_add(&launch, "locale", "usr/lib/locale", NULL);
     launch_add(&launch, "gconv", build->libs.gconv_dir, NULL);
+    if (!build->app.config.boot.no_names)
+        launch_add(&launch, "names", FORMAT_NAMES, NULL);
     launch_loadpath(&launch, &build->ruby.loadpath);
     ok =
         launch_finish(&launch, err) && plan_add_data(&build->plan, FORMAT_LAUNCH, 0644, launch.text,
@@ -404,7 +406,9 @@ static bool plan_runtime(struct build *build, struct err *err)
     for (size_t i = 0; i < build->programs.count; i++)
         if (!libs_plan_loader(&build->libs, build->programs.items[i].comm, plan, err))
             return false;
-    return plan_appimage(build, err) && plan_launch(build, err);
+    return plan_appimage(build, err) && plan_launch(build, err) &&
+           (build->app.config.boot.no_names ||
+            plan_add_data(plan, FORMAT_NAMES, 0644, "", 0, ours("name table"), err));
 }
 
 static bool plan_manifest(struct build *build, struct err *err)
@@ -555,7 +559,7 @@ static bool learn(struct build *build, struct assemble_options options, struct e
 {
     options.level = LEVEL_DRAFT;
     options.check = learn_start;
-    if (build->request->fast || build->request->no_check)
+    if (build->request->fast || build->request->no_check || build->app.config.boot.no_compiled)
         return true;
     if (!assemble_draft(&build->plan, &options, err))
         return false;

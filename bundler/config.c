@@ -17,12 +17,13 @@
 
 enum { CONFIG_MAX_BYTES = 1 << 20 };
 
-enum key_type { KEY_TEXT, KEY_LIST, KEY_PAIRS, KEY_MAP };
+enum key_type { KEY_TEXT, KEY_LIST, KEY_PAIRS, KEY_MAP, KEY_SWITCH };
 
 struct key {
     const char *name;
     enum key_type type;
     size_t offset;          /* of the member in struct config */
+                            /* KEY_SWITCH: a bool that is set when it is off */
     const struct key *keys; /* KEY_MAP: its members, ended by one without a name */
     bool (*check)(const char *text, struct err *err); /* of each text; NULL: anything */
 };
@@ -104,6 +105,12 @@ static const struct key libs_keys[] = {
     {0},
 };
 
+static const struct key boot_keys[] = {
+    {"names", KEY_SWITCH, MEMBER(boot.no_names), NULL, NULL},
+    {"compiled", KEY_SWITCH, MEMBER(boot.no_compiled), NULL, NULL},
+    {0},
+};
+
 static const struct key top_keys[] = {
     {"name", KEY_TEXT, MEMBER(name), NULL, check_name},
     {"version", KEY_TEXT, MEMBER(version), NULL, check_visible},
@@ -120,6 +127,7 @@ static const struct key top_keys[] = {
     {"exclude", KEY_LIST, MEMBER(exclude), NULL, check_path},
     {"libs", KEY_MAP, 0, libs_keys, NULL},
     {"recipes", KEY_LIST, MEMBER(recipes), NULL, check_name},
+    {"boot", KEY_MAP, 0, boot_keys, NULL},
     {0},
 };
 
@@ -186,6 +194,19 @@ static bool take_pairs(const struct key *key, const struct ydoc *node, struct co
     return true;
 }
 
+/* YAML 1.2's two words, and those of YAML 1.1 that people use. */
+static bool take_switch(const struct ydoc *node, bool *ret_off, struct err *err)
+{
+    bool is_text = node->kind == YDOC_TEXT;
+
+    *ret_off = is_text && (strcmp(node->text, "false") == 0 || strcmp(node->text, "no") == 0 ||
+                           strcmp(node->text, "off") == 0);
+    return *ret_off ||
+           (is_text && (strcmp(node->text, "true") == 0 || strcmp(node->text, "yes") == 0 ||
+                        strcmp(node->text, "on") == 0)) ||
+           wrong(node, "must be true or false", err);
+}
+
 static bool unknown_key(const struct key *keys, const struct ydoc *node, struct err *err)
 {
     struct suggest suggest = suggest_begin(node->key);
@@ -217,6 +238,8 @@ static bool take_member(const struct key *key, const struct ydoc *node, struct c
         if (node->kind != YDOC_MAP && node->kind != YDOC_NOTHING)
             return wrong(node, "must be a map", err);
         return take_map(key->keys, node, config, err);
+    case KEY_SWITCH:
+        return take_switch(node, (bool *)member, err);
     }
     return true;
 }
@@ -321,7 +344,7 @@ static void release_keys(struct config *config, const struct key *keys)
             release_list((struct config_list *)(void *)member);
         else if (keys[i].type == KEY_PAIRS)
             release_pairs((struct config_pairs *)(void *)member);
-        else
+        else if (keys[i].type == KEY_MAP)
             release_keys(config, keys[i].keys);
     }
 }

@@ -54,6 +54,10 @@ struct config {
         struct config_list never;
     } libs;
     struct config_list recipes; /* names */
+    struct {
+        bool no_names;    /* names: false */
+        bool no_compiled; /* compiled: false */
+    } boot;
 };
 
 /* Of the application in dir. Fine without a file. E-CONFIG: "rucksack.yml:7: unknown key ...". */

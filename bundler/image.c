@@ -25,6 +25,7 @@
 #include <sqfs/super.h>
 #include <sqfs/xattr_writer.h>
 
+#include "bundler/nametable.h"
 #include "bundler/plan.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -195,6 +196,7 @@ struct writer {
     const struct plan_entry **entries; /* the plan's, in the order of plan_path_compare() */
     sqfs_inode_generic_t **nodes;      /* one for each of them; directories later */
     sqfs_u64 *references;              /* where its inode is */
+    struct nametable names;
     uint64_t done_bytes;
 };
 
@@ -204,11 +206,19 @@ static void destroy(void *object)
         sqfs_destroy(object);
 }
 
-static void writer_release(struct writer *writer)
+static void drop_tables(struct writer *writer)
 {
     destroy(writer->dir);
     destroy(writer->dirs);
     destroy(writer->inodes);
+    writer->dir = NULL;
+    writer->dirs = NULL;
+    writer->inodes = NULL;
+}
+
+static void writer_release(struct writer *writer)
+{
+    drop_tables(writer);
     destroy(writer->ids);
     destroy(writer->processor);
     destroy(writer->fragments);
@@ -220,6 +230,7 @@ static void writer_release(struct writer *writer)
     free(writer->nodes);
     free(writer->references);
     free(writer->entries);
+    nametable_release(&writer->names);
 }
 
 static bool write_failed(const struct writer *writer, int code, const char *what, struct err *err)
@@ -280,12 +291,15 @@ static bool make_processor(struct writer *writer, struct err *err)
     return code == 0 || write_failed(writer, code, "image", err);
 }
 
-static bool make_tables(struct writer *writer, struct err *err)
+/* Of inodes and directories; flags are of the former. */
+static bool make_tables(struct writer *writer, sqfs_compressor_t *compressor, sqfs_u32 flags,
+                        struct err *err)
 {
-    writer->ids = sqfs_id_table_create(0);
-    writer->inodes = sqfs_meta_writer_create(&writer->window.base, writer->compressor, 0);
-    writer->dirs = sqfs_meta_writer_create(&writer->window.base, writer->compressor,
-                                           SQFS_META_WRITER_KEEP_IN_MEMORY);
+    if (writer->ids == NULL)
+        writer->ids = sqfs_id_table_create(0);
+    writer->inodes = sqfs_meta_writer_create(&writer->window.base, compressor, flags);
+    writer->dirs =
+        sqfs_meta_writer_create(&writer->window.base, compressor, SQFS_META_WRITER_KEEP_IN_MEMORY);
     if (writer->dirs != NULL)
         writer->dir = sqfs_dir_writer_create(writer->dirs, 0);
     if (writer->ids == NULL || writer->inodes == NULL || writer->dir == NULL)
@@ -367,6 +381,11 @@ static size_t place_of(const struct writer *writer, const struct plan_entry *ent
     return (size_t)(found - writer->entries);
 }
 
+static bool is_names(const struct writer *writer, const struct plan_entry *entry)
+{
+    return writer->options->names != NULL && strcmp(entry->path, writer->options->names) == 0;
+}
+
 static bool write_file(struct writer *writer, const struct plan_entry *entry, struct err *err)
 {
     size_t index = place_of(writer, entry);
@@ -377,12 +396,15 @@ static bool write_file(struct writer *writer, const struct plan_entry *entry, st
     if (entry->type == PLAN_FILE && !append_source(writer, entry, err))
         return false;
     if (entry->type == PLAN_DATA &&
-        !append(writer, entry->data, entry->size_bytes, entry->path, err))
+        !append(writer, is_names(writer, entry) ? writer->names.bytes : entry->data,
+                is_names(writer, entry) ? writer->names.size_bytes : entry->size_bytes, entry->path,
+                err))
         return false;
     code = sqfs_block_processor_end_file(writer->processor);
     return code == 0 || write_failed(writer, code, entry->path, err);
 }
 
+/* All but the name table, which needs to know them. */
 static bool write_files(struct writer *writer, struct err *err)
 {
     int code;
@@ -390,11 +412,18 @@ static bool write_files(struct writer *writer, struct err *err)
     for (size_t i = 0; i < writer->plan->count; i++) {
         const struct plan_entry *entry = writer->plan->entries[i];
 
-        if ((entry->type == PLAN_FILE || entry->type == PLAN_DATA) &&
+        if ((entry->type == PLAN_FILE || entry->type == PLAN_DATA) && !is_names(writer, entry) &&
             !write_file(writer, entry, err))
             return false;
     }
-    code = sqfs_block_processor_finish(writer->processor);
+    code = sqfs_block_processor_sync(writer->processor);
+    return code == 0 || write_failed(writer, code, "data blocks", err);
+}
+
+static bool finish_files(struct writer *writer, struct err *err)
+{
+    int code = sqfs_block_processor_finish(writer->processor);
+
     return code == 0 || write_failed(writer, code, "data blocks", err);
 }
 
@@ -549,6 +578,103 @@ static bool write_dir(struct writer *writer, size_t index, size_t parent, size_t
     return write_node(writer, index, err);
 }
 
+static uint64_t dir_size(const sqfs_inode_generic_t *node)
+{
+    return node->base.type == SQFS_INODE_DIR ? node->data.dir.size : node->data.dir_ext.size;
+}
+
+/* The name table with what is known before the metadata is laid out. */
+static bool make_names(struct writer *writer, size_t self, struct err *err)
+{
+    size_t count = writer->plan->count;
+    cleanup_free struct nametable_node *nodes = xcalloc(count, sizeof(*nodes));
+
+    for (size_t i = 0; i < count; i++) {
+        const struct plan_entry *entry = writer->entries[i];
+
+        nodes[i] = (struct nametable_node){
+            .path = entry->path,
+            .target = entry->type == PLAN_SYMLINK ? entry->target : NULL,
+            .mode = (mode_t)(type_bits(entry->type) | entry->mode),
+            .size_bytes = entry->size_bytes,
+        };
+    }
+    return nametable_make(&writer->names, nodes, count, self, writer->options->mtime, err);
+}
+
+/* As libsquashfs will make it: what counts is its size. */
+static sqfs_inode_generic_t *make_names_inode(const struct writer *writer)
+{
+    size_t blocks = writer->names.size_bytes / BLOCK_SIZE;
+    sqfs_inode_generic_t *node = calloc(1, sizeof(*node) + blocks * sizeof(sqfs_u32));
+
+    if (node == NULL)
+        return NULL;
+    node->base.type = SQFS_INODE_FILE;
+    node->payload_bytes_used = (sqfs_u32)(blocks * sizeof(sqfs_u32));
+    node->payload_bytes_available = node->payload_bytes_used;
+    if (blocks > 0 && writer->window.size > UINT32_MAX)
+        (void)sqfs_inode_make_extended(node);
+    return node;
+}
+
+/* Lays out the metadata for nothing but the sizes of directories. */
+static bool measure_dirs(struct writer *writer, struct err *err)
+{
+    sqfs_compressor_config_t config;
+    sqfs_compressor_t *quick = NULL;
+    size_t next = 0;
+    int code = sqfs_compressor_config_init(&config, SQFS_COMP_ZSTD, BLOCK_SIZE, 0);
+    bool ok;
+
+    config.level = 1;
+    if (code == 0)
+        code = sqfs_compressor_create(&config, &quick);
+    if (code != 0)
+        return write_failed(writer, code, "zstd", err);
+    ok = make_tables(writer, quick, SQFS_META_WRITER_KEEP_IN_MEMORY, err) &&
+         write_dir(writer, 0, 0, &next, 0, err);
+    drop_tables(writer);
+    destroy(quick);
+    for (size_t i = 0; i < writer->plan->count; i++) {
+        enum plan_type type = writer->entries[i]->type;
+
+        if (type != PLAN_DIR && type != PLAN_SYMLINK)
+            continue;
+        if (ok && type == PLAN_DIR)
+            nametable_set_size(&writer->names, i, dir_size(writer->nodes[i]));
+        sqfs_free(writer->nodes[i]);
+        writer->nodes[i] = NULL;
+    }
+    return ok;
+}
+
+/*
+ * The table holds the sizes of directories, which depend on where inodes lie; they lie where they
+ * do because of the table's own size. So: first the table with sizes unknown, then those, then the
+ * data.
+ */
+static bool write_names(struct writer *writer, struct err *err)
+{
+    const struct plan_entry *entry =
+        writer->options->names != NULL ? plan_find(writer->plan, writer->options->names) : NULL;
+    size_t self;
+
+    if (entry == NULL)
+        return true;
+    self = place_of(writer, entry);
+    if (!make_names(writer, self, err))
+        return false;
+    writer->nodes[self] = make_names_inode(writer);
+    if (writer->nodes[self] == NULL)
+        return write_failed(writer, SQFS_ERROR_ALLOC, entry->path, err);
+    if (!measure_dirs(writer, err))
+        return false;
+    sqfs_free(writer->nodes[self]);
+    writer->nodes[self] = NULL;
+    return write_file(writer, entry, err);
+}
+
 static bool write_metadata(struct writer *writer, struct err *err)
 {
     size_t next = 0;
@@ -601,7 +727,8 @@ bool image_write(const struct plan *plan, int fd, uint64_t offset_bytes,
     writer.nodes = xcalloc(plan->count, sizeof(*writer.nodes));
     writer.references = xcalloc(plan->count, sizeof(*writer.references));
     ok = make_compressors(&writer, err) && begin_image(&writer, err) &&
-         make_processor(&writer, err) && make_tables(&writer, err) && write_files(&writer, err) &&
+         make_processor(&writer, err) && write_files(&writer, err) && write_names(&writer, err) &&
+         finish_files(&writer, err) && make_tables(&writer, writer.compressor, 0, err) &&
          write_metadata(&writer, err) && pad(&writer, err);
     if (ok)
         *ret_size_bytes = writer.window.size;

@@ -27,6 +27,7 @@
  *     host NAME PATH ...       for it, an absolute path of the host
  *     path PATH RECIPE ...     absolute; where the host has nothing there, the image's is found
  *     locale DIR, gconv DIR    data of the bundled libc
+ *     names PATH               the name table (common/nametable.h), where it may be used
  *     loadpath FILE VADDR SIZE Ruby's compiled-in load path: object, address (hex), bytes (dec)
  *     loadpath-old DIR ...     its strings, absolute, as they are in the object
  *     loadpath-new DIR ...     what takes their place

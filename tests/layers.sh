@@ -32,8 +32,8 @@ refuse "common/ includes what stands above it" 'bundler/|runtime/|\.\./' \
     $(find common -name '*.[ch]')
 # No libc inside the Ruby process but the bundled one: so next to nothing of common/.
 if found=$(grep -nE '^ *# *include +"' runtime/guest/*.[ch] |
-    grep -vE '"(common/(format|launchfile)|guest)\.h"'); then
-    breach "runtime/guest includes more than common/format.h and common/launchfile.h:
+    grep -vE '"(common/(format|launchfile|nametable)|guest)\.h"'); then
+    breach "runtime/guest includes more than common/format.h, launchfile.h and nametable.h:
 $found"
 fi
 if found=$(grep -nE '^ *# *include +"' runtime/iseqs/*.[ch] | grep -vE '"(common/iseqpack|pack)\.h"'); then

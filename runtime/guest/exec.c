@@ -296,27 +296,35 @@ GUEST_EXPORT int execvp(const char *program, char *const argv[])
             (argv)[i] = va_arg(list, char *);                                                      \
     } while (0)
 
+static int exec_list(exec_function *next, const char *program, const char *first, va_list list)
+{
+    char **argv;
+
+    COLLECT_WORDS(argv, first, list);
+    return exec_with(next, program, argv, environ);
+}
+
 /* Ruby's way to a shell: system("...") with anything that needs one. */
 GUEST_EXPORT int execl(const char *program, const char *first, ...)
 {
-    char **argv;
     va_list list;
+    int result;
 
     va_start(list, first);
-    COLLECT_WORDS(argv, first, list);
+    result = exec_list(libc.execve, program, first, list);
     va_end(list);
-    return exec_with(libc.execve, program, argv, environ);
+    return result;
 }
 
 GUEST_EXPORT int execlp(const char *program, const char *first, ...)
 {
-    char **argv;
     va_list list;
+    int result;
 
     va_start(list, first);
-    COLLECT_WORDS(argv, first, list);
+    result = exec_list(libc.execvpe, program, first, list);
     va_end(list);
-    return exec_with(libc.execvpe, program, argv, environ);
+    return result;
 }
 
 GUEST_EXPORT int execle(const char *program, const char *first, ...)

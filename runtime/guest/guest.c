@@ -124,9 +124,11 @@ void guest_prepare(void)
     if (is_begun)
         return;
     is_begun = true;
+    /* First what an allocator may call that begins its work when we look up the others. */
+    confine_init();
+    interpose_init();
     locale_init();
     exec_init();
-    fallback_init();
     if (dl_iterate_phdr(find_self, NULL) == 0)
         guest_die("the preload object does not find itself", "");
     launch_text = map_launch_file(&launch_size);
@@ -137,9 +139,11 @@ void guest_prepare(void)
         locale_record(&record);
         exec_record(&record);
         fallback_record(&record);
+        names_record(&record);
     }
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);
+    names_init();
 }
 
 /* With the arguments of main(), as glibc's loader calls every constructor (elf/dl-init.c). */

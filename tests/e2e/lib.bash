@@ -57,6 +57,19 @@ make_busybox_root() {
     prepare_root "$1"
 }
 
+# A setuid fusermount3 with what it needs itself, a user's name included: it is the host's, not ours.
+give_fusermount() {
+    mkdir -p "$1"/usr/bin "$1"/lib64
+    cp /usr/bin/fusermount3 "$1/usr/bin/"
+    chmod 4755 "$1/usr/bin/fusermount3"
+    cp -L /lib64/ld-linux-x86-64.so.2 "$1/lib64/"
+    mkdir -p "$1/lib/x86_64-linux-gnu"
+    cp -L /lib/x86_64-linux-gnu/libc.so.6 "$1/lib/x86_64-linux-gnu/"
+    mkdir -p "$1/etc"
+    ln -s /proc/self/mounts "$1/etc/mtab"
+    echo "user:x:$user:$user::/home/user:/bin/sh" >"$1/etc/passwd"
+}
+
 # A mirror of Debian: the tree names none. On Debian it is the machine's own; elsewhere nothing is
 # printed, and debootstrap takes its default.
 mirror() {

@@ -70,17 +70,7 @@ only_state_is_written() {
 
 @test "busybox only, user: fusermount3" {
     make_busybox_root "$root"
-    # A setuid fusermount3 with what it needs itself, a user's name included: it is the host's,
-    # not ours.
-    mkdir -p "$root"/usr/bin "$root"/lib64
-    cp /usr/bin/fusermount3 "$root/usr/bin/"
-    chmod 4755 "$root/usr/bin/fusermount3"
-    cp -L /lib64/ld-linux-x86-64.so.2 "$root/lib64/"
-    mkdir -p "$root/lib/x86_64-linux-gnu"
-    cp -L /lib/x86_64-linux-gnu/libc.so.6 "$root/lib/x86_64-linux-gnu/"
-    mkdir -p "$root/etc"
-    ln -s /proc/self/mounts "$root/etc/mtab"
-    echo "user:x:$user:$user::/home/user:/bin/sh" >"$root/etc/passwd"
+    give_fusermount "$root"
     way=fusermount
     serves_and_keeps --user $user --fuse "$root"
 }

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-# Fuzz targets of what the programs of a bundle parse. make fuzz runs each with libFuzzer (clang) for FUZZ_SECONDS;
-# make check replays the corpus with the compiler at hand. Inputs that libFuzzer finds interesting
-# stay below the build directory, those that broke something go into tests/fuzz/corpus.
+# Fuzz targets of what the programs of a bundle parse. make fuzz runs each with libFuzzer (clang)
+# for FUZZ_SECONDS; make check replays the corpus with the compiler at hand. Inputs that it finds
+# interesting stay below the build directory, those that broke something go into tests/fuzz/corpus.
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := payload image extract codec manifest iseqs
+FUZZ_TARGETS := payload image extract codec manifest names iseqs
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_SOURCES := $(filter-out runtime/stub/main.c,$(STUB_SOURCES)) common/fs.c tests/fuzz/fuzz.c
 FUZZ_LIBS := $(STUB_ARCHIVES)
@@ -47,6 +47,7 @@ $(foreach target,payload image extract manifest,$(eval $(call fuzz_target,$(targ
 $(eval $(call fuzz_target,codec,$(FUZZ_CODEC_SOURCES)))
 $(eval $(call fuzz_target,iseqs,runtime/iseqs/pack.c common/err.c common/fs.c))
 $(BUILD)/replay/codec $(BUILD)/fuzz/codec: FUZZ_LIBS += -llz4
+$(eval $(call fuzz_target,names,common/err.c common/fs.c tests/fuzz/fuzz.c))
 
 # An input that breaks something is kept as crash-HASH where the message says.
 .PHONY: fuzz $(addprefix fuzz-,$(FUZZ_TARGETS))

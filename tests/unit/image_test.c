@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Mirrors image.c. Cases: what was written is read back · the same bytes for any number of workers
  * · large directories, holes, long links · the order of files and that of the tree · other readers
- * and the kernel accept it · a full disk · damaged images and those that claim too much. */
+ * and the kernel accept it · the name table · a full disk · damaged images and those that claim too
+ * much. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,9 @@
 #include "bundler/plan.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/format.h"
+#include "common/fs.h"
+#include "common/nametable.h"
 #include "common/proc.h"
 #include "common/xalloc.h"
 #include "tests/unit/scratch.h"
@@ -412,6 +416,90 @@ static void the_kernel_accepts_the_image(void **state)
     assert_int_equal(crowd.st_uid, 0);
 }
 
+enum { WIDE = 9000, WIDE_DIRS = 40 };
+
+/* A name table of several blocks, and directories of several headers. */
+static void fill_wide_plan(struct plan *plan)
+{
+    struct plan_origin origin = {PLAN_PART_APP, "test"};
+    struct err err = {0};
+
+    fill_plan(plan);
+    for (int i = 0; i < WIDE; i++) {
+        cleanup_free char *path =
+            xasprintf("wide/%d/a-name-that-is-not-short-%d", i % WIDE_DIRS * i % WIDE_DIRS, i);
+
+        assert_true(plan_add_data(plan, path, 0644, path, strlen(path), origin, &err));
+    }
+    assert_true(plan_add_symlink(plan, "out", "../state", origin, &err));
+    assert_true(plan_add_data(plan, FORMAT_NAMES, 0644, "", 0, origin, &err));
+    plan_sort(plan);
+}
+
+static void write_named(const char *path, unsigned int workers, const struct plan *plan)
+{
+    struct image_options options = {
+        .level = 1, .workers = workers, .mtime = 1, .names = FORMAT_NAMES};
+    struct err err = {0};
+    uint64_t size = 0;
+    cleanup_fd int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (!image_write(plan, fd, 0, &options, &size, &err))
+        fail_msg("%s", err.msg);
+}
+
+static void assert_entry(const char *table, uint32_t index, const char *path)
+{
+    const struct nametable_header *header = (const struct nametable_header *)(const void *)table;
+    const struct nametable_entry *entry =
+        (const struct nametable_entry *)(const void *)(table + sizeof(*header)) + index;
+    char target[64];
+    struct stat st;
+
+    assert_int_equal(lstat(path, &st), 0);
+    assert_int_equal(st.st_ino, index + 1);
+    assert_int_equal(st.st_mode, entry->mode);
+    assert_int_equal(st.st_size, entry->size);
+    assert_int_equal(st.st_nlink, S_ISDIR(st.st_mode) ? entry->extra : 1);
+    assert_int_equal(st.st_mtime, header->mtime);
+    if (!S_ISLNK(st.st_mode))
+        return;
+    assert_int_equal(readlink(path, target, sizeof(target)), st.st_size);
+    assert_memory_equal(target, table + nametable_strings_at(header) + entry->extra,
+                        (size_t)st.st_size);
+}
+
+static void the_name_table_says_what_the_kernel_does(void **state)
+{
+    const char *const argv[] = {"mount", "-t", "squashfs", "-o", "loop,ro", "named", "mnt2", NULL};
+    cleanup_free char *table = NULL;
+    struct plan plan;
+    struct err err = {0};
+    size_t size;
+
+    (void)state;
+    fill_wide_plan(&plan);
+    write_named("named", 1, &plan);
+    write_named("named-4", 4, &plan);
+    assert_same_files("named", "named-4");
+    assert_int_equal(mkdir("mnt2", 0755), 0);
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        !runs(argv)) {
+        plan_release(&plan);
+        skip();
+    }
+    assert_true(fs_read_file("mnt2/" FORMAT_NAMES, 64 << 20, &table, &size, &err));
+    assert_true(size > 512 << 10);
+    assert_true(nametable_is_valid((const struct nametable_header *)(const void *)table, size));
+    for (uint32_t i = 0; i < plan.count; i++) {
+        cleanup_free char *path = xasprintf("mnt2/%s", plan.entries[i]->path);
+
+        assert_entry(table, i, path);
+    }
+    plan_release(&plan);
+    assert_int_equal(umount("mnt2"), 0);
+}
+
 static int backwards(const void *a, const void *b)
 {
     const struct plan_entry *const *left = a;
@@ -696,6 +784,7 @@ int main(void)
         cmocka_unit_test(unsquashfs_accepts_the_image),
         cmocka_unit_test(rare_inodes_are_read_back),
         cmocka_unit_test(the_kernel_accepts_the_image),
+        cmocka_unit_test(the_name_table_says_what_the_kernel_does),
         cmocka_unit_test(the_tree_does_not_depend_on_the_order_of_files),
         cmocka_unit_test(a_full_disk_is_named),
         cmocka_unit_test(an_absent_source_is_named),
