@@ -269,20 +269,45 @@ static char *list_gems(const struct probe *probe)
     return list;
 }
 
+/* "development:test" */
+static char *list_left_out(const struct probe *probe)
+{
+    const struct jdoc *groups = jdoc_member(probe->answer, "without");
+    char *list = xstrdup("");
+
+    for (size_t i = 0; i < jdoc_count(groups); i++) {
+        char *longer = xasprintf("%s%s%s", list, i > 0 ? ":" : "", jdoc_text_at(groups, i));
+
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
+static char *setup_text(const struct probe *probe)
+{
+    struct asset setup = asset_get(ASSET_BUNDLER_SETUP);
+    struct asset packed = asset_get(ASSET_PACKED);
+    const char *gemfile = strrchr(jdoc_text_or(probe->answer, "gemfile", "/Gemfile"), '/') + 1;
+    cleanup_free char *text = xasprintf("%.*s%.*s", (int)setup.size, (const char *)setup.data,
+                                        (int)packed.size, (const char *)packed.data);
+    cleanup_free char *gems = list_gems(probe);
+    cleanup_free char *with_gems = text_replace(text, "# @GEMS@", gems);
+    cleanup_free char *left_out = list_left_out(probe);
+    cleanup_free char *with_groups = text_replace(with_gems, "@WITHOUT@", left_out);
+
+    return text_replace(with_groups, "@GEMFILE@", gemfile);
+}
+
 static bool plan_setup(const struct probe *probe, struct plan *plan, struct err *err)
 {
-    struct asset asset = asset_get(ASSET_BUNDLER_SETUP);
     struct asset inlined = asset_get(ASSET_INLINE);
-    const char *gemfile = strrchr(jdoc_text_or(probe->answer, "gemfile", "/Gemfile"), '/') + 1;
     cleanup_free char *stdlib = plan_image_path(plan, probe->ruby.stdlib);
     cleanup_free char *path = xasprintf("%s/bundler/setup.rb", stdlib);
     cleanup_free char *inline_path = xasprintf("%s/bundler/inline.rb", stdlib);
-    cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
-    cleanup_free char *list = list_gems(probe);
-    cleanup_free char *with_gems = text_replace(text, "# @GEMS@", list);
-    cleanup_free char *done = text_replace(with_gems, "@GEMFILE@", gemfile);
+    cleanup_free char *text = setup_text(probe);
 
-    return plan_replace_data(plan, path, 0644, done, strlen(done),
+    return plan_replace_data(plan, path, 0644, text, strlen(text),
                              (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/setup"},
                              err) &&
            plan_replace_data(plan, inline_path, 0644, inlined.data, inlined.size,
