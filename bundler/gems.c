@@ -284,6 +284,7 @@ static char *list_left_out(const struct probe *probe)
     return list;
 }
 
+/* Without its last line, which sets up: who requires only "bundler" does that later. */
 static char *setup_text(const struct probe *probe)
 {
     struct asset setup = asset_get(ASSET_BUNDLER_SETUP);
@@ -295,23 +296,50 @@ static char *setup_text(const struct probe *probe)
     cleanup_free char *with_gems = text_replace(text, "# @GEMS@", gems);
     cleanup_free char *left_out = list_left_out(probe);
     cleanup_free char *with_groups = text_replace(with_gems, "@WITHOUT@", left_out);
+    cleanup_free char *without_call = text_replace(with_groups, "\nBundler.setup\n", "\n");
 
-    return text_replace(with_groups, "@GEMFILE@", gemfile);
+    return text_replace(without_call, "@GEMFILE@", gemfile);
+}
+
+static bool plan_library(const char *dir, const char *name, const char *text, size_t size_bytes,
+                         struct plan *plan, struct err *err)
+{
+    cleanup_free char *path = xasprintf("%s/%s", dir, name);
+
+    return plan_replace_data(plan, path, 0644, text, size_bytes,
+                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/setup"}, err);
+}
+
+/* The real Bundler gets another name. A program without a Gemfile, which may ask Bundler about the
+ * project where it is started, finds it as it is. */
+static bool plan_bundler(const struct probe *probe, const char *stdlib, struct plan *plan,
+                         struct err *err)
+{
+    static const char ours[] = "require \"bundler/rucksack\"\nBundler::RucksackSetup.real\n";
+    static const char none[] = "require \"bundler\"\n";
+    cleanup_free char *path = xasprintf("%s/bundler.rb", stdlib);
+    cleanup_free char *moved = xasprintf("%s/rucksack_bundler.rb", stdlib);
+    const struct plan_entry *real = plan_find(plan, path);
+
+    if (jdoc_text(probe->answer, "gemfile") == NULL || real == NULL || real->source == NULL)
+        return plan_library(stdlib, "rucksack_bundler.rb", none, sizeof(none) - 1, plan, err);
+    return plan_add_file(plan, moved, real->source,
+                         (struct plan_origin){PLAN_PART_RUBY, "Bundler"}, err) &&
+           plan_library(stdlib, "bundler.rb", ours, sizeof(ours) - 1, plan, err);
 }
 
 static bool plan_setup(const struct probe *probe, struct plan *plan, struct err *err)
 {
+    static const char setup[] = "require \"bundler/rucksack\"\nBundler.setup\n";
     struct asset inlined = asset_get(ASSET_INLINE);
     cleanup_free char *stdlib = plan_image_path(plan, probe->ruby.stdlib);
-    cleanup_free char *path = xasprintf("%s/bundler/setup.rb", stdlib);
-    cleanup_free char *inline_path = xasprintf("%s/bundler/inline.rb", stdlib);
     cleanup_free char *text = setup_text(probe);
 
-    return plan_replace_data(plan, path, 0644, text, strlen(text),
-                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/setup"},
-                             err) &&
-           plan_replace_data(plan, inline_path, 0644, inlined.data, inlined.size,
-                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/inline"}, err);
+    return plan_library(stdlib, "bundler/rucksack.rb", text, strlen(text), plan, err) &&
+           plan_library(stdlib, "bundler/setup.rb", setup, sizeof(setup) - 1, plan, err) &&
+           plan_library(stdlib, "bundler/inline.rb", (const char *)inlined.data, inlined.size, plan,
+                        err) &&
+           plan_bundler(probe, stdlib, plan, err);
 }
 
 /* Empty directories that RubyGems would otherwise want to make. */

@@ -1,6 +1,7 @@
 
-# Written by the build behind bundler/setup: what the real Bundler finds in place of repositories and
-# directories of the build machine.
+# Written by the build behind the static bundler/setup: what the real Bundler finds in place of
+# repositories and directories of the build machine. The real one is in a file of another name:
+# `require "bundler"` comes here first, so that it knows the bundle from its first line on.
 #
 # A gem of `git:` or `path:` lies in the gem home like any other, with a gemspec that needs no git.
 # One that was not packed, of a group left out, is known by what the lockfile says of it.
@@ -9,11 +10,12 @@ module Bundler
   module RucksackSetup
     WITHOUT_GROUPS = "@WITHOUT@"
 
-    # The groups that were left out, whichever they were.
-    module LeftOut
+    # The real Bundler, with the groups that were left out, whichever they were.
+    module Real
       def with_variables
         super do
           ENV["BUNDLE_WITHOUT"] = WITHOUT_GROUPS unless WITHOUT_GROUPS.empty?
+          Kernel.require "rucksack_bundler"
           yield
         end
       end
@@ -22,12 +24,22 @@ module Bundler
         return if @real
 
         super
-        Bundler.singleton_class.prepend(Gemspecs)
+        Bundler.singleton_class.prepend(Gemspecs, SetUp)
         Gem::Util.singleton_class.prepend(Directories)
         [Bundler::Source::Git, Bundler::Source::Path].each { |source| source.prepend(Specifications) }
       end
     end
-    singleton_class.prepend(LeftOut)
+    singleton_class.prepend(Real)
+
+    # Once all groups are set up it does not matter which one is named.
+    module SetUp
+      def setup(*groups)
+        return super unless groups.empty? || RucksackSetup.instance_variable_get(:@active)
+
+        RucksackSetup.activate
+        load
+      end
+    end
 
     # Bundler::Source::Path and Git: their gems, without looking where they were.
     module Specifications
@@ -50,7 +62,7 @@ module Bundler
 
     module Directories
       def glob_files_in_dir(glob, base, *)
-        return super unless glob.end_with?(".gemspec")
+        return super unless glob == "{,*}.gemspec" # RubyGems' own is another
 
         names = Packed.of_directory(base.to_s).map { |spec| "#{base}/#{spec.name}.gemspec" }
         names.empty? ? super : names
