@@ -11,6 +11,7 @@
 #include "bundler/jdoc.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/selection.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -28,10 +29,12 @@ static const char *const unused_files[] = {"*.o",  "*.a",          "*.la",     "
 
 struct filter {
     struct gems *gems;
-    const char *dir;   /* absolute source of the tree */
-    const char *image; /* image path of the tree */
-    const char *owner; /* "gem 'puma'" */
-    const char *api;   /* Ruby's: "3.1.0" */
+    const char *dir;          /* absolute source of the tree */
+    const char *image;        /* image path of the tree */
+    const char *owner;        /* "gem 'puma'" */
+    const char *api;          /* Ruby's: "3.1.0" */
+    const char *app_dir;      /* absolute, real */
+    const struct jdoc *files; /* of a source tree; NULL: all are the gem's */
 };
 
 static bool is_unused(const char *relative, bool is_dir)
@@ -70,6 +73,35 @@ static bool is_source(const char *relative)
 
     return strncmp(relative, "ext/", 4) == 0 &&
            (len < 3 || strcmp(relative + len - 3, ".so") != 0) && strstr(relative, ".so.") == NULL;
+}
+
+/* Of the application, in the tree of a gem above it: `gemspec path: ".."`. */
+static bool is_of_app(const char *relative, const struct filter *filter)
+{
+    size_t dir = strlen(filter->dir);
+    size_t below = strncmp(filter->app_dir, filter->dir, dir) == 0 && filter->app_dir[dir] == '/'
+                       ? strlen(filter->app_dir + dir + 1)
+                       : 0;
+
+    return below > 0 && strncmp(relative, filter->app_dir + dir + 1, below) == 0 &&
+           (relative[below] == '\0' || relative[below] == '/');
+}
+
+/* A source tree holds secrets, caches and other gems beside the gem's own files. */
+static bool is_foreign(const char *relative, bool is_dir, const struct filter *filter)
+{
+    size_t len = strlen(relative);
+
+    if (filter->files == NULL || (!selection_is_excluded(relative) && !is_of_app(relative, filter)))
+        return false;
+    for (size_t i = 0; i < jdoc_count(filter->files); i++) {
+        const char *file = jdoc_text_at(filter->files, i);
+
+        if (file != NULL && strncmp(file, relative, len) == 0 &&
+            (file[len] == '\0' || (is_dir && file[len] == '/')))
+            return false;
+    }
+    return true;
 }
 
 /* Programs and libraries alike: all that the loader will have to map. */
@@ -120,8 +152,9 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
     struct gems *gems = filter->gems;
     cleanup_free char *path = NULL;
 
-    if (is_unused(relative, is_dir) || (!is_dir && (is_prose(relative) || is_source(relative) ||
-                                                    is_for_other_ruby(relative, filter))))
+    if (is_unused(relative, is_dir) || is_foreign(relative, is_dir, filter) ||
+        (!is_dir &&
+         (is_prose(relative) || is_source(relative) || is_for_other_ruby(relative, filter))))
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {
@@ -183,16 +216,18 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
     cleanup_free char *spec =
         xasprintf(FORMAT_GEM_DIR "/specifications/%s.gemspec", gem->full_name);
     cleanup_free char *extension = gems_extension_dir(probe, gem);
+    cleanup_free char *app_dir =
+        xstrndup(probe->gemfile, (size_t)(strrchr(probe->gemfile, '/') - probe->gemfile));
+    const struct filter tree = {gems, gem->dir, dir, owner, probe->ruby.api, app_dir, gem->files};
+    const struct filter built = {
+        gems, gem->extension_dir, extension, owner, probe->ruby.api, app_dir, NULL};
     size_t before = gems->object_count;
     struct plan_origin origin = {PLAN_PART_GEMS, owner};
 
     if (gem->is_default)
         return true;
-    if (!plan_gem_tree((struct filter){gems, gem->dir, dir, owner, probe->ruby.api}, plan, err) ||
-        (gem->extension_dir != NULL &&
-         !plan_gem_tree(
-             (struct filter){gems, gem->extension_dir, extension, owner, probe->ruby.api}, plan,
-             err))) {
+    if (!plan_gem_tree(tree, plan, err) ||
+        (gem->extension_dir != NULL && !plan_gem_tree(built, plan, err))) {
         (void)err_hint(err, "install it again: bundle pristine %s", gem->name);
         return err_wrap(err, "%s", owner);
     }
@@ -323,8 +358,8 @@ static bool plan_bundler(const struct probe *probe, const char *stdlib, struct p
 
     if (jdoc_text(probe->answer, "gemfile") == NULL || real == NULL || real->source == NULL)
         return plan_library(stdlib, "rucksack_bundler.rb", none, sizeof(none) - 1, plan, err);
-    return plan_add_file(plan, moved, real->source,
-                         (struct plan_origin){PLAN_PART_RUBY, "Bundler"}, err) &&
+    return plan_add_file(plan, moved, real->source, (struct plan_origin){PLAN_PART_RUBY, "Bundler"},
+                         err) &&
            plan_library(stdlib, "bundler.rb", ours, sizeof(ours) - 1, plan, err);
 }
 

@@ -136,7 +136,12 @@ module RucksackProbe
       "bindir" => spec.bindir,
       "licenses" => spec.licenses.to_a,
       "gemspec" => frozen(spec),
-    }
+    }.merge(source_tree?(spec) ? { "files" => spec.files.to_a } : {})
+  end
+
+  # Of `git:` or `path:`: also what is in no gem.
+  def source_tree?(spec)
+    spec.source.is_a?(Bundler::Source::Path)
   end
 
   # The extension directory is an absolute entry of full_require_paths; it is named apart.

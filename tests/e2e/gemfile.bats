@@ -90,6 +90,10 @@ in_bundle() {
     run --separate-stderr run_in --fuse --user $user "$root" /srv/guestbook.AppImage exec "$@"
 }
 
+contents() {
+    unsquashfs -o "$(./made --appimage-offset)" -l made
+}
+
 # --- gems of repositories
 
 commit() {
@@ -126,7 +130,9 @@ RUBY
     [[ $output == *"alpha (2.0 "* ]]
     in_bundle bundle exec alpha
     [ "${lines[1]}" = 'alpha 2.0' ]
-    run ! unsquashfs -l "$root/srv/guestbook.AppImage" -e '*/.git'
+    run -0 contents
+    [[ $output == */gems/gems/alpha-2.0/share/words* ]]
+    [[ $output != */.git* ]]
 }
 
 @test "git: several gems of one repository by ref, one with an extension" {
@@ -193,6 +199,11 @@ RUBY
     make_gem beside/alpha 1.0
     make_gem beside/delta 1.0
     make_source source beside/alpha beside/delta
+    # What lies in the tree and is not the gem's, and what would be left out if it were not the gem's.
+    mkdir -p app/vendor/bundle app/config app/log
+    touch app/vendor/bundle/other.rb app/config/master.key app/.env app/log/x
+    touch app/share/own.sqlite3
+    git -C top add -f app/own.gemspec app/share app/lib app/exe
     gemfile <<RUBY
 source "file://$PWD/source"
 gemspec
@@ -206,6 +217,9 @@ puts Own::WORDS, Top::WORDS, Alpha::WORDS
 RUBY
     same_words
     [ "${lines[1]}" = 'top 2.0' ]
+    run -0 contents
+    [[ $output == */gems/gems/own-0.1/share/own.sqlite3* ]]
+    [[ $output != *other.rb* && $output != *master.key* && $output != *.env* && $output != *log/x* ]]
 }
 
 # --- sources, groups, platforms
