@@ -305,9 +305,9 @@ static char *list_gems(const struct probe *probe)
 }
 
 /* "development:test" */
-static char *list_left_out(const struct probe *probe)
+static char *list_groups(const struct probe *probe, const char *key)
 {
-    const struct jdoc *groups = jdoc_member(probe->answer, "without");
+    const struct jdoc *groups = jdoc_member(probe->answer, key);
     char *list = xstrdup("");
 
     for (size_t i = 0; i < jdoc_count(groups); i++) {
@@ -329,9 +329,11 @@ static char *setup_text(const struct probe *probe)
                                         (int)packed.size, (const char *)packed.data);
     cleanup_free char *gems = list_gems(probe);
     cleanup_free char *with_gems = text_replace(text, "# @GEMS@", gems);
-    cleanup_free char *left_out = list_left_out(probe);
-    cleanup_free char *with_groups = text_replace(with_gems, "@WITHOUT@", left_out);
-    cleanup_free char *without_call = text_replace(with_groups, "\nBundler.setup\n", "\n");
+    cleanup_free char *left_out = list_groups(probe, "without");
+    cleanup_free char *with_left_out = text_replace(with_gems, "@WITHOUT@", left_out);
+    cleanup_free char *optional = list_groups(probe, "with");
+    cleanup_free char *with_optional = text_replace(with_left_out, "@WITH@", optional);
+    cleanup_free char *without_call = text_replace(with_optional, "\nBundler.setup\n", "\n");
 
     return text_replace(without_call, "@GEMFILE@", gemfile);
 }

@@ -9,15 +9,19 @@
 module Bundler
   module RucksackSetup
     WITHOUT_GROUPS = "@WITHOUT@"
+    WITH_GROUPS = "@WITH@" # of the optional ones
 
     # The real Bundler, with the groups that were left out, whichever they were.
     module Real
       def with_variables
         super do
           ENV["BUNDLE_WITHOUT"] = WITHOUT_GROUPS unless WITHOUT_GROUPS.empty?
+          ENV["BUNDLE_WITH"] = WITH_GROUPS unless WITH_GROUPS.empty?
           Kernel.require "rucksack_bundler"
           yield
         end
+      ensure
+        ENV.delete("BUNDLE_WITH")
       end
 
       def real
@@ -37,7 +41,7 @@ module Bundler
         return super unless groups.empty? || RucksackSetup.instance_variable_get(:@active)
 
         RucksackSetup.activate
-        load
+        super()
       end
     end
 
@@ -84,6 +88,8 @@ module Bundler
       module_function
 
       def of_source(source)
+        return of_directory(directory(source)) unless source.is_a?(Bundler::Source::Git)
+
         locked.select { |spec| spec.source == source }.map { |spec| specification(spec) }
       end
 

@@ -105,6 +105,10 @@ module RucksackProbe
     wanted - SKIPPED_GROUPS
   end
 
+  def optional_groups(found)
+    found.instance_variable_get(:@optional_groups).to_a
+  end
+
   def gem_of(spec)
     spec = spec.__materialize__ if spec.respond_to?(:__materialize__)
     # Fedora's default gems have no directory.
@@ -167,7 +171,8 @@ module RucksackProbe
 
     result["gemfile"] = Bundler.default_gemfile.to_s
     found = definition
-    result.merge("gems" => gems(found), "without" => found.groups - groups(found), "databases" => databases)
+    result.merge("gems" => gems(found), "without" => found.groups - groups(found),
+                 "with" => groups(found) & optional_groups(found), "databases" => databases)
   rescue Problem => e
     failure(e.id, e.message, e.hint)
   rescue Bundler::GemNotFound, Gem::MissingSpecError => e
