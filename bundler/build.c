@@ -516,7 +516,7 @@ static bool check_file(int fd, void *context, struct err *err)
     if (build->app.kind == APP_COMMAND && !check_arguments(build, &words, &request, err))
         return false;
     return boot_check(&boot, &request, err) &&
-           boot_judge(&boot, &build->libs.extras.paths, &build->report, err);
+           boot_judge(&boot, &build->libs.extras.paths, &build->plan, &build->report, err);
 }
 
 static bool write_file(struct build *build, struct err *err)
