@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/path.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -78,13 +79,9 @@ static bool is_source(const char *relative)
 /* Of the application, in the tree of a gem above it: `gemspec path: ".."`. */
 static bool is_of_app(const char *relative, const struct filter *filter)
 {
-    size_t dir = strlen(filter->dir);
-    size_t below = strncmp(filter->app_dir, filter->dir, dir) == 0 && filter->app_dir[dir] == '/'
-                       ? strlen(filter->app_dir + dir + 1)
-                       : 0;
+    cleanup_free char *path = xasprintf("%s/%s", filter->dir, relative);
 
-    return below > 0 && strncmp(relative, filter->app_dir + dir + 1, below) == 0 &&
-           (relative[below] == '\0' || relative[below] == '/');
+    return !path_lies_in(filter->dir, filter->app_dir) && path_lies_in(path, filter->app_dir);
 }
 
 /* A source tree holds secrets, caches and other gems beside the gem's own files. */
