@@ -42,7 +42,7 @@ struct probe_gem {
     const struct jdoc *executables; /* list of texts, each one path component */
     const struct jdoc *require_paths;
     const struct jdoc *files; /* of a source tree, which may hold more; NULL: an installed gem */
-    bool is_default; /* part of the standard library's tree */
+    bool is_default;          /* part of the standard library's tree */
 };
 
 struct probe {
