@@ -14,7 +14,7 @@ def c(gem, v, cat, code, out, **o) = C << { gem: gem, v: v, cat: cat, code: code
 c 'sqlite3', '2.8.1', :fat, 'd=SQLite3::Database.new(":memory:"); d.execute("create table t(a)"); 3.times{|i| d.execute("insert into t values(?)",[i*7])}; puts d.get_first_value("select sum(a) from t")', '21'
 c 'pg', '1.7.0', :fat, 'puts PG.library_version>=90000, PG::Connection.quote_ident("a\"b"); begin; PG.connect("host=127.0.0.1 port=1 connect_timeout=2"); rescue PG::ConnectionBad; puts "refused"; end', "true\n\"a\"\"b\"\nrefused"
 c 'sequel_pg', '1.20.0', :native, 'require "sequel"; puts defined?(Sequel::Postgres) ? 1 : 0 rescue puts 0; require "pg"; puts $".grep(/sequel_pg/).size>0', "0\ntrue", build: %w[libpq-dev], skip: 'needs a live server'
-c 'tiny_tds', '3.4.1', :fat, 'begin; TinyTds::Client.new(username:"u",password:"p",host:"127.0.0.1",port:1,login_timeout:2); rescue TinyTds::Error; puts "refused"; end', 'refused'
+c 'tiny_tds', '3.4.1', :fat, 'begin; TinyTds::Client.new(username:"u",password:"p",host:"127.0.0.1",port:1,login_timeout:2); rescue TinyTds::Error; puts "refused"; end', 'refused', build: %w[freetds-dev]
 c 'duckdb', '1.3.1.0', :native, 'd=DuckDB::Database.open; puts d.connect.query("select sum(i) from range(10) t(i)").first.first', '45', skip: 'needs libduckdb, no Debian package'
 c 'sqlite-vec', '0.1.9', :data, 'require "sqlite3"; require "sqlite_vec"; d=SQLite3::Database.new(":memory:"); d.enable_load_extension(true); SqliteVec.load(d); puts d.get_first_value("select vec_length(\x27[1,2,3]\x27)")', '3', with: %w[sqlite3]
 c 'hiredis-client', '0.31.0', :native, 'puts RedisClient::HiredisConnection.name', 'RedisClient::HiredisConnection'
