@@ -57,7 +57,8 @@ $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 # asset.c takes these in with .incbin
 ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/trial \
           $(BUILD)/iseqs.so $(wildcard runtime/guest/*.rb runtime/iseqs/*.rb) \
-          bundler/compile.rb bundler/standalone.rb bundler/probe.rb docs/icon.png $(BUILD)/recipes.bin
+          bundler/compile.rb bundler/packed.rb bundler/standalone.rb bundler/probe.rb \
+          docs/icon.png $(BUILD)/recipes.bin
 $(BUILD)/tool/bundler/asset.o: $(ASSETS)
 $(BUILD)/recipes.bin: $(sort $(wildcard recipes/*.yml))
 	@mkdir -p $(@D)

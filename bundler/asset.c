@@ -22,6 +22,7 @@ EMBED(asset_trial, ASSET_DIR "/trial");
 EMBED(asset_operating_system, "runtime/guest/operating_system.rb");
 EMBED(asset_loadpath, "runtime/guest/loadpath.rb");
 EMBED(asset_bundler_setup, "runtime/guest/setup.rb");
+EMBED(asset_packed, "bundler/packed.rb");
 EMBED(asset_bundle, "runtime/guest/bundle.rb");
 EMBED(asset_rdoc, "runtime/guest/rdoc.rb");
 EMBED(asset_inline, "runtime/guest/inline.rb");
@@ -50,6 +51,7 @@ static const struct {
     [ASSET_OPERATING_SYSTEM] = ENTRY("operating_system.rb", asset_operating_system),
     [ASSET_LOADPATH] = ENTRY("loadpath.rb", asset_loadpath),
     [ASSET_BUNDLER_SETUP] = ENTRY("setup.rb", asset_bundler_setup),
+    [ASSET_PACKED] = ENTRY("packed.rb", asset_packed),
     [ASSET_BUNDLE] = ENTRY("bundle.rb", asset_bundle),
     [ASSET_RDOC] = ENTRY("rdoc.rb", asset_rdoc),
     [ASSET_INLINE] = ENTRY("inline.rb", asset_inline),

@@ -17,6 +17,7 @@ enum asset_id {
     ASSET_OPERATING_SYSTEM, /* rubygems/defaults/operating_system.rb */
     ASSET_LOADPATH,         /* rubygems.rb of the short load path */
     ASSET_BUNDLER_SETUP,    /* bundler/setup.rb */
+    ASSET_PACKED,           /* what stands at the end of that */
     ASSET_BUNDLE,           /* the program `bundle` */
     ASSET_RDOC,             /* rdoc.rb */
     ASSET_INLINE,           /* bundler/inline.rb */

@@ -17,10 +17,12 @@
 #include <unistd.h>
 
 #include "bundler/asset.h"
+#include "bundler/caller.h"
 #include "bundler/cell.h"
 #include "bundler/childenv.h"
 #include "bundler/extras.h"
 #include "bundler/hostfile.h"
+#include "bundler/plan.h"
 #include "bundler/report.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -28,6 +30,7 @@
 #include "common/fs.h"
 #include "common/path.h"
 #include "common/proc.h"
+#include "common/text.h"
 #include "common/words.h"
 #include "common/xalloc.h"
 
@@ -329,21 +332,82 @@ static bool is_missed(const struct trace *trace, size_t at, bool is_executed)
     return true;
 }
 
+/* Programs that were not found, and who asks for them. */
+struct missing {
+    struct caller *callers;
+    bool *is_sought; /* in PATH; else it was executed by a path */
+    size_t count;
+};
+
+static bool is_listed(const struct missing *missing, const char *name)
+{
+    for (size_t i = 0; i < missing->count; i++)
+        if (strcmp(text_base_name(missing->callers[i].program), text_base_name(name)) == 0)
+            return true;
+    return false;
+}
+
+static void list_program(struct missing *missing, const char *name, bool is_sought)
+{
+    if (is_listed(missing, name))
+        return;
+    missing->is_sought =
+        xrealloc_array(missing->is_sought, missing->count + 1, sizeof(*missing->is_sought));
+    missing->callers =
+        xrealloc_array(missing->callers, missing->count + 1, sizeof(*missing->callers));
+    missing->is_sought[missing->count] = is_sought;
+    missing->callers[missing->count++] = (struct caller){.program = name};
+}
+
+static void list_programs(struct missing *missing, const struct trace *trace,
+                          const struct extras_pairs *inside)
+{
+    for (size_t i = 0; i < trace->sought_count; i++)
+        if (!trace->sought[i].is_found)
+            list_program(missing, trace->sought[i].name, true);
+    for (size_t i = 0; i < trace->count; i++)
+        if (is_missed(trace, i, true) && !leads_inside(inside, trace->files[i].path))
+            list_program(missing, trace->files[i].path, false);
+}
+
+static void missing_release(struct missing *missing)
+{
+    for (size_t i = 0; i < missing->count; i++)
+        free(missing->callers[i].where);
+    free(missing->is_sought);
+    free(missing->callers);
+}
+
+static void say_programs(const struct missing *missing, const struct report *report)
+{
+    for (size_t i = 0; i < missing->count && i < LINES_MAX; i++) {
+        const struct caller *caller = &missing->callers[i];
+        const char *how = missing->is_sought[i] ? "a program, not in PATH" : "executed, not there";
+        cleanup_free char *text =
+            caller->where == NULL
+                ? xstrdup(how)
+                : xasprintf("%s: %s%s", how, caller->is_call ? "" : "named in ", caller->where);
+
+        report_phase(report, "missed", caller->program, text);
+    }
+}
+
 /* Programs first: without one of them little works. */
 static void say_missed(const struct trace *trace, const struct extras_pairs *inside,
-                       const struct report *report)
+                       const struct plan *plan, const struct report *report)
 {
-    size_t count = 0;
+    cleanup_with(missing_release) struct missing missing = {0};
+    size_t count;
 
-    for (size_t i = 0; i < 2 * trace->count; i++) {
-        bool is_executed = i < trace->count;
-        size_t at = i % trace->count;
-
-        if (!is_missed(trace, at, is_executed) || leads_inside(inside, trace->files[at].path) ||
+    list_programs(&missing, trace, inside);
+    callers_find(missing.callers, missing.count, plan);
+    say_programs(&missing, report);
+    count = missing.count;
+    for (size_t i = 0; i < trace->count; i++) {
+        if (!is_missed(trace, i, false) || leads_inside(inside, trace->files[i].path) ||
             count++ >= LINES_MAX)
             continue;
-        report_phase(report, "missed", trace->files[at].path,
-                     is_executed ? "executed, not there" : "opened, not there");
+        report_phase(report, "missed", trace->files[i].path, "opened, not there");
     }
     if (count > LINES_MAX) {
         cleanup_free char *more = xasprintf("and %zu more", count - LINES_MAX);
@@ -362,20 +426,39 @@ const char *boot_image_path(const struct trace_file *file, const char *path)
                : NULL;
 }
 
+/* "gem 'rack'", in whose directory the path of the image lies; NULL: in none. */
+static const char *gem_of(const struct plan *plan, const char *path)
+{
+    static const char gems[] = FORMAT_GEM_DIR "/gems/";
+    size_t len = strncmp(path, gems, strlen(gems)) == 0
+                     ? strlen(gems) + strcspn(path + strlen(gems), "/")
+                     : 0;
+    cleanup_free char *dir = xstrndup(path, len);
+    const struct plan_entry *entry = len > 0 ? plan_find(plan, dir) : NULL;
+
+    return entry != NULL ? entry->reason : NULL;
+}
+
 /* What fails here fails on the server, too, and many a rescue hides it. */
-static void say_written(const struct trace *trace, const struct report *report)
+static void say_written(const struct trace *trace, const struct plan *plan,
+                        const struct report *report)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < trace->count && count < LINES_MAX; i++) {
         const struct trace_file *file = &trace->files[i];
         const char *inside = boot_image_path(file, file->path);
+        const char *gem = inside != NULL ? gem_of(plan, inside) : NULL;
         cleanup_free char *what = NULL;
 
         if (file->error != EROFS)
             continue;
-        what = xasprintf("E-WRITE: writes '%s', which is in the image; name it as state",
-                         inside != NULL ? inside : file->path);
+        what = gem == NULL
+                   ? xasprintf("E-WRITE: writes '%s', which is in the image; name it as state",
+                               inside != NULL ? inside : file->path)
+                   : xasprintf("E-WRITE: writes '%s', which is in the image, in the directory of "
+                               "%s; have it write elsewhere",
+                               inside, gem);
         report_phase(report, "warning", what, NULL);
         count++;
     }
@@ -408,7 +491,7 @@ static void say_success(const struct boot *boot, const struct report *report)
     report_phase(report, "check", what, took);
 }
 
-bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
+bool boot_judge(const struct boot *boot, const struct extras_pairs *inside, const struct plan *plan,
                 const struct report *report, struct err *err)
 {
     cleanup_free char *what = NULL;
@@ -418,8 +501,8 @@ bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
         report_phase(report, "check", what, NULL);
         return true;
     }
-    say_missed(&boot->trace, inside, report);
-    say_written(&boot->trace, report);
+    say_missed(&boot->trace, inside, plan, report);
+    say_written(&boot->trace, plan, report);
     if (boot->result == BOOT_ANSWERED || boot->result == BOOT_DONE) {
         /* It may be meant so, without a database; or a gem did not find what it starts. */
         if (boot->status >= 500 && !report->quiet)

@@ -11,6 +11,7 @@
 
 struct err;
 struct extras_pairs;
+struct plan;
 struct report;
 
 enum boot_result {
@@ -52,10 +53,12 @@ struct boot_request {
 /*
  * Says how it went, and what the app looked for outside of the bundle in vain. E-CHECK when it
  * ended before it answered, or never did; what it said is shown then, whatever the report's mood.
- * inside: names are the absolute paths that lead into the image where the host has nothing.
+ * inside: names are the absolute paths that lead into the image where the host has nothing. plan:
+ * what was packed, sorted; its Ruby sources tell who asks for a program.
  */
 [[nodiscard]] bool boot_judge(const struct boot *boot, const struct extras_pairs *inside,
-                              const struct report *report, struct err *err);
+                              const struct plan *plan, const struct report *report,
+                              struct err *err);
 void boot_release(struct boot *boot);
 
 /* The image path of a path that the file's program has named; NULL when it lies outside of the

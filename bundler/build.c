@@ -517,7 +517,7 @@ static bool boot_file(const struct build *build, int fd, struct boot *boot,
     if (build->app.kind == APP_COMMAND && !check_arguments(build, &words, &request, err))
         return false;
     return boot_check(boot, &request, err) &&
-           boot_judge(boot, &build->libs.extras.paths, report, err);
+           boot_judge(boot, &build->libs.extras.paths, &build->plan, report, err);
 }
 
 /* assemble_options.check: all is written, and has no name yet. */

@@ -11,9 +11,11 @@
 #include "bundler/jdoc.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/selection.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/path.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -28,10 +30,12 @@ static const char *const unused_files[] = {"*.o",  "*.a",          "*.la",     "
 
 struct filter {
     struct gems *gems;
-    const char *dir;   /* absolute source of the tree */
-    const char *image; /* image path of the tree */
-    const char *owner; /* "gem 'puma'" */
-    const char *api;   /* Ruby's: "3.1.0" */
+    const char *dir;          /* absolute source of the tree */
+    const char *image;        /* image path of the tree */
+    const char *owner;        /* "gem 'puma'" */
+    const char *api;          /* Ruby's: "3.1.0" */
+    const char *app_dir;      /* absolute, real */
+    const struct jdoc *files; /* of a source tree; NULL: all are the gem's */
 };
 
 static bool is_unused(const char *relative, bool is_dir)
@@ -70,6 +74,31 @@ static bool is_source(const char *relative)
 
     return strncmp(relative, "ext/", 4) == 0 &&
            (len < 3 || strcmp(relative + len - 3, ".so") != 0) && strstr(relative, ".so.") == NULL;
+}
+
+/* Of the application, in the tree of a gem above it: `gemspec path: ".."`. */
+static bool is_of_app(const char *relative, const struct filter *filter)
+{
+    cleanup_free char *path = xasprintf("%s/%s", filter->dir, relative);
+
+    return !path_lies_in(filter->dir, filter->app_dir) && path_lies_in(path, filter->app_dir);
+}
+
+/* A source tree holds secrets, caches and other gems beside the gem's own files. */
+static bool is_foreign(const char *relative, bool is_dir, const struct filter *filter)
+{
+    size_t len = strlen(relative);
+
+    if (filter->files == NULL || (!selection_is_excluded(relative) && !is_of_app(relative, filter)))
+        return false;
+    for (size_t i = 0; i < jdoc_count(filter->files); i++) {
+        const char *file = jdoc_text_at(filter->files, i);
+
+        if (file != NULL && strncmp(file, relative, len) == 0 &&
+            (file[len] == '\0' || (is_dir && file[len] == '/')))
+            return false;
+    }
+    return true;
 }
 
 /* Programs and libraries alike: all that the loader will have to map. */
@@ -120,8 +149,9 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
     struct gems *gems = filter->gems;
     cleanup_free char *path = NULL;
 
-    if (is_unused(relative, is_dir) || (!is_dir && (is_prose(relative) || is_source(relative) ||
-                                                    is_for_other_ruby(relative, filter))))
+    if (is_unused(relative, is_dir) || is_foreign(relative, is_dir, filter) ||
+        (!is_dir &&
+         (is_prose(relative) || is_source(relative) || is_for_other_ruby(relative, filter))))
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {
@@ -183,16 +213,18 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
     cleanup_free char *spec =
         xasprintf(FORMAT_GEM_DIR "/specifications/%s.gemspec", gem->full_name);
     cleanup_free char *extension = gems_extension_dir(probe, gem);
+    cleanup_free char *app_dir =
+        xstrndup(probe->gemfile, (size_t)(strrchr(probe->gemfile, '/') - probe->gemfile));
+    const struct filter tree = {gems, gem->dir, dir, owner, probe->ruby.api, app_dir, gem->files};
+    const struct filter built = {
+        gems, gem->extension_dir, extension, owner, probe->ruby.api, app_dir, NULL};
     size_t before = gems->object_count;
     struct plan_origin origin = {PLAN_PART_GEMS, owner};
 
     if (gem->is_default)
         return true;
-    if (!plan_gem_tree((struct filter){gems, gem->dir, dir, owner, probe->ruby.api}, plan, err) ||
-        (gem->extension_dir != NULL &&
-         !plan_gem_tree(
-             (struct filter){gems, gem->extension_dir, extension, owner, probe->ruby.api}, plan,
-             err))) {
+    if (!plan_gem_tree(tree, plan, err) ||
+        (gem->extension_dir != NULL && !plan_gem_tree(built, plan, err))) {
         (void)err_hint(err, "install it again: bundle pristine %s", gem->name);
         return err_wrap(err, "%s", owner);
     }
@@ -269,24 +301,79 @@ static char *list_gems(const struct probe *probe)
     return list;
 }
 
+/* "development:test" */
+static char *list_groups(const struct probe *probe, const char *key)
+{
+    const struct jdoc *groups = jdoc_member(probe->answer, key);
+    char *list = xstrdup("");
+
+    for (size_t i = 0; i < jdoc_count(groups); i++) {
+        char *longer = xasprintf("%s%s%s", list, i > 0 ? ":" : "", jdoc_text_at(groups, i));
+
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
+/* Without its last line, which sets up: who requires only "bundler" does that later. */
+static char *setup_text(const struct probe *probe)
+{
+    struct asset setup = asset_get(ASSET_BUNDLER_SETUP);
+    struct asset packed = asset_get(ASSET_PACKED);
+    const char *gemfile = strrchr(jdoc_text_or(probe->answer, "gemfile", "/Gemfile"), '/') + 1;
+    cleanup_free char *text = xasprintf("%.*s%.*s", (int)setup.size, (const char *)setup.data,
+                                        (int)packed.size, (const char *)packed.data);
+    cleanup_free char *gems = list_gems(probe);
+    cleanup_free char *with_gems = text_replace(text, "# @GEMS@", gems);
+    cleanup_free char *left_out = list_groups(probe, "without");
+    cleanup_free char *with_left_out = text_replace(with_gems, "@WITHOUT@", left_out);
+    cleanup_free char *optional = list_groups(probe, "with");
+    cleanup_free char *with_optional = text_replace(with_left_out, "@WITH@", optional);
+    cleanup_free char *without_call = text_replace(with_optional, "\nBundler.setup\n", "\n");
+
+    return text_replace(without_call, "@GEMFILE@", gemfile);
+}
+
+static bool plan_library(const char *dir, const char *name, const char *text, size_t size_bytes,
+                         struct plan *plan, struct err *err)
+{
+    cleanup_free char *path = xasprintf("%s/%s", dir, name);
+
+    return plan_replace_data(plan, path, 0644, text, size_bytes,
+                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/setup"}, err);
+}
+
+/* The real Bundler gets another name. A program without a Gemfile, which may ask Bundler about the
+ * project where it is started, finds it as it is. */
+static bool plan_bundler(const struct probe *probe, const char *stdlib, struct plan *plan,
+                         struct err *err)
+{
+    static const char ours[] = "require \"bundler/rucksack\"\nBundler::RucksackSetup.real\n";
+    static const char none[] = "require \"bundler\"\n";
+    cleanup_free char *path = xasprintf("%s/bundler.rb", stdlib);
+    cleanup_free char *moved = xasprintf("%s/rucksack_bundler.rb", stdlib);
+    const struct plan_entry *real = plan_find(plan, path);
+
+    if (jdoc_text(probe->answer, "gemfile") == NULL || real == NULL || real->source == NULL)
+        return plan_library(stdlib, "rucksack_bundler.rb", none, sizeof(none) - 1, plan, err);
+    return plan_add_file(plan, moved, real->source, (struct plan_origin){PLAN_PART_RUBY, "Bundler"},
+                         err) &&
+           plan_library(stdlib, "bundler.rb", ours, sizeof(ours) - 1, plan, err);
+}
+
 static bool plan_setup(const struct probe *probe, struct plan *plan, struct err *err)
 {
-    struct asset asset = asset_get(ASSET_BUNDLER_SETUP);
+    static const char setup[] = "require \"bundler/rucksack\"\nBundler.setup\n";
     struct asset inlined = asset_get(ASSET_INLINE);
-    const char *gemfile = strrchr(jdoc_text_or(probe->answer, "gemfile", "/Gemfile"), '/') + 1;
     cleanup_free char *stdlib = plan_image_path(plan, probe->ruby.stdlib);
-    cleanup_free char *path = xasprintf("%s/bundler/setup.rb", stdlib);
-    cleanup_free char *inline_path = xasprintf("%s/bundler/inline.rb", stdlib);
-    cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
-    cleanup_free char *list = list_gems(probe);
-    cleanup_free char *with_gems = text_replace(text, "# @GEMS@", list);
-    cleanup_free char *done = text_replace(with_gems, "@GEMFILE@", gemfile);
+    cleanup_free char *text = setup_text(probe);
 
-    return plan_replace_data(plan, path, 0644, done, strlen(done),
-                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/setup"},
-                             err) &&
-           plan_replace_data(plan, inline_path, 0644, inlined.data, inlined.size,
-                             (struct plan_origin){PLAN_PART_RUNTIME, "static bundler/inline"}, err);
+    return plan_library(stdlib, "bundler/rucksack.rb", text, strlen(text), plan, err) &&
+           plan_library(stdlib, "bundler/setup.rb", setup, sizeof(setup) - 1, plan, err) &&
+           plan_library(stdlib, "bundler/inline.rb", (const char *)inlined.data, inlined.size, plan,
+                        err) &&
+           plan_bundler(probe, stdlib, plan, err);
 }
 
 /* Empty directories that RubyGems would otherwise want to make. */

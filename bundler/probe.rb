@@ -93,11 +93,20 @@ module RucksackProbe
     raise Problem.new("E-LOCK", "the lockfile is incomplete: #{reason}", "complete it: bundle install")
   end
 
-  def gems
-    found = definition
-    groups = found.groups - SKIPPED_GROUPS
-    specs = found.specs_for(groups).to_a.reject { |spec| spec.name == "bundler" }
+  def gems(found)
+    specs = found.specs_for(groups(found)).to_a.reject { |spec| spec.name == "bundler" }
     specs.sort_by(&:full_name).map { |spec| gem_of(spec) }
+  end
+
+  # Those of the machine's configuration (BUNDLE_WITHOUT, BUNDLE_ONLY, BUNDLE_WITH), less what no
+  # server needs. A group that is written `optional: true` is left out unless it is asked for.
+  def groups(found)
+    wanted = found.respond_to?(:requested_groups, true) ? found.send(:requested_groups) : found.groups
+    wanted - SKIPPED_GROUPS
+  end
+
+  def optional_groups(found)
+    found.instance_variable_get(:@optional_groups).to_a
   end
 
   def gem_of(spec)
@@ -131,7 +140,12 @@ module RucksackProbe
       "bindir" => spec.bindir,
       "licenses" => spec.licenses.to_a,
       "gemspec" => frozen(spec),
-    }
+    }.merge(source_tree?(spec) ? { "files" => spec.files.to_a } : {})
+  end
+
+  # Of `git:` or `path:`: also what is in no gem.
+  def source_tree?(spec)
+    spec.source.is_a?(Bundler::Source::Path)
   end
 
   # The extension directory is an absolute entry of full_require_paths; it is named apart.
@@ -156,7 +170,9 @@ module RucksackProbe
     raise Problem.new("E-GEMFILE", "there is no Gemfile", "make one: bundle init") unless Bundler::SharedHelpers.in_bundle?
 
     result["gemfile"] = Bundler.default_gemfile.to_s
-    result.merge("gems" => gems, "databases" => databases)
+    found = definition
+    result.merge("gems" => gems(found), "without" => found.groups - groups(found),
+                 "with" => groups(found) & optional_groups(found), "databases" => databases)
   rescue Problem => e
     failure(e.id, e.message, e.hint)
   rescue Bundler::GemNotFound, Gem::MissingSpecError => e

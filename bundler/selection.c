@@ -38,7 +38,7 @@ struct selection {
     const struct states *states;
 };
 
-static bool is_excluded_here(const char *relative)
+bool selection_is_excluded(const char *relative)
 {
     const char *name = text_base_name(relative);
 
@@ -60,11 +60,11 @@ static bool is_excluded(const char *relative)
 
     for (char *slash = path; (slash = strchr(slash, '/')) != NULL; slash++) {
         *slash = '\0';
-        if (is_excluded_here(path))
+        if (selection_is_excluded(path))
             return true;
         *slash = '/';
     }
-    return is_excluded_here(relative);
+    return selection_is_excluded(relative);
 }
 
 /* The pattern of the path, of a directory above it, or of its name. */

@@ -12,5 +12,8 @@ struct err;
 struct plan;
 struct states;
 
+/* Whether a path of a tree is one of those by its own name: "log", "config/master.key". */
+bool selection_is_excluded(const char *relative);
+
 [[nodiscard]] bool selection_plan(const char *dir, const struct config *config,
                                   const struct states *states, struct plan *plan, struct err *err);

@@ -72,12 +72,85 @@ module RucksackProbe
     end
 
     # By require_relative, and by a name that leads to a file in one of the directories that scripts
-    # put in front of their load path: beside them, lib, ../lib.
+    # put in front of their load path: beside them, lib, ../lib, and those that they name.
     def own_files(file, tree, top)
-      relative = literal_calls(tree, :require_relative).map { |name, *| own_file(name, File.dirname(file)) }
-      names = literal_calls(tree, :require).map(&:first) + literal_calls(tree, :load).map(&:first) + autoloads(tree)
-      named = names.map { |name| [top, "#{top}/lib", "#{top}/../lib"].filter_map { |dir| own_file(name, dir) }.first }
+      relative = names_of(tree, file, :require_relative).map { |name| own_file(name, File.dirname(file)) }
+      names = names_of(tree, file, :require) + names_of(tree, file, :load) + autoloads(tree)
+      dirs = [top, "#{top}/lib", "#{top}/../lib"] + load_dirs(tree, file).map { |dir| File.expand_path(dir, top) }
+      named = names.map { |name| dirs.filter_map { |dir| own_file(name, dir) }.first }
       (relative + named).compact
+    end
+
+    # What each call of this function names, where that is known.
+    def names_of(tree, file, function)
+      names = []
+      each_node(tree) do |node|
+        next unless node.type == :FCALL && node.children[0] == function
+
+        names << path_of(arguments_of(node).first, file)
+      end
+      names.compact
+    end
+
+    # $LOAD_PATH.unshift, $: << and the like.
+    def load_dirs(tree, file)
+      dirs = []
+      each_node(tree) do |node|
+        next unless %i[CALL OPCALL].include?(node.type) && %i[unshift push append prepend <<].include?(node.children[1])
+
+        receiver = node.children[0]
+        next unless receiver.type == :GVAR && %i[$: $LOAD_PATH $-I].include?(receiver.children[0])
+
+        dirs.concat(arguments_of(node).map { |argument| path_of(argument, file) })
+      end
+      dirs.compact
+    end
+
+    def arguments_of(call)
+      list = call.children.last
+      list.respond_to?(:type) && %i[LIST ARRAY].include?(list.type) ? list.children.compact : []
+    end
+
+    # The path that an expression of literals, __dir__, __FILE__ and methods of File gives; nil when
+    # there is more in it.
+    def path_of(node, file)
+      return node if node.is_a?(String)
+      return unless node.is_a?(RubyVM::AbstractSyntaxTree::Node)
+
+      case node.type
+      when :STR, :FILE then literal(node, file)
+      when :VCALL, :FCALL then node.children[0] == :__dir__ ? File.dirname(file) : nil
+      when :EVSTR then path_of(node.children[0], file)
+      when :DSTR then joined(node.children, file)
+      when :CALL then path_of_call(node, file)
+      end
+    end
+
+    # The parser has no name for __FILE__ of a text that it is given.
+    def literal(node, file)
+      text = node.children[0]
+      text.nil? || text.empty? || text == "-" || node.type == :FILE ? file : text
+    end
+
+    def joined(parts, file)
+      parts = parts.flat_map { |part| part.respond_to?(:type) && part.type == :LIST ? part.children : [part] }.compact
+      paths = parts.reject { |part| part == "" }.map { |part| path_of(part, file) }
+      paths.include?(nil) ? nil : paths.join
+    end
+
+    def path_of_call(node, file)
+      receiver, method, = node.children
+      return unless receiver.type == :CONST && receiver.children[0] == :File
+
+      arguments = arguments_of(node).map { |argument| path_of(argument, file) }
+      return if arguments.empty? || arguments.include?(nil)
+
+      case method
+      when :join then File.join(*arguments)
+      when :dirname then File.dirname(arguments[0])
+      when :expand_path, :absolute_path then File.expand_path(arguments[0], arguments[1] || File.dirname(file))
+      when :realpath then arguments[0]
+      end
     end
 
     def own_file(name, dir)

@@ -38,17 +38,20 @@ enum { NOT_STARTED = 127, PATH_SIZE = 4096, PAGE = 4096, TRACEES_MAX = 1 << 16 }
     (PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |      \
      PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)
 
+enum call_kind { CALL_OPENS, CALL_EXECUTES, CALL_LOOKS };
+
 /* A thread that we must hear the end of. */
 struct tracee {
     pid_t pid;
-    bool is_announced; /* by its parent's event, which can come after its own end */
-    char *path;        /* of a call that has begun, or NULL: not known, or relative */
-    bool is_executed;  /* that call executes */
+    bool is_announced;   /* by its parent's event, which can come after its own end */
+    char *path;          /* of a call that has begun, or NULL: not known, or relative */
+    enum call_kind kind; /* of that call */
 };
 
 struct recorder {
     struct trace trace;
     size_t capacity;
+    size_t sought_capacity;
     pid_t first;
     struct tracee *tracees;
     size_t tracee_count;
@@ -63,12 +66,16 @@ struct recorder {
 static const struct {
     int number;
     int path;
-    bool executes;
+    enum call_kind kind;
 } calls[] = {
 #ifdef SYS_open
-    {SYS_open, 0, false},   {SYS_creat, 0, false},
+    {SYS_open, 0, CALL_OPENS},       {SYS_creat, 0, CALL_OPENS},
+    {SYS_stat, 0, CALL_LOOKS},       {SYS_access, 0, CALL_LOOKS},
 #endif
-    {SYS_openat, 1, false}, {SYS_openat2, 1, false}, {SYS_execve, 0, true}, {SYS_execveat, 1, true},
+    {SYS_openat, 1, CALL_OPENS},     {SYS_openat2, 1, CALL_OPENS},
+    {SYS_execve, 0, CALL_EXECUTES},  {SYS_execveat, 1, CALL_EXECUTES},
+    {SYS_newfstatat, 1, CALL_LOOKS}, {SYS_statx, 1, CALL_LOOKS},
+    {SYS_faccessat, 1, CALL_LOOKS},  {SYS_faccessat2, 1, CALL_LOOKS},
 };
 
 bool trace_begin(void)
@@ -234,23 +241,59 @@ static char *read_string(pid_t pid, uint64_t address)
     return NULL;
 }
 
-/* A call begins that opens or executes something. */
-static void begin_call(struct recorder *recorder, pid_t pid)
+/* A file of a directory of programs, or NULL: "/usr/bin/convert". */
+static const char *program_name(const char *path)
+{
+    const char *name = path == NULL || path[0] != '/' ? NULL : strrchr(path, '/');
+    size_t len = name == NULL ? 0 : (size_t)(name - path);
+
+    if (len < strlen("/bin") || name[1] == '\0')
+        return NULL;
+    return (len >= 4 && memcmp(name - 4, "/bin", 4) == 0) ||
+                   (len >= 5 && memcmp(name - 5, "/sbin", 5) == 0)
+               ? name + 1
+               : NULL;
+}
+
+/* What the launcher looks for is its own; a stub has no name. */
+static void record_sought(struct recorder *recorder, pid_t pid, const char *name, bool is_found)
+{
+    struct trace *trace = &recorder->trace;
+    cleanup_free char *program = read_link(pid, "exe", S_IFREG);
+
+    if (program == NULL || strcmp(strrchr(program, '/') + 1, "AppRun") == 0)
+        return;
+    for (size_t i = 0; i < trace->sought_count; i++) {
+        if (strcmp(trace->sought[i].name, name) == 0) {
+            trace->sought[i].is_found |= is_found;
+            return;
+        }
+    }
+    if (trace->sought_count == TRACE_SOUGHT_MAX)
+        return;
+    trace->sought = xgrow(trace->sought, &recorder->sought_capacity, trace->sought_count,
+                          sizeof(*trace->sought));
+    trace->sought[trace->sought_count++] = (struct trace_sought){xstrdup(name), is_found};
+}
+
+/* A call begins that opens, executes or looks for something. False: its end is of no interest. */
+static bool begin_call(struct recorder *recorder, pid_t pid)
 {
     struct tracee *tracee = find_tracee(recorder, pid);
     struct __ptrace_syscall_info info = {0};
 
     if (tracee == NULL || ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0 ||
         info.op != PTRACE_SYSCALL_INFO_SECCOMP)
-        return;
+        return true;
     free(tracee->path);
     tracee->path = NULL;
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         if ((uint64_t)calls[i].number != info.seccomp.nr)
             continue;
         tracee->path = read_string(pid, info.seccomp.args[calls[i].path]);
-        tracee->is_executed = calls[i].executes;
+        tracee->kind = calls[i].kind;
     }
+    return tracee->kind != CALL_LOOKS || program_name(tracee->path) != NULL;
 }
 
 static void record_opened(struct recorder *recorder, pid_t pid, struct tracee *tracee, long long fd)
@@ -282,6 +325,10 @@ static void end_call(struct recorder *recorder, pid_t pid)
     if (tracee == NULL || ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0 ||
         info.op != PTRACE_SYSCALL_INFO_EXIT)
         return;
+    if (tracee->kind == CALL_LOOKS) {
+        record_sought(recorder, pid, program_name(tracee->path), !info.exit.is_error);
+        return;
+    }
     /* Names of files that are not there say something only where they are; of a file that cannot be
      * written we look where that is. */
     if (info.exit.is_error && info.exit.rval == -EROFS && tracee->path != NULL &&
@@ -295,12 +342,12 @@ static void end_call(struct recorder *recorder, pid_t pid)
     if (info.exit.is_error && tracee->path != NULL && tracee->path[0] == '/') {
         struct trace_file failed = {
             .error = (int)-info.exit.rval,
-            .is_executed = tracee->is_executed,
+            .is_executed = tracee->kind == CALL_EXECUTES,
         };
 
         failed.path = steal_ptr(&tracee->path);
         record(recorder, pid, failed);
-    } else if (!info.exit.is_error && !tracee->is_executed) {
+    } else if (!info.exit.is_error && tracee->kind == CALL_OPENS) {
         record_opened(recorder, pid, tracee, info.exit.rval);
     }
 }
@@ -314,8 +361,7 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
 
     switch (event) {
     case PTRACE_EVENT_SECCOMP:
-        begin_call(recorder, pid);
-        (void)ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+        (void)ptrace(begin_call(recorder, pid) ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, NULL);
         return;
     case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_VFORK:
@@ -470,6 +516,9 @@ void trace_release(struct trace *trace)
 {
     for (size_t i = 0; i < trace->count; i++)
         release_file(&trace->files[i]);
+    for (size_t i = 0; i < trace->sought_count; i++)
+        free(trace->sought[i].name);
     free(trace->files);
+    free(trace->sought);
     *trace = (struct trace){0};
 }

@@ -13,7 +13,7 @@
 
 struct err;
 
-enum { TRACE_FILES_MAX = 1 << 20 };
+enum { TRACE_FILES_MAX = 1 << 20, TRACE_SOUGHT_MAX = 1000 };
 
 struct trace_file {
     char *path;    /* what was opened or executed, resolved; what was not found, as it was named */
@@ -24,7 +24,18 @@ struct trace_file {
     bool is_written;  /* opened for writing */
 };
 
+/*
+ * A program that was looked for: who starts one by its bare name looks into each directory of PATH,
+ * Ruby by stat(2). Such a directory is one that is called bin or sbin.
+ */
+struct trace_sought {
+    char *name;
+    bool is_found; /* in one of them */
+};
+
 struct trace {
+    struct trace_sought *sought; /* each name once */
+    size_t sought_count;
     struct trace_file *files; /* regular files, by path, program, error; no such triple twice */
     size_t count;
     int exit_code; /* of the first process; 128 + signal when a signal ended it */

@@ -259,6 +259,26 @@ static void do_getattr(struct worker *worker, const struct fuse_in_header *in)
     reply(worker, in, 0, &out, sizeof(out));
 }
 
+/*
+ * Without an answer the kernel takes every file for executable in access(2), where on other file
+ * systems a file without such a bit is none, not even for root. All may read what we serve.
+ */
+static void do_access(struct worker *worker, const struct fuse_in_header *in,
+                      const struct fuse_access_in *wanted)
+{
+    const struct fuse *fuse = worker->fuse;
+    struct sqfs_node node;
+    struct err err;
+
+    if (!sqfs_image_node(fuse->image, ref_of(fuse, in->nodeid), &node, &err))
+        reply_error(worker, in, EIO);
+    else
+        reply_error(worker, in,
+                    (wanted->mask & X_OK) != 0 && S_ISREG(node.mode) && (node.mode & 0111) == 0
+                        ? EACCES
+                        : 0);
+}
+
 static void do_readlink(struct worker *worker, const struct fuse_in_header *in)
 {
     const struct fuse *fuse = worker->fuse;
@@ -463,6 +483,8 @@ static size_t argument_size(uint32_t opcode)
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
         return sizeof(struct fuse_read_in);
+    case FUSE_ACCESS:
+        return sizeof(struct fuse_access_in);
     case FUSE_GETXATTR:
     case FUSE_LISTXATTR:
         return sizeof(struct fuse_getxattr_in);
@@ -481,6 +503,8 @@ static void answer(struct worker *worker, const struct fuse_in_header *in, const
         return do_lookup(worker, in, arg, size);
     case FUSE_GETATTR:
         return do_getattr(worker, in);
+    case FUSE_ACCESS:
+        return do_access(worker, in, arg);
     case FUSE_READLINK:
         return do_readlink(worker, in);
     case FUSE_OPEN:

@@ -78,8 +78,38 @@ build() {
     build
     [ "$status" -eq 0 ]
     [[ $stderr == *"missed   /etc/shop.yml "*"opened, not there"* ]]
-    [[ $stderr == *"missed   /usr/bin/convert "*"executed, not there"* ]]
+    [[ $stderr == *"missed   /usr/bin/convert "*"executed, not there: config.ru:2"* ]]
     [[ $stderr != *shop.conf* ]]
+}
+
+@test "a program that it starts and the bundle lacks is told with its gem, file and line" {
+    mkdir -p gems/picture/lib
+    cat >gems/picture/picture.gemspec <<'RUBY'
+Gem::Specification.new { |s| s.name = "picture"; s.version = "1"; s.summary = s.authors = "x"; s.files = ["lib/picture.rb"] }
+RUBY
+    cat >gems/picture/lib/picture.rb <<'RUBY'
+require "open3"
+# not `pictool` here
+module Picture
+  TOOL = "pictool-named"
+  def self.size = Open3.capture2("pictool", "-size") rescue nil
+  def self.named = Open3.capture2(TOOL) rescue nil
+end
+RUBY
+    { cat app/Gemfile; echo 'gem "picture", path: "../gems/picture"'; } >app/new
+    mv app/new app/Gemfile
+    cp app/Gemfile.lock app/new
+    mv app/new app/Gemfile.lock
+    (cd app && bundle lock --local >/dev/null)
+    config 'require "picture"' 'Picture.size; Picture.named' '`nosuch-tool --version` rescue 0' \
+        'require "etc"; `ruby -v`'
+    build
+    echo "$stderr"
+    [ "$status" -eq 0 ]
+    grep -qE "^missed   pictool +a program, not in PATH: gem 'picture', lib/picture.rb:5$" <<<"$stderr"
+    grep -qE "^missed   pictool-named +a program, not in PATH: named in gem 'picture', lib/picture.rb:4$" <<<"$stderr"
+    grep -qE "^missed   nosuch-tool +a program, not in PATH: config.ru:3$" <<<"$stderr"
+    [ "$(grep -c 'not in PATH' <<<"$stderr")" -eq 3 ]
 }
 
 @test "what it writes into its image is told" {
@@ -88,7 +118,7 @@ build() {
     build
     [ "$status" -eq 0 ]
     [[ $stderr == *"warning  E-WRITE: writes 'app/cache.tmp', which is in the image"* ]]
-    [[ $stderr == *"warning  E-WRITE: writes 'gems/gems/rack-"*"/lib/new'"* ]]
+    [[ $stderr == *"warning  E-WRITE: writes 'gems/gems/rack-"*"/lib/new'"*"in the directory of gem 'rack'"* ]]
 }
 
 @test "where no such root is allowed the build says so and goes on" {

@@ -70,6 +70,29 @@ RUBY
     [ "$output" = $'inner\nlate' ]
 }
 
+@test "one script: the directories of its load path, and names, that are computed of literals" {
+    mkdir -p bin/sub lib other/deep
+    echo 'A = 1' >lib/one.rb
+    echo 'B = 2' >bin/sub/two.rb
+    echo 'C = 3' >other/deep/three.rb
+    echo 'D = 4' >other/four.rb
+    echo 'E = 5' >other/five.rb
+    cat >bin/paths.rb <<'RUBY'
+$LOAD_PATH.unshift(File.expand_path("sub", File.dirname(__FILE__)))
+$: << "#{__dir__}/../other/deep" << "/nowhere"
+$LOAD_PATH.push(*ENV["NO_SUCH"].to_s.split)
+require File.join(File.dirname(__FILE__), "..", "lib", "one")
+require "two"
+require "three"
+load "#{__dir__}/../other/four.rb"
+require File.expand_path("../../other/five", __FILE__)
+puts A + B + C + D + E
+RUBY
+    pack --check "" bin/paths.rb
+    run -0 in_root
+    [ "$output" = 15 ]
+}
+
 @test "one script: the working directory is the user's, stdin and pipes work" {
     echo 'puts Dir.pwd, $stdin.read.upcase, ENV["RACK_ENV"].inspect' >pwd.rb
     pack --no-check pwd.rb

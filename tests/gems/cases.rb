@@ -14,7 +14,7 @@ def c(gem, v, cat, code, out, **o) = C << { gem: gem, v: v, cat: cat, code: code
 c 'sqlite3', '2.8.1', :fat, 'd=SQLite3::Database.new(":memory:"); d.execute("create table t(a)"); 3.times{|i| d.execute("insert into t values(?)",[i*7])}; puts d.get_first_value("select sum(a) from t")', '21'
 c 'pg', '1.7.0', :fat, 'puts PG.library_version>=90000, PG::Connection.quote_ident("a\"b"); begin; PG.connect("host=127.0.0.1 port=1 connect_timeout=2"); rescue PG::ConnectionBad; puts "refused"; end', "true\n\"a\"\"b\"\nrefused"
 c 'sequel_pg', '1.20.0', :native, 'require "sequel"; puts defined?(Sequel::Postgres) ? 1 : 0 rescue puts 0; require "pg"; puts $".grep(/sequel_pg/).size>0', "0\ntrue", build: %w[libpq-dev], skip: 'needs a live server'
-c 'tiny_tds', '3.4.1', :fat, 'begin; TinyTds::Client.new(username:"u",password:"p",host:"127.0.0.1",port:1,login_timeout:2); rescue TinyTds::Error; puts "refused"; end', 'refused'
+c 'tiny_tds', '3.4.1', :fat, 'begin; TinyTds::Client.new(username:"u",password:"p",host:"127.0.0.1",port:1,login_timeout:2); rescue TinyTds::Error; puts "refused"; end', 'refused', build: %w[freetds-dev]
 c 'duckdb', '1.3.1.0', :native, 'd=DuckDB::Database.open; puts d.connect.query("select sum(i) from range(10) t(i)").first.first', '45', skip: 'needs libduckdb, no Debian package'
 c 'sqlite-vec', '0.1.9', :data, 'require "sqlite3"; require "sqlite_vec"; d=SQLite3::Database.new(":memory:"); d.enable_load_extension(true); SqliteVec.load(d); puts d.get_first_value("select vec_length(\x27[1,2,3]\x27)")', '3', with: %w[sqlite3]
 c 'hiredis-client', '0.31.0', :native, 'puts RedisClient::HiredisConnection.name', 'RedisClient::HiredisConnection'
@@ -57,7 +57,7 @@ c 'extlz4', '0.3.5', :native, 'puts LZ4.decode(LZ4.encode("abc"*9)).size', '27'
 
 # --- images, documents, web
 c 'rmagick', '6.3.0', :native, 'i=Magick::Image.new(3,2){|o| o.background_color="red"}; i.format="PNG"; puts i.to_blob[1,3], Magick::Image.from_blob(i.to_blob)[0].columns', "PNG\n3", build: %w[libmagickwand-dev], run: %w[libmagickwand-6.q16-6 libmagickcore-6.q16-6]
-c 'mini_magick', '5.4.0', :exec, 'i=MiniMagick::Image.read("P1\n2 2\n1 0 0 1\n","pbm"); puts i.width', '2', run: %w[imagemagick]
+c 'mini_magick', '5.4.0', :exec, 'i=MiniMagick::Image.read("P1\n2 2\n1 0 0 1\n","pbm"); puts i.width; i.resize "8x8"; i.format "png"; puts i.width, i.type', "2\n8\nPNG", run: %w[imagemagick]
 c 'image_processing', '2.2.0', :ffi, 'require "vips"; Vips::Image.black(8,8).write_to_file("/tmp/ip-#{$$}.png"); f=ImageProcessing::Vips.source("/tmp/ip-#{$$}.png").resize_to_limit(4,4).call; puts Vips::Image.new_from_file(f.path).width; File.delete("/tmp/ip-#{$$}.png")', '4', run: %w[libvips42], with: %w[ruby-vips]
 c 'prawn', '2.5.0', :data, 'd=Prawn::Document.new; d.text "hi"; puts d.render[0,5]', '%PDF-', with: %w[matrix]
 c 'curb', '1.4.1', :native, 'File.write("/tmp/cu-#{$$}","data"); puts Curl.get("file:///tmp/cu-#{$$}").body; File.delete("/tmp/cu-#{$$}")', 'data', build: %w[libcurl4-openssl-dev], run: %w[libcurl4]
@@ -66,10 +66,11 @@ c 'wkhtmltopdf-binary', '0.12.6.10', :exec, 'puts IO.popen([RbConfig.ruby, Gem.b
 c 'grover', '1.2.10', :exec, 'puts Grover.name', 'Grover'
 c 'sassc', '2.4.0', :ffi, 'puts SassC::Engine.new("a{b:1px+2px}", style: :compressed).render', 'a{b:3px}'
 c 'sass-embedded', '1.102.0', :exec, 'puts Sass.compile_string("a{b:1px+2px}", style: :compressed).css', 'a{b:3px}'
+c 'dartsass-rails', '0.5.1', :exec, 'puts IO.popen([RbConfig.ruby, Gem.bin_path("sass-embedded","sass"), "--stdin", "--style=compressed"], "r+"){|p| p.write "a{b:1px+2px}"; p.close_write; p.read}', 'a{b:3px}', req: []
 c 'mini_racer', '0.21.1', :fat, 'puts MiniRacer::Context.new.eval("[1,2,3].map(x=>x*2).join()")', '2,4,6', skip: 'prebuilt V8 wants glibc 2.38 (__isoc23_strtoll), Debian 12 has 2.36'
 c 'execjs', '2.10.2', :exec, 'puts ExecJS.eval("[1,2].concat([3]).length")', '3', run: %w[nodejs]
-c 'tailwindcss-ruby', '4.3.4', :exec, 'require "tailwindcss/ruby"; puts `#{Tailwindcss::Ruby.executable} --help`.include?("tailwindcss")', 'true'
-c 'thruster', '0.1.27', :exec, 'puts File.executable?(File.join(Gem.loaded_specs["thruster"].gem_dir,"exe",Gem.platforms.last.to_s.sub("-gnu",""),"thrust"))', 'true', req: []
+c 'tailwindcss-ruby', '4.3.4', :exec, 'require "tailwindcss/ruby"; require "tmpdir"; Dir.mktmpdir{|d| File.write("#{d}/in.css", "@import \"tailwindcss\" source(none);\n@source inline(\"underline\");\n"); system(Tailwindcss::Ruby.executable, "-i", "#{d}/in.css", "-o", "#{d}/out.css", "--minify", err: File::NULL); puts File.read("#{d}/out.css").include?(".underline{text-decoration-line:underline}")}', 'true'
+c 'thruster', '0.1.27', :exec, 'exe=File.join(Gem.loaded_specs["thruster"].gem_dir,"exe",Gem.platforms.last.to_s.sub("-gnu",""),"thrust"); ENV["HTTP_PORT"]="18480"; puts IO.popen([exe, RbConfig.ruby, "-e", "puts 6*7"], err: File::NULL, &:read)[/^42$/]', '42', req: []
 
 # --- servers, frameworks
 c 'puma', '8.0.2', :server, 'require "puma"; require "puma/server"; s=Puma::Server.new(->(e){[200,{},["pong"]]}); s.add_tcp_listener("127.0.0.1",0); pt=s.connected_ports[0]; s.run; require "net/http"; puts Net::HTTP.get("127.0.0.1","/",pt); s.stop(true)', 'pong'

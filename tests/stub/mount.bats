@@ -20,6 +20,20 @@ nothing_left
 END
 }
 
+@test "what is executable is the same by every way" {
+    make_tree "$WORK/tree"
+    sed -i '/^print)/i access) cd "$APPDIR"; for f in d d/file AppRun; do "$APPDIR/busybox" test -x $f \&\& echo $f; done ;;' \
+        "$WORK/tree/AppRun"
+    make_app "$WORK/a"
+    both <<'END'
+one() {
+    status 0 ./a access
+    [ "$(echo $out)" = 'd AppRun' ] || fail "executable: $out"
+}
+by_each_way one
+END
+}
+
 @test "kernel: refuses what it cannot, FUSE takes over" {
     make_app "$WORK/a"
     HIDE=loop sandbox root <<'END'
