@@ -49,7 +49,7 @@ static uint32_t slot_bits_for(size_t count)
 {
     uint32_t bits = 1;
 
-    while (((size_t)1 << bits) < count * 2)
+    while (((size_t)1 << bits) < count * 3 / 2)
         bits++;
     return bits;
 }
@@ -134,7 +134,7 @@ static bool place(struct maker *maker, size_t index, struct err *err)
         at = (at + 1) & mask;
         probes++;
     }
-    maker->slots[at] = (uint32_t)index | nametable_tag(hash);
+    maker->slots[at] = (uint32_t)index;
     if (probes > maker->probe_max)
         maker->probe_max = probes;
     if (probes <= NAMETABLE_PROBE_MAX)

@@ -13,9 +13,9 @@
  * multiple of 4, so that the mapped file can be used as it is.
  *
  * The table is looked up by the hash of a whole path below the root ("app/config.ru"), which is
- * found at the slot that the hash names or, at most probe_max slots, behind it. A slot is 0, or a
- * number of an entry and eight more bits of the hash. Whether the entry has that path is then seen
- * by the names from it up to the root.
+ * found at the slot that the hash names or, at most probe_max slots, behind it. A slot is the
+ * number of an entry, or 0. Whether the entry has that path is seen by the names from it up to the
+ * root.
  *
  * A reader checks the header once, and each number when it uses it. Nothing here uses a libc: the
  * guest object reads the table.
@@ -29,8 +29,7 @@
 enum {
     NAMETABLE_VERSION = 1,
     NAMETABLE_SLOT_BITS_MAX = 26,
-    NAMETABLE_INDEX_BITS = 24, /* of a slot; the rest is its tag */
-    NAMETABLE_COUNT_MAX = 1 << NAMETABLE_INDEX_BITS,
+    NAMETABLE_COUNT_MAX = 1 << 24,
     NAMETABLE_PROBE_MAX = 4096,
     NAMETABLE_NAME_MAX = 255, /* bytes of one name */
 };
@@ -78,11 +77,6 @@ static inline uint64_t nametable_hash(uint64_t hash, const char *text, size_t le
 static inline uint32_t nametable_slot(uint64_t hash, uint32_t slot_bits)
 {
     return (uint32_t)((hash ^ hash >> 32) & ((UINT64_C(1) << slot_bits) - 1));
-}
-
-static inline uint32_t nametable_tag(uint64_t hash)
-{
-    return (uint32_t)(hash >> 56) << NAMETABLE_INDEX_BITS;
 }
 
 /* Offsets of the sections; only for a header that nametable_is_valid(). */

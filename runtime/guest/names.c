@@ -208,13 +208,9 @@ static uint32_t next_of_hash(uint64_t hash, uint32_t *probe)
     uint32_t at = nametable_slot(hash, table.header->slot_bits);
 
     while (*probe <= table.header->probe_max) {
-        uint32_t slot = table.slots[(at + (*probe)++) & mask];
-        uint32_t index = slot & (NAMETABLE_COUNT_MAX - 1);
+        uint32_t index = table.slots[(at + (*probe)++) & mask];
 
-        if (slot == 0)
-            return 0;
-        if ((slot & ~(uint32_t)(NAMETABLE_COUNT_MAX - 1)) == nametable_tag(hash) &&
-            index < table.header->count)
+        if (index == 0 || index < table.header->count)
             return index;
     }
     return 0;

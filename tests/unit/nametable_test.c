@@ -88,15 +88,12 @@ static uint32_t look_up(const struct nametable *table, const char *path)
     uint32_t mask = (UINT32_C(1) << header->slot_bits) - 1;
 
     for (uint32_t probe = 0; probe <= header->probe_max; probe++) {
-        uint32_t slot = slots[(nametable_slot(hash, header->slot_bits) + probe) & mask];
-        uint32_t index = slot & (NAMETABLE_COUNT_MAX - 1);
+        uint32_t index = slots[(nametable_slot(hash, header->slot_bits) + probe) & mask];
         char *found;
         bool same;
 
-        if (slot == 0)
+        if (index == 0)
             return 0;
-        if ((slot & ~(uint32_t)(NAMETABLE_COUNT_MAX - 1)) != nametable_tag(hash))
-            continue;
         found = path_of(table, index);
         same = strcmp(found, path) == 0;
         free(found);
