@@ -6,7 +6,8 @@
  *     struct nametable_header
  *     struct nametable_entry[count]     in the order of inode numbers; entry 0 is the root
  *     uint32_t[1 << slot_bits]          the hash table
- *     char[strings_size]                names and targets of symlinks, without a NUL
+ *     char[strings_size]                the names of all entries, then the targets of symlinks,
+ *                                       without a NUL
  *
  * Entry i has inode number i + 1; parents come before their children. All integers are
  * little-endian. Every section begins at a multiple of 8 or at the end of one that ends at a
@@ -43,16 +44,17 @@ struct nametable_header {
     uint32_t self;  /* the entry of the table's own file */
     uint32_t mtime; /* of every inode, seconds since the epoch */
     uint64_t size;  /* of the file, bytes */
-    uint64_t strings_size;
+    uint32_t strings_size;
+    uint32_t names_size; /* of the strings, those that are names */
 };
 
 struct nametable_entry {
     uint64_t size;   /* as st_size: of a file, of a directory's listing, of a symlink's target */
     uint32_t parent; /* the root's is itself */
-    uint32_t name;   /* offset in the strings */
+    uint32_t name;   /* offset in the strings; it ends where the next entry's begins */
     uint32_t extra;  /* directory: st_nlink; symlink: offset of the target; else 0 */
     uint16_t mode;   /* type and permissions, as st_mode */
-    uint16_t name_len;
+    uint16_t reserved;
 };
 
 static_assert(sizeof(struct nametable_header) == 48);
@@ -79,6 +81,15 @@ static inline uint32_t nametable_slot(uint64_t hash, uint32_t slot_bits)
     return (uint32_t)((hash ^ hash >> 32) & ((UINT64_C(1) << slot_bits) - 1));
 }
 
+/* Length of an entry's name; of damaged entries it may be anything. */
+static inline uint32_t nametable_name_len(const struct nametable_header *header,
+                                          const struct nametable_entry *entries, uint32_t index)
+{
+    uint32_t end = index + 1 < header->count ? entries[index + 1].name : header->names_size;
+
+    return end - entries[index].name;
+}
+
 /* Offsets of the sections; only for a header that nametable_is_valid(). */
 static inline size_t nametable_slots_at(const struct nametable_header *header)
 {
@@ -103,6 +114,6 @@ static inline int nametable_is_valid(const struct nametable_header *header, uint
     return header->version == NAMETABLE_VERSION && header->size == file_size && header->count > 0 &&
            header->count <= NAMETABLE_COUNT_MAX && header->self < header->count &&
            header->slot_bits <= NAMETABLE_SLOT_BITS_MAX &&
-           header->probe_max <= NAMETABLE_PROBE_MAX && header->strings_size <= UINT32_MAX &&
+           header->probe_max <= NAMETABLE_PROBE_MAX && header->names_size <= header->strings_size &&
            nametable_strings_at(header) + header->strings_size == file_size;
 }
