@@ -13,17 +13,10 @@
 
 static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "the table is written as it is in memory");
 
-/* Each text once: thousands of gems have a version.rb. Offsets of texts that are stored, by hash.
- */
-struct pool {
+struct texts {
     char *bytes;
     size_t size;
     size_t capacity;
-    struct stored {
-        uint32_t offset;
-        uint32_t len; /* 0: free */
-    } * stored;
-    size_t mask;
 };
 
 struct maker {
@@ -33,47 +26,36 @@ struct maker {
     uint32_t *slots;
     uint32_t slot_bits;
     uint32_t probe_max;
-    struct pool pool;
+    struct texts texts;
 };
 
 static void maker_release(struct maker *maker)
 {
     free(maker->entries);
     free(maker->slots);
-    free(maker->pool.bytes);
-    free(maker->pool.stored);
+    free(maker->texts.bytes);
 }
 
-/* At most half of the slots are taken: a search ends soon, also one for nothing. */
+/* At most two thirds of the slots are taken: a search ends soon, also one for nothing. */
 static uint32_t slot_bits_for(size_t count)
 {
     uint32_t bits = 1;
 
-    while (((size_t)1 << bits) < count * 2)
+    while (((size_t)1 << bits) < count * 3 / 2)
         bits++;
     return bits;
 }
 
-static uint32_t pool_add(struct pool *pool, const char *text, size_t len)
+/* Not each text once: where a name ends is then known without its length, which takes more. */
+static uint32_t texts_add(struct texts *texts, const char *text, size_t len)
 {
-    size_t at = (size_t)nametable_slot(nametable_hash(nametable_hash_empty, text, len), 32);
-    struct stored *stored;
-
-    for (;; at++) {
-        stored = &pool->stored[at & pool->mask];
-        if (stored->len == 0)
-            break;
-        if (stored->len == len && memcmp(pool->bytes + stored->offset, text, len) == 0)
-            return stored->offset;
+    while (texts->capacity - texts->size < len) {
+        texts->capacity = texts->capacity * 2 + 4096;
+        texts->bytes = xrealloc_array(texts->bytes, texts->capacity, 1);
     }
-    while (pool->capacity - pool->size < len) {
-        pool->capacity = pool->capacity * 2 + 4096;
-        pool->bytes = xrealloc_array(pool->bytes, pool->capacity, 1);
-    }
-    memcpy(pool->bytes + pool->size, text, len);
-    *stored = (struct stored){(uint32_t)pool->size, (uint32_t)len};
-    pool->size += len;
-    return stored->offset;
+    memcpy(texts->bytes + texts->size, text, len);
+    texts->size += len;
+    return (uint32_t)(texts->size - len);
 }
 
 static bool is_below(const char *path, const char *dir, size_t dir_len)
@@ -113,13 +95,19 @@ static bool fill_entry(struct maker *maker, size_t index, struct err *err)
     entry->parent = find_parent(maker, index);
     if (S_ISDIR(node->mode))
         maker->entries[entry->parent].extra++;
-    entry->name = pool_add(&maker->pool, name, len);
-    entry->name_len = (uint16_t)len;
-    if (node->target != NULL) {
-        entry->size = strlen(node->target);
-        entry->extra = pool_add(&maker->pool, node->target, (size_t)entry->size);
-    }
+    entry->name = texts_add(&maker->texts, name, len);
     return true;
+}
+
+static void fill_target(struct maker *maker, size_t index)
+{
+    const char *target = maker->nodes[index].target;
+    struct nametable_entry *entry = &maker->entries[index];
+
+    if (target == NULL)
+        return;
+    entry->size = strlen(target);
+    entry->extra = texts_add(&maker->texts, target, (size_t)entry->size);
 }
 
 static bool place(struct maker *maker, size_t index, struct err *err)
@@ -134,7 +122,7 @@ static bool place(struct maker *maker, size_t index, struct err *err)
         at = (at + 1) & mask;
         probes++;
     }
-    maker->slots[at] = (uint32_t)index | nametable_tag(hash);
+    maker->slots[at] = (uint32_t)index;
     if (probes > maker->probe_max)
         maker->probe_max = probes;
     if (probes <= NAMETABLE_PROBE_MAX)
@@ -142,7 +130,8 @@ static bool place(struct maker *maker, size_t index, struct err *err)
     return err_set(err, ERR_INPUT, "'%.200s': too many paths of one hash", path);
 }
 
-static void join(const struct maker *maker, size_t self, uint32_t mtime, struct nametable *ret)
+static void join(const struct maker *maker, size_t self, uint32_t mtime, uint32_t names_size,
+                 struct nametable *ret)
 {
     struct nametable_header header = {
         .magic = NAMETABLE_MAGIC,
@@ -152,10 +141,11 @@ static void join(const struct maker *maker, size_t self, uint32_t mtime, struct 
         .probe_max = maker->probe_max,
         .self = (uint32_t)self,
         .mtime = mtime,
-        .strings_size = maker->pool.size,
+        .strings_size = (uint32_t)maker->texts.size,
+        .names_size = names_size,
     };
 
-    header.size = nametable_strings_at(&header) + maker->pool.size;
+    header.size = nametable_strings_at(&header) + maker->texts.size;
     maker->entries[self].size = header.size;
     ret->size_bytes = (size_t)header.size;
     ret->bytes = xcalloc(ret->size_bytes, 1);
@@ -163,14 +153,15 @@ static void join(const struct maker *maker, size_t self, uint32_t mtime, struct 
     memcpy(ret->bytes + sizeof(header), maker->entries, maker->count * sizeof(*maker->entries));
     memcpy(ret->bytes + nametable_slots_at(&header), maker->slots,
            sizeof(uint32_t) << maker->slot_bits);
-    if (maker->pool.size > 0)
-        memcpy(ret->bytes + nametable_strings_at(&header), maker->pool.bytes, maker->pool.size);
+    if (maker->texts.size > 0)
+        memcpy(ret->bytes + nametable_strings_at(&header), maker->texts.bytes, maker->texts.size);
 }
 
 bool nametable_make(struct nametable *ret, const struct nametable_node *nodes, size_t count,
                     size_t self, uint32_t mtime, struct err *err)
 {
     struct maker maker = {.nodes = nodes, .count = count, .slot_bits = slot_bits_for(count)};
+    uint32_t names_size;
     bool ok = true;
 
     assert(self > 0 && self < count && nodes[0].path[0] == '\0');
@@ -178,15 +169,15 @@ bool nametable_make(struct nametable *ret, const struct nametable_node *nodes, s
         return err_set(err, ERR_INPUT, "%zu files", count);
     maker.entries = xcalloc(count, sizeof(*maker.entries));
     maker.slots = xcalloc((size_t)1 << maker.slot_bits, sizeof(*maker.slots));
-    /* A symlink has two texts. */
-    maker.pool.mask = ((size_t)1 << slot_bits_for(count * 2)) - 1;
-    maker.pool.stored = xcalloc(maker.pool.mask + 1, sizeof(*maker.pool.stored));
     for (size_t i = 0; ok && i < count; i++)
         ok = fill_entry(&maker, i, err) && (i == 0 || place(&maker, i, err));
-    if (ok && maker.pool.size > UINT32_MAX)
-        ok = err_set(err, ERR_INPUT, "names of %zu bytes", maker.pool.size);
+    names_size = (uint32_t)maker.texts.size;
+    for (size_t i = 0; ok && i < count; i++)
+        fill_target(&maker, i);
+    if (ok && maker.texts.size > UINT32_MAX)
+        ok = err_set(err, ERR_INPUT, "names of %zu bytes", maker.texts.size);
     if (ok)
-        join(&maker, self, mtime, ret);
+        join(&maker, self, mtime, names_size, ret);
     maker_release(&maker);
     return ok;
 }

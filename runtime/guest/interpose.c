@@ -21,7 +21,23 @@
 
 #include "guest.h"
 
-static_assert(sizeof(struct stat) == sizeof(struct stat64), "one layout, whatever the name");
+/* Two names of one function, in every libc where long has 64 bits: open64(3). */
+#define SAME(other, name)                                                                          \
+    __asm__(".globl " #other "\n.type " #other ", @function\n.set " #other ", " #name)
+
+SAME(open64, open);
+SAME(openat64, openat);
+SAME(__open64_2, __open_2);
+SAME(__openat64_2, __openat_2);
+SAME(fopen64, fopen);
+SAME(stat64, stat);
+SAME(lstat64, lstat);
+SAME(fstatat64, fstatat);
+SAME(__xstat64, __xstat);
+SAME(__lxstat64, __lxstat);
+SAME(__fxstatat64, __fxstatat);
+SAME(eaccess, euidaccess);
+static_assert(sizeof(struct stat) == sizeof(struct stat64));
 
 #if defined(__x86_64__)
 enum { STAT_VERSION = 1 }; /* _STAT_VER of glibc before 2.33 */
@@ -48,26 +64,16 @@ typedef int access_function(const char *, int);
 
 struct functions {
     open_function *open;
-    open_function *open64;
     openat_function *openat;
-    openat_function *openat64;
     fopen_function *fopen;
-    fopen_function *fopen64;
     stat_function *stat;
-    stat_function *stat64;
     stat_function *lstat;
-    stat_function *lstat64;
     statat_function *fstatat;
-    statat_function *fstatat64;
     xstat_function *xstat;
-    xstat_function *xstat64;
     xstat_function *lxstat;
-    xstat_function *lxstat64;
     xstatat_function *fxstatat;
-    xstatat_function *fxstatat64;
     int (*statx)(int, const char *, int, unsigned int, void *);
     access_function *access;
-    access_function *eaccess;
     access_function *euidaccess;
     int (*faccessat)(int, const char *, int, int);
     DIR *(*opendir)(const char *);
@@ -90,26 +96,26 @@ void interpose_init(void)
         void *slot;
     } functions[] = {
         {"open", &libc.open},
-        {"open64", &libc.open64},
+
         {"openat", &libc.openat},
-        {"openat64", &libc.openat64},
+
         {"fopen", &libc.fopen},
-        {"fopen64", &libc.fopen64},
+
         {"stat", &libc.stat},
-        {"stat64", &libc.stat64},
+
         {"lstat", &libc.lstat},
-        {"lstat64", &libc.lstat64},
+
         {"fstatat", &libc.fstatat},
-        {"fstatat64", &libc.fstatat64},
+
         {"__xstat", &libc.xstat},
-        {"__xstat64", &libc.xstat64},
+
         {"__lxstat", &libc.lxstat},
-        {"__lxstat64", &libc.lxstat64},
+
         {"__fxstatat", &libc.fxstatat},
-        {"__fxstatat64", &libc.fxstatat64},
+
         {"statx", &libc.statx},
         {"access", &libc.access},
-        {"eaccess", &libc.eaccess},
+
         {"euidaccess", &libc.euidaccess},
         {"faccessat", &libc.faccessat},
         {"opendir", &libc.opendir},
@@ -187,55 +193,30 @@ GUEST_EXPORT int open(const char *path, int flags, ...)
     return open_with(next()->open, path, flags, TAKE_MODE(flags));
 }
 
-GUEST_EXPORT int open64(const char *path, int flags, ...)
-{
-    return open_with(next()->open64, path, flags, TAKE_MODE(flags));
-}
-
 GUEST_EXPORT int openat(int dir, const char *path, int flags, ...)
 {
     return openat_with(next()->openat, dir, path, flags, TAKE_MODE(flags));
 }
 
-GUEST_EXPORT int openat64(int dir, const char *path, int flags, ...)
-{
-    return openat_with(next()->openat64, dir, path, flags, TAKE_MODE(flags));
-}
-
 /* Those that no header declares: of fortified callers (glibc's bits/fcntl2.h, bits/stdlib.h), and
  * of programs that were built against a glibc before 2.33. */
 int __open_2(const char *path, int flags);
-int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);
-int __openat64_2(int dir, const char *path, int flags);
 char *__realpath_chk(const char *path, char *resolved, size_t size);
 ssize_t __readlink_chk(const char *path, char *text, size_t size, size_t room);
 ssize_t __readlinkat_chk(int dir, const char *path, char *text, size_t size, size_t room);
 int __xstat(int version, const char *path, struct stat *st);
-int __xstat64(int version, const char *path, struct stat64 *st);
 int __lxstat(int version, const char *path, struct stat *st);
-int __lxstat64(int version, const char *path, struct stat64 *st);
 int __fxstatat(int version, int dir, const char *path, struct stat *st, int flags);
-int __fxstatat64(int version, int dir, const char *path, struct stat64 *st, int flags);
 
 GUEST_EXPORT int __open_2(const char *path, int flags)
 {
     return open_with(next()->open, path, flags, 0);
 }
 
-GUEST_EXPORT int __open64_2(const char *path, int flags)
-{
-    return open_with(next()->open64, path, flags, 0);
-}
-
 GUEST_EXPORT int __openat_2(int dir, const char *path, int flags)
 {
     return openat_with(next()->openat, dir, path, flags, 0);
-}
-
-GUEST_EXPORT int __openat64_2(int dir, const char *path, int flags)
-{
-    return openat_with(next()->openat64, dir, path, flags, 0);
 }
 
 static FILE *fopen_with(fopen_function *call, const char *path, const char *mode)
@@ -256,11 +237,6 @@ static FILE *fopen_with(fopen_function *call, const char *path, const char *mode
 GUEST_EXPORT FILE *fopen(const char *path, const char *mode)
 {
     return fopen_with(next()->fopen, path, mode);
-}
-
-GUEST_EXPORT FILE *fopen64(const char *path, const char *mode)
-{
-    return fopen_with(next()->fopen64, path, mode);
 }
 
 static int stat_once(stat_function *call, const char *path, void *st, bool follow)
@@ -284,19 +260,9 @@ GUEST_EXPORT int stat(const char *path, struct stat *st)
     return stat_with(next()->stat, path, st, true);
 }
 
-GUEST_EXPORT int stat64(const char *path, struct stat64 *st)
-{
-    return stat_with(next()->stat64, path, st, true);
-}
-
 GUEST_EXPORT int lstat(const char *path, struct stat *st)
 {
     return stat_with(next()->lstat, path, st, false);
-}
-
-GUEST_EXPORT int lstat64(const char *path, struct stat64 *st)
-{
-    return stat_with(next()->lstat64, path, st, false);
 }
 
 static int statat_once(statat_function *call, int dir, const char *path, void *st, int flags)
@@ -319,11 +285,6 @@ static int statat_with(statat_function *call, int dir, const char *path, void *s
 GUEST_EXPORT int fstatat(int dir, const char *path, struct stat *st, int flags)
 {
     return statat_with(next()->fstatat, dir, path, st, flags);
-}
-
-GUEST_EXPORT int fstatat64(int dir, const char *path, struct stat64 *st, int flags)
-{
-    return statat_with(next()->fstatat64, dir, path, st, flags);
 }
 
 static int xstat_once(xstat_function *call, int version, const char *path, void *st, bool follow)
@@ -350,19 +311,9 @@ GUEST_EXPORT int __xstat(int version, const char *path, struct stat *st)
     return xstat_with(next()->xstat, version, path, st, true);
 }
 
-GUEST_EXPORT int __xstat64(int version, const char *path, struct stat64 *st)
-{
-    return xstat_with(next()->xstat64, version, path, st, true);
-}
-
 GUEST_EXPORT int __lxstat(int version, const char *path, struct stat *st)
 {
     return xstat_with(next()->lxstat, version, path, st, false);
-}
-
-GUEST_EXPORT int __lxstat64(int version, const char *path, struct stat64 *st)
-{
-    return xstat_with(next()->lxstat64, version, path, st, false);
 }
 
 static int xstatat_once(xstatat_function *call, int version, int dir, const char *path, void *st,
@@ -389,11 +340,6 @@ static int xstatat_with(xstatat_function *call, int version, int dir, const char
 GUEST_EXPORT int __fxstatat(int version, int dir, const char *path, struct stat *st, int flags)
 {
     return xstatat_with(next()->fxstatat, version, dir, path, st, flags);
-}
-
-GUEST_EXPORT int __fxstatat64(int version, int dir, const char *path, struct stat64 *st, int flags)
-{
-    return xstatat_with(next()->fxstatat64, version, dir, path, st, flags);
 }
 
 static int statx_once(int dir, const char *path, int flags, unsigned int mask, struct statx *st)
@@ -433,11 +379,6 @@ static int access_with(access_function *call, const char *path, int mode)
 GUEST_EXPORT int access(const char *path, int mode)
 {
     return access_with(next()->access, path, mode);
-}
-
-GUEST_EXPORT int eaccess(const char *path, int mode)
-{
-    return access_with(next()->eaccess, path, mode);
 }
 
 GUEST_EXPORT int euidaccess(const char *path, int mode)

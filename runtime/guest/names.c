@@ -173,26 +173,30 @@ static bool is_link(uint32_t index)
     return S_ISLNK(table.entries[index].mode);
 }
 
+static uint32_t name_len(uint32_t index)
+{
+    return nametable_name_len(table.header, table.entries, index);
+}
+
 static bool is_named(uint32_t index, const char *name, size_t len)
 {
-    const struct nametable_entry *entry = &table.entries[index];
-    const char *text = text_at(entry->name, entry->name_len);
+    const char *text = text_at(table.entries[index].name, len);
 
-    return text != NULL && entry->name_len == len && memcmp(text, name, len) == 0;
+    return text != NULL && name_len(index) == len && memcmp(text, name, len) == 0;
 }
 
 /* Whether the entry's path is that one, seen from its end. */
 static bool has_path(uint32_t index, const char *path, size_t len)
 {
     for (;;) {
-        size_t name_len;
+        size_t last;
 
         if (index >= table.header->count)
             return false;
-        name_len = table.entries[index].name_len;
-        if (name_len == 0 || name_len > len || !is_named(index, path + len - name_len, name_len))
+        last = name_len(index);
+        if (last == 0 || last > len || !is_named(index, path + len - last, last))
             return false;
-        len -= name_len;
+        len -= last;
         index = table.entries[index].parent;
         if (len == 0)
             return index == 0;
@@ -208,13 +212,9 @@ static uint32_t next_of_hash(uint64_t hash, uint32_t *probe)
     uint32_t at = nametable_slot(hash, table.header->slot_bits);
 
     while (*probe <= table.header->probe_max) {
-        uint32_t slot = table.slots[(at + (*probe)++) & mask];
-        uint32_t index = slot & (NAMETABLE_COUNT_MAX - 1);
+        uint32_t index = table.slots[(at + (*probe)++) & mask];
 
-        if (slot == 0)
-            return 0;
-        if ((slot & ~(uint32_t)(NAMETABLE_COUNT_MAX - 1)) == nametable_tag(hash) &&
-            index < table.header->count)
+        if (index == 0 || index < table.header->count)
             return index;
     }
     return 0;
@@ -552,12 +552,13 @@ static const char *path_of(uint32_t index, char buffer[GUEST_PATH_MAX])
     buffer[at] = '\0';
     while (index != 0) {
         const struct nametable_entry *entry = &table.entries[index];
-        const char *name = text_at(entry->name, entry->name_len);
+        uint32_t len = name_len(index);
+        const char *name = text_at(entry->name, len);
 
-        if (name == NULL || entry->name_len == 0 || entry->name_len >= at)
+        if (name == NULL || len == 0 || len >= at)
             return NULL;
-        at -= entry->name_len;
-        memcpy(buffer + at, name, entry->name_len);
+        at -= len;
+        memcpy(buffer + at, name, len);
         buffer[--at] = '/';
         index = entry->parent < table.header->count ? entry->parent : 0;
     }

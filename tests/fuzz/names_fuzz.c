@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size >= sizeof(*header) && header->slot_bits <= 16 && header->count < 65536 &&
         nametable_strings_at(header) <= size) {
         header->size = size;
-        header->strings_size = size - nametable_strings_at(header);
+        header->strings_size = (uint32_t)(size - nametable_strings_at(header));
     }
     if (nametable_is_valid(header, size)) {
         table.header = header;
