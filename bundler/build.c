@@ -34,6 +34,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/launchfile.h"
 #include "common/words.h"
 #include "common/xalloc.h"
 
@@ -308,6 +309,18 @@ static void launch_pairs(struct launch *launch, const char *key, const struct ex
         launch_add(launch, key, pairs->items[i].name, pairs->items[i].value, NULL);
 }
 
+static void launch_secret(struct launch *launch, const char *secret)
+{
+    static_assert(CONFIG_SECRET_NAMES < (int)LAUNCHFILE_FIELDS);
+    cleanup_free char *text = xstrdup(secret);
+    const char *names[CONFIG_SECRET_NAMES] = {NULL};
+    char *rest = text;
+
+    for (size_t i = 0; i < CONFIG_SECRET_NAMES && rest != NULL; i++)
+        names[i] = strsep(&rest, "|");
+    launch_add(launch, "secret", names[0], names[1], names[2], NULL);
+}
+
 static void launch_app(struct launch *launch, const struct app *app)
 {
     const struct config *config = &app->config;
@@ -321,7 +334,7 @@ static void launch_app(struct launch *launch, const struct app *app)
     if (config->console != NULL)
         launch_add(launch, "console", config->console, NULL);
     for (size_t i = 0; i < config->secrets.count; i++)
-        launch_add(launch, "secret", config->secrets.items[i], NULL);
+        launch_secret(launch, config->secrets.items[i]);
     for (size_t i = 0; i < config->env.count; i++)
         launch_add(launch, "env", config->env.items[i].name, config->env.items[i].value, NULL);
     for (size_t i = 0; i < app->states.count; i++) {
@@ -501,8 +514,8 @@ static bool check_file(int fd, void *context, struct err *err)
     cleanup_free char *took = xasprintf("%.1f s", now_seconds() - build->image_began);
     cleanup_with(boot_release) struct boot boot = {0};
     cleanup_with(words_release) struct words words = {0};
-    /* Rails wants a secret, which no build should have. */
-    static const char *const rails[] = {"SECRET_KEY_BASE_DUMMY=1", NULL};
+    /* Rails wants a secret, which no build should have. It makes one up; the launcher sees one. */
+    static const char *const rails[] = {"SECRET_KEY_BASE_DUMMY=1", "SECRET_KEY_BASE=none", NULL};
     struct boot_request request = {
         .fd = fd,
         .name = build->app.name,

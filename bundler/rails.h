@@ -11,7 +11,8 @@ struct err;
 struct plan;
 struct probe;
 
-/* Processes, release command, console and health path of the app in dir, where not set yet. */
+/* Processes, release command, console, secrets and health path of the app in dir, where not set
+ * yet. */
 void rails_settle(struct config *config, const char *dir, const struct probe *probe);
 
 /* Variables, where not set yet. */
