@@ -266,6 +266,10 @@ static bool compile(const char *scratch, const char *gemfile, struct err *err)
         ok = err_set(err, ERR_INPUT, "'rails assets:precompile' failed with code %d: %.700s",
                      output.exit_code,
                      text_last_lines(output.errors[0] != '\0' ? output.errors : output.out, 3));
+        /* config.require_master_key: without the key nothing of the app starts. */
+        if (strstr(err->msg, "RAILS_MASTER_KEY") != NULL)
+            (void)err_hint(err, "lend the build the key, which is not packed: "
+                                "RAILS_MASTER_KEY=... rucksack build");
         (void)err_hint(err, "see what it says: RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 "
                             "bin/rails assets:precompile");
     }

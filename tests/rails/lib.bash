@@ -26,6 +26,7 @@ setup_rails() {
     root=$BATS_TEST_TMPDIR/root
     way=
     jar=$BATS_TEST_TMPDIR/cookies
+    more=() # variables
     secret=SECRET_KEY_BASE=0123456789abcdef0123456789abcdef
     worker=
 }
@@ -38,7 +39,7 @@ make_root() {
 # enter_blog LOG [VERB...]: as a user, in the root; becomes it.
 enter_blog() {
     exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home/user PORT=9292 \
-        ${secret:+"$secret"} ${way:+RUCKSACK_MOUNT=$way} "E2E_TEST=$BATS_TEST_TMPDIR" \
+        ${secret:+"$secret"} "${more[@]}" ${way:+RUCKSACK_MOUNT=$way} "E2E_TEST=$BATS_TEST_TMPDIR" \
         "$enter" --fuse --user $user "$root" /srv/blog.AppImage "${@:2}" >"$1" 2>&1 3>&-
 }
 

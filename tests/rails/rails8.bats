@@ -84,3 +84,28 @@ start_worker() {
     grep -q '^cached 1$' "$log"
     nothing_left "$root"
 }
+
+@test "8: Thruster in front of the server; all processes at once; exec bin/rails" {
+    make_root
+    run_blog exec bin/rails db:prepare </dev/null
+    more=(HTTP_PORT=9292 TARGET_PORT=9393)
+    start_blog exec bin/thrust bin/rails server
+    wait_for_rails
+    browse / | grep -q '<h1[^>]*>Posts</h1>'
+    browse / -o /dev/null -D "$BATS_TEST_TMPDIR/headers" -H 'Accept-Encoding: gzip'
+    grep -qi '^X-Cache: ' "$BATS_TEST_TMPDIR/headers" # by Thruster
+    stop TERM
+    nothing_left "$root"
+
+    more=()
+    start_blog run --all
+    wait_for_rails
+    create_post First hello
+    eventually /posts/1 'HELLO by solid-queue-worker'
+    stop TERM
+    nothing_left "$root"
+    run_blog exec bin/rails runner 'puts "done: #{SolidQueue::Job.where.not(finished_at: nil).count}"' </dev/null
+    grep -q '^done: 1$' "$log"
+    run_blog exec bin/rails db:migrate:status </dev/null
+    grep -q 'up .* Create posts' "$log"
+}
