@@ -486,9 +486,19 @@ bool apply_matching(const struct apply *apply, bool *ret_any, struct err *err)
         gems[i] = apply->probe->gems[i].name;
     for (size_t i = 0; i < apply->cookbook->count; i++) {
         const struct recipe *recipe = apply->cookbook->entries[i].recipe;
+        const struct recipe *withheld = apply->cookbook->entries[i].withheld;
 
         if (apply->is_done[i])
             continue;
+        if (withheld != NULL && recipe_matches(withheld, &context)) {
+            cleanup_free char *text =
+                xasprintf("without the recipe '%s', which the application disables: %s",
+                          withheld->name, withheld->summary);
+
+            extras_add(&apply->extras->notes, "note", text);
+            apply->is_done[i] = true;
+            continue;
+        }
         /* Strings of the walk stay where they are; only its list of objects may move. */
         if (!is_wanted(apply->wanted, recipe->name) && !recipe_matches(recipe, &context))
             continue;

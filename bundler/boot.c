@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bundler/asset.h"
@@ -27,6 +26,9 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "common/fs.h"
+#include "common/path.h"
+#include "common/proc.h"
+#include "common/words.h"
 #include "common/xalloc.h"
 
 enum {
@@ -59,23 +61,6 @@ struct attempt {
     struct outcome *outcome;
 };
 
-static uint64_t now_us(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static size_t count_texts(const char *const *texts)
-{
-    size_t count = 0;
-
-    while (texts != NULL && texts[count] != NULL)
-        count++;
-    return count;
-}
-
 static bool is_set(const char *assignment)
 {
     cleanup_free char *name = xstrndup(assignment, strcspn(assignment, "="));
@@ -89,7 +74,7 @@ static char **make_environment(const struct boot_request *request, int bundle)
     static const char *const without[] = {"HOME=",           "TMPDIR=",          "XDG_", "PORT=",
                                           "RUCKSACK_",       "APPIMAGE",         "OWD=", "APPDIR=",
                                           "TARGET_APPIMAGE", "STATE_DIRECTORY=", NULL};
-    size_t more = count_texts(request->environment);
+    size_t more = words_count(request->environment);
     cleanup_free const char **with = xcalloc(more + ENVIRONMENT_EXTRA, sizeof(*with));
     cleanup_free char *port = xasprintf("PORT=%d", PORT);
     cleanup_free char *target = xasprintf("TARGET_APPIMAGE=/proc/self/fd/%d", bundle);
@@ -117,7 +102,7 @@ static int ask(const char *health, uint64_t deadline_us)
     cleanup_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char answer[16] = "";
     size_t used = 0;
-    uint64_t now = now_us();
+    uint64_t now = proc_clock_us();
     struct timeval limit = {.tv_sec =
                                 now < deadline_us ? (long)((deadline_us - now) / 1000000) + 1 : 1};
     int status = 0;
@@ -141,7 +126,7 @@ static int ask(const char *health, uint64_t deadline_us)
 [[gnu::noreturn]] static void become_app(const struct attempt *attempt)
 {
     const char *const *arguments = attempt->request->arguments;
-    size_t count = count_texts(arguments);
+    size_t count = words_count(arguments);
     const char **argv = xcalloc(count + 2, sizeof(*argv));
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -172,11 +157,11 @@ static bool has_ended(pid_t app, int *ret_code)
 /* So that state is closed as in real life. What does not end now ends with this process. */
 static void end_app(pid_t app)
 {
-    uint64_t deadline = now_us() + END_MS * 1000ULL;
+    uint64_t deadline = proc_clock_us() + END_MS * 1000ULL;
     int code;
 
     (void)kill(app, SIGTERM);
-    while (now_us() < deadline && !has_ended(app, &code))
+    while (proc_clock_us() < deadline && !has_ended(app, &code))
         (void)poll(NULL, 0, PAUSE_MS);
 }
 
@@ -186,23 +171,23 @@ static void supervise(void *context)
     const struct attempt *attempt = context;
     struct outcome *outcome = attempt->outcome;
     bool is_command = attempt->request->arguments != NULL;
-    uint64_t begin = now_us();
+    uint64_t begin = proc_clock_us();
     uint64_t deadline = begin + PATIENCE_MS * 1000ULL;
     pid_t app = fork();
 
     if (app == 0)
         become_app(attempt);
     outcome->result = BOOT_SILENT;
-    while (now_us() < deadline) {
+    while (proc_clock_us() < deadline) {
         if (has_ended(app, &outcome->exit_code)) {
             outcome->result = is_command && outcome->exit_code == 0 ? BOOT_DONE : BOOT_ENDED;
-            outcome->elapsed_us = now_us() - begin;
+            outcome->elapsed_us = proc_clock_us() - begin;
             return;
         }
         outcome->status = is_command ? 0 : ask(attempt->request->health, deadline);
         if (outcome->status != 0) {
             outcome->result = BOOT_ANSWERED;
-            outcome->elapsed_us = now_us() - begin;
+            outcome->elapsed_us = proc_clock_us() - begin;
             break;
         }
         (void)poll(NULL, 0, PAUSE_MS);
@@ -324,13 +309,9 @@ static bool is_expected(const struct trace_file *file)
 
 static bool leads_inside(const struct extras_pairs *inside, const char *path)
 {
-    for (size_t i = 0; i < inside->count; i++) {
-        size_t len = strlen(inside->items[i].name);
-
-        if (strncmp(path, inside->items[i].name, len) == 0 &&
-            (path[len] == '\0' || path[len] == '/'))
+    for (size_t i = 0; i < inside->count; i++)
+        if (path_lies_in(path, inside->items[i].name))
             return true;
-    }
     return false;
 }
 

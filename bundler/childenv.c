@@ -5,18 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/words.h"
 #include "common/xalloc.h"
 
 extern char **environ;
-
-static size_t count_of(const char *const *list)
-{
-    size_t count = 0;
-
-    while (list[count] != NULL)
-        count++;
-    return count;
-}
 
 static bool begins_with_one(const char *assignment, const char *const *prefixes)
 {
@@ -28,8 +20,8 @@ static bool begins_with_one(const char *assignment, const char *const *prefixes)
 
 char **childenv_make(const char *const *without, const char *const *with)
 {
-    size_t ours = count_of((const char *const *)environ);
-    char **list = xcalloc(ours + count_of(with) + 1, sizeof(*list));
+    size_t ours = words_count((const char *const *)environ);
+    char **list = xcalloc(ours + words_count(with) + 1, sizeof(*list));
     size_t used = 0;
 
     for (size_t i = 0; i < ours; i++)

@@ -422,16 +422,21 @@ static bool visit_bundle(const struct job *job, const struct bundle *bundle, con
     return err_hint(err, "rucksack inspect --json %s", path);
 }
 
+/* Most are dynamic objects: only what is none is asked whether it is something else. */
 static bool visit_named(struct job *job, const char *path, struct err *err)
 {
-    cleanup_free char *program = script_program(path);
+    cleanup_free char *program = NULL;
+    const struct elf *elf;
     struct bundle bundle;
     struct err ignored = {0};
     bool ok;
 
-    if (program != NULL)
-        return visit_script(job, path, program, err);
-    if (!bundle_open(&bundle, path, &ignored))
+    if (!deps_read(job->deps, path, &elf, &ignored)) {
+        program = script_program(path);
+        return program != NULL ? visit_script(job, path, program, err)
+                               : visit_file(job, path, true, err);
+    }
+    if (!deps_is_static(elf) || !bundle_open(&bundle, path, &ignored))
         return visit_file(job, path, true, err);
     ok = visit_bundle(job, &bundle, path, err);
     bundle_close(&bundle);

@@ -49,7 +49,7 @@ static bool check_visible(const char *text, struct err *err)
     return true;
 }
 
-static bool check_command(const char *text, struct err *err)
+bool config_check_command(const char *text, struct err *err)
 {
     struct words words = {0};
     bool ok = check_visible(text, err) &&
@@ -124,14 +124,14 @@ static const struct key top_keys[] = {
     {"name", KEY_TEXT, MEMBER(name), NULL, check_name},
     {"version", KEY_TEXT, MEMBER(version), NULL, check_visible},
     {"ruby", KEY_TEXT, MEMBER(ruby), NULL, check_visible},
-    {"processes", KEY_PAIRS, MEMBER(processes), NULL, check_command},
-    {"release", KEY_TEXT, MEMBER(release), NULL, check_command},
-    {"console", KEY_TEXT, MEMBER(console), NULL, check_command},
+    {"processes", KEY_PAIRS, MEMBER(processes), NULL, config_check_command},
+    {"release", KEY_TEXT, MEMBER(release), NULL, config_check_command},
+    {"console", KEY_TEXT, MEMBER(console), NULL, config_check_command},
     {"env", KEY_PAIRS, MEMBER(env), NULL, check_visible},
     {"state", KEY_MAP, 0, state_keys, NULL},
     {"secrets", KEY_LIST, MEMBER(secrets), NULL, check_secret},
     {"health", KEY_TEXT, MEMBER(health), NULL, check_url_path},
-    {"check", KEY_TEXT, MEMBER(check), NULL, check_command},
+    {"check", KEY_TEXT, MEMBER(check), NULL, config_check_command},
     {"include", KEY_LIST, MEMBER(include), NULL, check_path},
     {"exclude", KEY_LIST, MEMBER(exclude), NULL, check_path},
     {"libs", KEY_MAP, 0, libs_keys, NULL},

@@ -16,6 +16,7 @@
 static void entry_release(struct cookbook_entry *entry)
 {
     recipe_free(entry->recipe);
+    recipe_free(entry->withheld);
     free(entry->origin);
 }
 
@@ -23,6 +24,8 @@ static void add(struct cookbook *cookbook, struct cookbook_entry entry)
 {
     for (size_t i = 0; i < cookbook->count; i++) {
         if (strcmp(cookbook->entries[i].recipe->name, entry.recipe->name) == 0) {
+            if (entry.recipe->disabled)
+                entry.withheld = steal_ptr(&cookbook->entries[i].recipe);
             entry_release(&cookbook->entries[i]);
             cookbook->entries[i] = entry;
             return;

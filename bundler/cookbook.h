@@ -15,6 +15,9 @@ enum { COOKBOOK_MAX = 256 }; /* recipes of an application */
 struct cookbook_entry {
     struct recipe *recipe;
     char *origin; /* path of the file; NULL: the tool's own */
+    /* The tool's recipe that this one takes away (`disabled`), so that the build can tell what goes
+     * with it; else NULL. */
+    struct recipe *withheld;
 };
 
 struct cookbook {

@@ -138,14 +138,7 @@ static bool loader_for(struct deps *deps, const struct elf *elf, const struct kn
     const char *interp = interp_of(deps, elf);
     struct stat st;
 
-    if (interp == NULL || stat(interp, &st) != 0) {
-        (void)err_set(err, ERR_INPUT, "'%s' is for %s, and its loader%s%s is not on this machine",
-                      elf->path, elf_machine_name(elf->machine), interp == NULL ? "" : " ",
-                      interp == NULL ? "" : interp);
-        (void)err_hint(err, "look at it where it runs, or name another loader: --loader FILE");
-        return err_id(err, "E-LIBC");
-    }
-    for (size_t i = 0; i < deps->count; i++) {
+    for (size_t i = 0; interp != NULL && i < deps->count; i++) {
         const struct known *known = deps->loaders[i];
 
         if (strcmp(known->interp, interp) == 0 && known->machine == elf->machine &&
@@ -153,6 +146,13 @@ static bool loader_for(struct deps *deps, const struct elf *elf, const struct kn
             *ret = known;
             return true;
         }
+    }
+    if (interp == NULL || stat(interp, &st) != 0) {
+        (void)err_set(err, ERR_INPUT, "'%s' is for %s, and its loader%s%s is not on this machine",
+                      elf->path, elf_machine_name(elf->machine), interp == NULL ? "" : " ",
+                      interp == NULL ? "" : interp);
+        (void)err_hint(err, "look at it where it runs, or name another loader: --loader FILE");
+        return err_id(err, "E-LIBC");
     }
     return open_loader(deps, elf, interp, ret, err);
 }

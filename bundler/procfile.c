@@ -10,19 +10,9 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
-#include "common/words.h"
 #include "common/xalloc.h"
 
 enum { PROCFILE_MAX_BYTES = 1 << 20 };
-
-static bool check_command(const char *command, struct err *err)
-{
-    struct words words = {0};
-    bool ok = words_need_shell(command) || words_split(&words, command, getenv, err);
-
-    words_release(&words);
-    return ok;
-}
 
 static void add(struct config *config, const char *name, size_t len, const char *command)
 {
@@ -69,7 +59,7 @@ static bool take_line(struct config *config, char *line, struct err *err)
             return err_set(err, ERR_INPUT, "a control character in the command of '%.*s'", (int)len,
                            line);
     }
-    if (!check_command(command, err))
+    if (!config_check_command(command, err))
         return false;
     if (is_called(line, len, "release"))
         keep_first(&config->release, command);

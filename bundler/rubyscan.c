@@ -62,15 +62,32 @@ static void give_names(struct scan *scan)
         free(scan->names[--scan->name_count]);
 }
 
-/* From an opening quote to behind the closing one. */
+/* From an opening quote to behind the closing one. A list in one text is split:
+ * "libcurl,libcurl.so.4"
+ */
 static const char *take_literal(struct scan *scan, const char *at, const char *end)
 {
     const char *close = memchr(at + 1, *at, (size_t)(end - at - 1));
 
     if (close == NULL)
         return end;
-    take_name(scan, at + 1, (size_t)(close - at - 1));
+    for (const char *name = at + 1; name < close;) {
+        const char *comma = memchr(name, ',', (size_t)(close - name));
+        const char *stop = comma != NULL ? comma : close;
+
+        take_name(scan, name, (size_t)(stop - name));
+        name = stop + 1;
+    }
     return close + 1;
+}
+
+/* Whether this is ENV.fetch("NAME", ...): the name names no library, what follows is its default.
+ */
+static bool is_fetch(const char *at, const char *end)
+{
+    static const char fetch[] = "ENV.fetch(";
+
+    return (size_t)(end - at) > strlen(fetch) && strncmp(at, fetch, strlen(fetch)) == 0;
 }
 
 /* %w[a b] */
@@ -133,6 +150,11 @@ static void take_arguments(struct scan *scan, const char *at, bool is_value)
         } else if (*at == '#') {
             while (at < end && *at != '\n')
                 at++;
+        } else if (is_fetch(at, end)) {
+            depth++;
+            while (at < end && *at != ',' && *at != ')')
+                at++;
+            at += at < end && *at == ',';
         } else if (isupper((unsigned char)*at) && !is_value) {
             const char *name = at;
 

@@ -54,18 +54,10 @@ static bool is_database(const char *name)
     return false;
 }
 
-/* Whether path is dir or lies below it. */
-static bool lies_in(const char *path, const char *dir)
-{
-    size_t len = strlen(dir);
-
-    return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
 bool states_hold(const struct states *states, const char *path)
 {
     for (size_t i = 0; i < states->count; i++)
-        if (lies_in(path, states->items[i].path))
+        if (path_lies_in(path, states->items[i].path))
             return true;
     return false;
 }
@@ -80,7 +72,7 @@ static char *place_of(enum state_class class, const char *path)
 {
     const char *top = class == STATE_SQLITE ? class_names[STATE_DATA] : class_names[class];
 
-    return lies_in(path, top) ? xstrdup(path) : xasprintf("%s/%s", top, path);
+    return path_lies_in(path, top) ? xstrdup(path) : xasprintf("%s/%s", top, path);
 }
 
 static void add(struct states *states, enum state_class class, const char *path, const char *found,
@@ -165,7 +157,7 @@ static bool take_ignored(struct states *states, const char *dir, const char *lin
 
     if (line[0] == '#' || line[0] == '!')
         return true;
-    if (lies_in(path, "public/uploads")) {
+    if (path_lies_in(path, "public/uploads")) {
         add(states, STATE_DATA, "public/uploads", "public/uploads", false, reason);
         return true;
     }
@@ -279,7 +271,8 @@ static void settle(struct states *states)
         for (size_t j = 0; j < states->count; j++) {
             const struct state *other = &states->items[j];
 
-            if (j != i && !other->is_file && !other->is_held && lies_in(state->path, other->path) &&
+            if (j != i && !other->is_file && !other->is_held &&
+                path_lies_in(state->path, other->path) &&
                 (j < i || strcmp(state->path, other->path) != 0))
                 state->is_held = true;
         }

@@ -18,6 +18,7 @@
 #include "bundler/walk.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/path.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -108,14 +109,6 @@ static bool has_modules(const struct plan *plan, const char *dir, int depth)
     return false;
 }
 
-/* Whether dir is the directory of a path, or one above that. */
-static bool is_above(const char *dir, const char *path)
-{
-    size_t len = strlen(dir);
-
-    return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
 /* Where the loader itself searches, and what is above: named by many, and no place for modules. Nor
  * is a directory of programs, whatever is called ld.so there. */
 static bool holds_libraries(const struct loader *loader, const char *dir)
@@ -125,11 +118,11 @@ static bool holds_libraries(const struct loader *loader, const char *dir)
     for (size_t i = 0; i < loader->default_dir_count; i++) {
         cleanup_free char *real = realpath(loader->default_dirs[i], NULL);
 
-        if (real != NULL && is_above(dir, real))
+        if (real != NULL && path_lies_in(real, dir))
             return true;
     }
     for (size_t i = 0; i < loader->cache_count; i++)
-        if (is_above(dir, loader->cache_entries[i].path))
+        if (path_lies_in(loader->cache_entries[i].path, dir))
             return true;
     return false;
 }

@@ -41,3 +41,10 @@ bool path_image(const char *name, char *ret, size_t size, struct err *err)
     ret[used] = '\0';
     return true;
 }
+
+bool path_lies_in(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+
+    return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}

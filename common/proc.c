@@ -66,7 +66,7 @@ static bool take(struct stream *stream, const struct proc_request *request, stru
     return true;
 }
 
-static uint64_t now_us(void)
+uint64_t proc_clock_us(void)
 {
     struct timespec now;
 
@@ -77,7 +77,7 @@ static uint64_t now_us(void)
 /* Milliseconds that are left, as for poll(2): -1 is no limit, 0 is too late. */
 static int time_left(const struct run *run)
 {
-    uint64_t used_ms = (now_us() - run->started_us) / 1000;
+    uint64_t used_ms = (proc_clock_us() - run->started_us) / 1000;
     unsigned int limit_ms = run->request->timeout_ms;
 
     if (limit_ms == 0)
@@ -91,7 +91,7 @@ static void stop_at_line(struct run *run)
 
     if (run->line_us != 0 || out->size == 0 || memchr(out->data, '\n', out->size) == NULL)
         return;
-    run->line_us = now_us();
+    run->line_us = proc_clock_us();
     kill(run->pid, SIGTERM);
 }
 
@@ -146,7 +146,7 @@ static bool start(struct run *run, const int out[2], const int errors[2], struct
     posix_spawnattr_init(&attributes);
     if (request->timeout_ms > 0)
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    run->started_us = now_us();
+    run->started_us = proc_clock_us();
     failed = posix_spawnp(&run->pid, request->argv[0], &actions, &attributes,
                           (char *const *)request->argv, envp);
     posix_spawnattr_destroy(&attributes);
@@ -194,7 +194,7 @@ bool proc_capture(const struct proc_request *request, struct proc_output *ret, s
     run.streams[1].fd = errors[0];
     if (ok) {
         ok = collect(&run, err);
-        ret->elapsed_us = (run.line_us != 0 ? run.line_us : now_us()) - run.started_us;
+        ret->elapsed_us = (run.line_us != 0 ? run.line_us : proc_clock_us()) - run.started_us;
         if (!ok)
             kill(run.pid, SIGKILL);
         ret->exit_code = wait_for(&run);

@@ -38,3 +38,6 @@ struct proc_output {
 [[nodiscard]] bool proc_capture(const struct proc_request *request, struct proc_output *ret,
                                 struct err *err);
 void proc_output_release(struct proc_output *output);
+
+/* Microseconds of a clock that is never set. */
+uint64_t proc_clock_us(void);

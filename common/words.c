@@ -277,3 +277,12 @@ void words_release(struct words *words)
     free(words->items);
     *words = (struct words){0};
 }
+
+size_t words_count(const char *const *words)
+{
+    size_t count = 0;
+
+    while (words != NULL && words[count] != NULL)
+        count++;
+    return count;
+}

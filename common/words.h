@@ -28,3 +28,6 @@ bool words_need_shell(const char *text);
 [[nodiscard]] bool words_split(struct words *ret, const char *text, words_lookup *lookup,
                                struct err *err);
 void words_release(struct words *words);
+
+/* How many come before the NULL at their end; 0 for NULL. */
+size_t words_count(const char *const *words);

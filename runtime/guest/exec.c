@@ -9,7 +9,6 @@
  * These run between vfork() and exec: no allocation by malloc, no lock. Where there is
  * nothing to change they only pass on.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -218,28 +217,33 @@ static struct {
 
 void exec_init(void)
 {
-    libc.execve = (exec_function *)dlsym(RTLD_NEXT, "execve");
-    libc.execvpe = (exec_function *)dlsym(RTLD_NEXT, "execvpe");
-    libc.posix_spawn = (spawn_function *)dlsym(RTLD_NEXT, "posix_spawn");
-    libc.posix_spawnp = (spawn_function *)dlsym(RTLD_NEXT, "posix_spawnp");
+    libc.execve = (exec_function *)guest_next("execve");
+    libc.execvpe = (exec_function *)guest_next("execvpe");
+    libc.posix_spawn = (spawn_function *)guest_next("posix_spawn");
+    libc.posix_spawnp = (spawn_function *)guest_next("posix_spawnp");
 }
 
 /*
- * A gem's executable that starts itself again by $0 (Unicorn's new master). That is a script, and
- * needs an `env` that not every root has; the trampoline of its name needs nothing.
+ * What starts itself again. A gem's executable by $0 (Unicorn's new master) is a script, and needs
+ * an `env` that not every root has; a program by /proc/self/exe (node's process.execPath) is the
+ * loader's copy. The trampoline of the same name is what was meant.
  */
 static const char *trampoline_of(char ret[GUEST_PATH_MAX], const char *program)
 {
-    static const char scripts[] = "/" FORMAT_DIR "/exe/";
-    static const char programs[] = "/" FORMAT_DIR "/bin/";
-    size_t len = strlen(program);
+    static const char *const dirs[] = {FORMAT_DIR "/exe/", FORMAT_DIR "/ld/"};
+    static const char programs[] = FORMAT_DIR "/bin/";
 
-    if (!is_ours(program) || len >= GUEST_PATH_MAX ||
-        strncmp(program + guest_root_len, scripts, sizeof(scripts) - 1) != 0)
-        return program;
-    memcpy(ret, program, len + 1);
-    memcpy(ret + guest_root_len, programs, sizeof(programs) - 1);
-    return ret;
+    for (size_t i = 0; is_ours(program) && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+        size_t len = guest_root_len + 1 + strlen(dirs[i]);
+        size_t start = guest_root_len + 1 + strlen(programs);
+
+        if (strncmp(program + guest_root_len + 1, dirs[i], strlen(dirs[i])) != 0 ||
+            start + strlen(program + len) >= GUEST_PATH_MAX || !guest_path(ret, programs))
+            continue;
+        memcpy(ret + start, program + len, strlen(program + len) + 1);
+        return ret;
+    }
+    return program;
 }
 
 static int exec_with(exec_function *next, const char *given, char *const argv[], char *const envp[])
@@ -328,11 +332,13 @@ GUEST_EXPORT int execle(const char *program, const char *first, ...)
     return exec_with(libc.execve, program, argv, envp);
 }
 
-static int spawn_with(spawn_function *next, pid_t *pid, const char *program,
+static int spawn_with(spawn_function *next, pid_t *pid, const char *given,
                       const posix_spawn_file_actions_t *actions,
                       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
     char inside[GUEST_PATH_MAX];
+    char trampoline[GUEST_PATH_MAX];
+    const char *program = trampoline_of(trampoline, given);
     struct restored restored = restore(program, envp);
     int result = next(pid, program, actions, attributes, argv, restored.envp);
     int kept = errno;

@@ -133,14 +133,12 @@ void fallback_init(void)
     };
 
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-        *(void **)functions[i].slot = dlsym(RTLD_NEXT, functions[i].name);
+        *(void **)functions[i].slot = guest_next(functions[i].name);
 }
 
-/* A library's constructor that runs before ours may open files. */
 static const struct functions *next(void)
 {
-    if (libc.open == NULL)
-        fallback_init();
+    guest_prepare();
     return &libc;
 }
 

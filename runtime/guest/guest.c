@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
 #include <string.h>
@@ -23,6 +24,29 @@ bool guest_path(char ret[GUEST_PATH_MAX], const char *image_path)
     ret[guest_root_len] = '/';
     memcpy(ret + guest_root_len + 1, image_path, len + 1);
     return true;
+}
+
+/* No libc but glibc has it. */
+extern __typeof__(dlvsym) dlvsym __attribute__((weak));
+
+void *guest_next(const char *name)
+{
+    /* Of several versions, dlsym(RTLD_NEXT) takes the oldest before glibc 2.36 (its bug 14932): a
+     * realpath() that wants a buffer, a posix_spawn() that runs a script without "#!". */
+    static const struct {
+        const char *name;
+        const char *version;
+    } versions[] = {
+        {"realpath", "GLIBC_2.3"},
+        {"posix_spawn", "GLIBC_2.15"},
+        {"posix_spawnp", "GLIBC_2.15"},
+    };
+    void *found = NULL;
+
+    for (size_t i = 0; dlvsym != NULL && i < sizeof(versions) / sizeof(versions[0]); i++)
+        if (strcmp(versions[i].name, name) == 0)
+            found = dlvsym(RTLD_NEXT, name, versions[i].version);
+    return found != NULL ? found : dlsym(RTLD_NEXT, name);
 }
 
 static void say(const char *text)
@@ -87,21 +111,26 @@ static char *map_launch_file(size_t *ret_size)
     return text;
 }
 
-/* With the arguments of main(), as glibc's loader calls every constructor (elf/dl-init.c). */
-__attribute__((constructor)) static void guest_init(int argc, char **argv)
+/* Until the constructor has run: records point into it. */
+static char *launch_text;
+static size_t launch_size;
+
+void guest_prepare(void)
 {
+    static bool is_begun;
     struct launchfile file;
     struct launchfile_record record;
-    size_t size;
-    char *text;
 
+    if (is_begun)
+        return;
+    is_begun = true;
     locale_init();
     exec_init();
     fallback_init();
     if (dl_iterate_phdr(find_self, NULL) == 0)
         guest_die("the preload object does not find itself", "");
-    text = map_launch_file(&size);
-    if (!launchfile_begin(&file, text, size))
+    launch_text = map_launch_file(&launch_size);
+    if (!launchfile_begin(&file, launch_text, launch_size))
         guest_die("damaged image: ", FORMAT_LAUNCH);
     while (launchfile_next(&file, &record)) {
         loadpath_record(&record);
@@ -111,9 +140,15 @@ __attribute__((constructor)) static void guest_init(int argc, char **argv)
     }
     if (file.at != file.end)
         guest_die("damaged image: ", FORMAT_LAUNCH);
+}
+
+/* With the arguments of main(), as glibc's loader calls every constructor (elf/dl-init.c). */
+__attribute__((constructor)) static void guest_init(int argc, char **argv)
+{
+    guest_prepare();
     if (argc > 0) {
         loadpath_apply(argv);
         title_apply(argv);
     }
-    munmap(text, size + 1);
+    munmap(launch_text, launch_size + 1);
 }

@@ -29,6 +29,13 @@ bool guest_path(char ret[GUEST_PATH_MAX], const char *image_path);
 /* One line on stderr and exit code 125: a process that would run half-prepared must not start. */
 [[gnu::noreturn]] void guest_die(const char *message, const char *detail);
 
+/* The function of this name that would be called without us; NULL where libc has none. */
+void *guest_next(const char *name);
+
+/* Reads the launch file; once, however often it is called. Constructors of libraries run before
+ * ours, and some already open files and make locales: what they call begins with this. */
+void guest_prepare(void);
+
 /* Takes the records of the launch file, one by one, then says it was the last. */
 struct launchfile_record;
 void loadpath_record(const struct launchfile_record *record);

@@ -5,7 +5,6 @@
  * every child would see them: they are set around the calls that read them, and only there.
  * locale(7), iconv_open(3).
  */
-#include <dlfcn.h>
 #include <iconv.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -47,15 +46,16 @@ static struct {
 
 void locale_init(void)
 {
-    libc.setlocale = (__typeof__(libc.setlocale))dlsym(RTLD_NEXT, "setlocale");
-    libc.newlocale = (__typeof__(libc.newlocale))dlsym(RTLD_NEXT, "newlocale");
-    libc.iconv_open = (__typeof__(libc.iconv_open))dlsym(RTLD_NEXT, "iconv_open");
+    libc.setlocale = (__typeof__(libc.setlocale))guest_next("setlocale");
+    libc.newlocale = (__typeof__(libc.newlocale))guest_next("newlocale");
+    libc.iconv_open = (__typeof__(libc.iconv_open))guest_next("iconv_open");
 }
 
 GUEST_EXPORT char *setlocale(int category, const char *locale)
 {
     char *result;
 
+    guest_prepare();
     if (locale == NULL)
         return libc.setlocale(category, locale);
     enter();
@@ -68,6 +68,7 @@ GUEST_EXPORT locale_t newlocale(int mask, const char *locale, locale_t base)
 {
     locale_t result;
 
+    guest_prepare();
     enter();
     result = libc.newlocale(mask, locale, base);
     leave();
@@ -78,6 +79,7 @@ GUEST_EXPORT iconv_t iconv_open(const char *to, const char *from)
 {
     iconv_t result;
 
+    guest_prepare();
     enter();
     result = libc.iconv_open(to, from);
     leave();

@@ -26,20 +26,11 @@ static bool set_port(const char *command, size_t number, struct err *err)
     return setenv("PORT", port, 0) == 0 || err_sys(err, "environment");
 }
 
-static size_t count_words(char *const words[])
-{
-    size_t count = 0;
-
-    while (words[count] != NULL)
-        count++;
-    return count;
-}
-
 /* The command's own words and the arguments behind them; the strings are borrowed. */
 static char **join(char *const words[], char *const arguments[])
 {
-    size_t count = count_words(words);
-    size_t more = count_words(arguments);
+    size_t count = words_count((const char *const *)words);
+    size_t more = words_count((const char *const *)arguments);
     char **joined = calloc(count + more + 1, sizeof(*joined));
 
     if (joined != NULL) {

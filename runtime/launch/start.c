@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/words.h"
 #include "script.h"
 
 enum { WORDS_BEFORE = 12 }; /* of the loader, and the end */
@@ -43,15 +44,6 @@ static char *library_path(const struct bundle *bundle)
         end = stpcpy(end, dir);
     }
     return joined;
-}
-
-static size_t count_words(char *const argv[])
-{
-    size_t count = 0;
-
-    while (argv[count] != NULL)
-        count++;
-    return count;
 }
 
 static bool check_root(const struct bundle *bundle, struct err *err)
@@ -100,7 +92,7 @@ static bool gives_name(const struct bundle *bundle, const struct launchfile_reco
 static bool start_program(const struct bundle *bundle, const struct launchfile_record *program,
                           const char *script, char *const argv[], struct err *err)
 {
-    size_t count = count_words(argv);
+    size_t count = words_count((const char *const *)argv);
     cleanup_free char **words = calloc(count + WORDS_BEFORE, sizeof(*words));
     cleanup_free char *libraries = library_path(bundle);
     cleanup_free char *guest = bundle_path(bundle, FORMAT_GUEST);
@@ -157,8 +149,8 @@ bool start_image_path(const struct bundle *bundle, const char *image_path, char 
 static bool start_ruby_script(const struct bundle *bundle, const struct script *script,
                               char *const argv[], struct err *err)
 {
-    size_t options = count_words(script->options);
-    size_t count = count_words(argv);
+    size_t options = words_count((const char *const *)script->options);
+    size_t count = words_count((const char *const *)argv);
     cleanup_free char **words = calloc(1 + options + count + 1, sizeof(*words));
 
     if (words == NULL)

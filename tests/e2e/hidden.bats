@@ -66,6 +66,7 @@ with_and_without() {
     in_root "$BATS_TEST_TMPDIR/without" ruby "checks/$1.rb"
     [ "${lines[-1]}" != ok ]
     [ "$status" -ne 0 ]
+    grep -qE "^note +without the recipe '$1', which the application disables: " <<<"$said"
 }
 
 # The build says what it does not pack: says WHAT KIND PATH
@@ -165,6 +166,27 @@ says() {
 @test "mariadb: the default authentication of MySQL 8" {
     with_and_without mariadb
     says warning "looks for modules in '$libdir/libmariadb3/plugin'"
+}
+
+@test "wkhtmltopdf: what to run before a build" {
+    make_app "$app"
+    mkdir "$app/wkhtmltopdf-binary"
+    cat >"$app/wkhtmltopdf-binary/wkhtmltopdf-binary.gemspec" <<'RUBY'
+Gem::Specification.new do |spec|
+  spec.name = "wkhtmltopdf-binary"
+  spec.version = "0"
+  spec.summary = spec.author = "tests"
+end
+RUBY
+    sed -i '$a gem "wkhtmltopdf-binary", path: "wkhtmltopdf-binary"' "$app/Gemfile"
+    (cd "$app" && bundle install --local --quiet)
+    build "$app" "$BATS_TEST_TMPDIR/bundle"
+    says note 'unpacks its program'
+    mkdir "$app/recipes"
+    printf 'name: wkhtmltopdf\nsummary: none\ndisabled: true\n' >"$app/recipes/wkhtmltopdf.yml"
+    build "$app" "$BATS_TEST_TMPDIR/bundle"
+    says note 'the recipe .wkhtmltopdf., which the application disables: how the gem'
+    run ! grep -q 'unpacks its program' <<<"$said"
 }
 
 @test "gpu: left to the host, and the build says so" {

@@ -37,7 +37,7 @@ teardown() {
     rm -rf "$app/recipes"
 }
 
-@test "convert, node and git start in a root without them, and map nothing of the host" {
+@test "convert, node, git and gs start in a root without them, and map nothing of the host" {
     make_busybox_root "$root"
     cp "$app.AppImage" "$root/srv/programs"
     start --loop "$root" /srv/programs
@@ -45,7 +45,9 @@ teardown() {
     run request /
     [ "$output" = "mini_magick: PNG 4 2
 execjs: 1,4,9
+rghost: PNG
 git: text
+node's own node: 42
 maps: the image's" ] || {
         echo "$output" >&2
         cat "$log" >&2
@@ -75,6 +77,7 @@ without() {
 @test "without the recipe the app's start in an empty root says what is missing" {
     without node ".*Could not find a JavaScript runtime"
     without git ".*No such file or directory - .*git"
+    without ghostscript ".*Ghostscript not found"
     without mini-magick ".*(convert|identify|mogrify|ImageMagick)"
 }
 

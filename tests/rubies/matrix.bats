@@ -166,3 +166,43 @@ debian() {
     runs_everywhere docker-3.1
     grep "^ruby: .*/m/usr/local/bin/ruby$" places
 }
+
+# names WITH: a bundle made in $build by a libc that opens its sources of names by name, in a root
+# where only the image has them.
+names() {
+    in_root "$build" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 sh -ec '
+        cd /names && rucksack build --fast --no-check -o /names.AppImage names.rb' 2>said
+    cp "$build/names.AppImage" "$root/srv/names"
+    chmod +x "$root/srv/names"
+    run run_in --loop "$root" /srv/names
+}
+
+@test "the recipe nss: users and hosts, with a glibc before 2.34" {
+    build=$BATS_TEST_TMPDIR/build
+    guestbook=/dev/null
+    cd "$BATS_TEST_TMPDIR" || return
+    make_debian_ruby_root bullseye "$build"
+    make_busybox_root "$root"
+    mkdir -p "$root/etc" "$build/names/recipes"
+    echo 'somebody:x:0:0::/:/bin/sh' >"$root/etc/passwd"
+    echo '192.0.2.7 somewhere' >"$root/etc/hosts"
+    cp "$rucksack" "$build/usr/bin/rucksack"
+    cat >"$build/names/names.rb" <<'RUBY'
+require "etc"
+require "socket"
+puts Etc.getpwuid(0)&.name.inspect
+puts begin
+  Addrinfo.getaddrinfo("somewhere", nil, Socket::AF_INET, Socket::SOCK_STREAM).map(&:ip_address)
+rescue SocketError
+  "none"
+end
+RUBY
+    names
+    [ "$output" = '"somebody"
+192.0.2.7' ]
+    printf 'name: nss\nsummary: none\ndisabled: true\n' >"$build/names/recipes/nss.yml"
+    names
+    [ "$status" -ne 0 ]
+    [[ $output == *"can't find user for 0"* ]]
+    grep -qE "^note +without the recipe 'nss'.*users, groups and host names" said
+}

@@ -61,12 +61,24 @@ static void the_longest_path_fits_and_one_more_does_not(void **state)
     assert_refused(name, "longer than");
 }
 
+static void below_is_by_whole_names(void **state)
+{
+    (void)state;
+    assert_true(path_lies_in("a/b", "a"));
+    assert_true(path_lies_in("/a/b/c", "/a/b"));
+    assert_true(path_lies_in("a", "a"));
+    assert_false(path_lies_in("ab", "a"));
+    assert_false(path_lies_in("a", "a/b"));
+    assert_false(path_lies_in("", "a"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_one_file_become_one_path),
         cmocka_unit_test(climbing_names_are_refused),
         cmocka_unit_test(the_longest_path_fits_and_one_more_does_not),
+        cmocka_unit_test(below_is_by_whole_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

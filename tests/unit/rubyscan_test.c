@@ -60,6 +60,9 @@ static void alternatives_stay_together(void **state)
     assert_found("ffi_lib mac? ? 'a' : 'b'\n", "1:a|b ");
     assert_found("ffi_lib ['a',\n  # 'no'\n  'b']\n", "1:a|b ");
     assert_found("ffi_lib library_name('vips', 42)\n", "1:vips ");
+    assert_found("ffi_lib 'libcurl,libcurl.so.4'.split(',')\n", "1:libcurl|libcurl.so.4 ");
+    assert_found("ffi_lib ENV.fetch('CURL', 'a,b').split(','), 'c'\n", "1:a|b 1:c ");
+    assert_found("ffi_lib ENV.fetch('CURL'), 'c'\n", "1:c ");
 }
 
 static void constants_are_followed(void **state)

@@ -6,6 +6,7 @@
 require "execjs"
 require "git"
 require "mini_magick"
+require "rghost"
 require "tmpdir"
 
 def magick(dir)
@@ -28,6 +29,21 @@ def clone(dir)
   File.read("#{dir}/b/file").chomp
 end
 
+# The gem says its own version in each document, and forgets to ship it.
+module RGhost
+  module VERSION
+    STRING = "0"
+  end
+end
+
+# Start-up files, a font and a colour profile, all at compiled-in places.
+def ghostscript(dir)
+  document = RGhost::Document.new
+  document.show "text"
+  document.render :png, filename: "#{dir}/x.png"
+  File.binread("#{dir}/x.png", 3, 1)
+end
+
 # Of what runs while it waits: files that it has mapped.
 def maps_of(*command)
   IO.popen(command, "r+") do |io|
@@ -41,7 +57,12 @@ end
 WORK = {
   "mini_magick" => -> { Dir.mktmpdir { |dir| magick(dir) } },
   "execjs" => -> { ExecJS.eval("[1, 2, 3].map(x => x * x).join()") },
+  "rghost" => -> { Dir.mktmpdir { |dir| ghostscript(dir) } },
   "git" => -> { Dir.mktmpdir { |dir| clone(dir) } },
+  "node's own node" => lambda {
+    script = "console.log(require('child_process').execFileSync(process.execPath, ['-p', '6 * 7']).toString().trim())"
+    IO.popen(["node", "-e", script], &:read).chomp
+  },
   "maps" => lambda {
     script = "console.log(1); process.stdin.on('data', () => {})"
     foreign = maps_of("node", "-e", script).reject { |path| path.start_with?(ENV.fetch("APPDIR")) }
