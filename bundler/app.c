@@ -214,6 +214,7 @@ bool app_complete(struct app *app, const struct app_request *request, const stru
     if (app->config.processes.count == 0 && !find_server(app, probe, err))
         return false;
     set_defaults(app, probe);
+    input.has_bootsnap = rails_keeps_bootsnap(&app->config);
     return states_find(&app->states, &input, err);
 }
 

@@ -184,7 +184,7 @@ static bool detect(struct build *build, struct err *err)
         cleanup_free char *line =
             xasprintf("%s -> %s.state/%s", state->path, build->app.name, state->place);
 
-        if (!state->is_held)
+        if (!state->is_held || state->is_led)
             report_phase(&build->report, "state", line, state->reason);
     }
     return true;
@@ -340,7 +340,7 @@ static void launch_app(struct launch *launch, const struct app *app)
     for (size_t i = 0; i < app->states.count; i++) {
         cleanup_free char *dir = state_dir(&app->states.items[i]);
 
-        if (!app->states.items[i].is_held)
+        if (!app->states.items[i].is_held || app->states.items[i].is_led)
             launch_add(launch, "state", state_class_name(app->states.items[i].class), dir, NULL);
     }
 }

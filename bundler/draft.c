@@ -76,7 +76,7 @@ static void put_class(FILE *out, const struct states *states, enum state_class c
     for (size_t i = 0; i < states->count; i++) {
         const struct state *state = &states->items[i];
 
-        if (state->class != class)
+        if (state->class != class || state->is_led)
             continue;
         if (is_first)
             fprintf(out, "  %s:\n", state_class_name(class));

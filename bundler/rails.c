@@ -17,6 +17,7 @@
 #include "bundler/interrupt.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/state.h"
 #include "bundler/tempdir.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -28,6 +29,7 @@
 
 enum { OUTPUT_MAX_BYTES = 16 << 20, ASSET_MAX_BYTES = 256 << 20, SETTINGS_MAX_BYTES = 1 << 20 };
 
+static const char bootsnap_dir[] = "${ROOT}/../state/" STATE_BOOTSNAP;
 static const char app_prefix[] = FORMAT_APP_DIR "/";
 static const char assets_prefix[] = FORMAT_APP_DIR "/public/assets/";
 
@@ -140,7 +142,15 @@ void rails_defaults(struct config *config, const struct probe *probe)
     config_default(env, "MALLOC_ARENA_MAX", "2");
     /* tmp/ lasts for one boot; what bootsnap compiles is worth keeping. */
     if (probe_find_gem(probe, "bootsnap") != NULL)
-        config_default(env, "BOOTSNAP_CACHE_DIR", "${ROOT}/../state/cache/bootsnap");
+        config_default(env, "BOOTSNAP_CACHE_DIR", bootsnap_dir);
+}
+
+bool rails_keeps_bootsnap(const struct config *config)
+{
+    for (size_t i = 0; i < config->env.count; i++)
+        if (strcmp(config->env.items[i].name, "BOOTSNAP_CACHE_DIR") == 0)
+            return strcmp(config->env.items[i].value, bootsnap_dir) == 0;
+    return false;
 }
 
 bool rails_has_assets(const struct probe *probe)

@@ -18,6 +18,9 @@ void rails_settle(struct config *config, const char *dir, const struct probe *pr
 /* Variables, where not set yet. */
 void rails_defaults(struct config *config, const struct probe *probe);
 
+/* Whether bootsnap's cache is where rails_defaults() puts it. */
+bool rails_keeps_bootsnap(const struct config *config);
+
 /* Whether the app has assets to compile. */
 bool rails_has_assets(const struct probe *probe);
 

@@ -29,6 +29,7 @@ setup_rails() {
     more=() # variables
     secret=SECRET_KEY_BASE=0123456789abcdef0123456789abcdef
     worker=
+    log=$BATS_TEST_TMPDIR/log
 }
 
 make_root() {
@@ -45,14 +46,12 @@ enter_blog() {
 
 # start_blog [VERB...]: in the background; its pid in $pid, its words in $log.
 start_blog() {
-    log=$BATS_TEST_TMPDIR/log
     enter_blog "$log" "$@" </dev/null &
     pid=$!
 }
 
 # run_blog [VERB...]: in the foreground, with this standard input; its words in $log.
 run_blog() {
-    log=$BATS_TEST_TMPDIR/log
     (enter_blog "$log" "$@")
 }
 

@@ -85,6 +85,27 @@ start_worker() {
     nothing_left "$root"
 }
 
+# bootsnap's own count of what it found compiled, as the run that is logged printed it.
+count_of() {
+    sed -n "s/^bootsnap $1: //p" "$log"
+}
+
+@test "8: what bootsnap compiles is kept in declared state, and found by the next start" {
+    [[ $(<"$BATS_FILE_TMPDIR/said") == *'state    tmp/cache/bootsnap -> blog.state/cache/bootsnap'* ]]
+    "$rucksack" inspect "$blog" | grep -q 'tmp/cache/bootsnap (cache)'
+    make_root
+    mkdir "$root/home/cache"
+    chown $user "$root/home/cache"
+    more=(BOOTSNAP_STATS=1 CACHE_DIRECTORY=/home/cache)
+    run_blog exec bin/rails runner 1 </dev/null
+    [ "$(count_of miss)" -gt 1000 ]
+    [ -d "$root/home/cache/bootsnap/bootsnap" ]
+    run_blog exec bin/rails runner 1 </dev/null
+    [ "$(count_of hit)" -gt 1000 ]
+    [ "$(count_of miss)" -eq 0 ]
+    [ "$(count_of stale)" -eq 0 ]
+}
+
 @test "8: Thruster in front of the server; all processes at once; exec bin/rails" {
     make_root
     run_blog exec bin/rails db:prepare </dev/null
