@@ -67,7 +67,7 @@ wait_for_rails() {
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
     done
-    cat "$log" >&2
+    tail -n 20 "$log" >&2
     return 1
 }
 

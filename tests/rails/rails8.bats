@@ -106,17 +106,27 @@ count_of() {
     [ "$(count_of stale)" -eq 0 ]
 }
 
+is_behind_thruster() {
+    wait_for_rails
+    browse / | grep -q '<h1[^>]*>Posts</h1>'
+    browse / -o /dev/null -D "$BATS_TEST_TMPDIR/headers"
+    grep -qi '^X-Cache: ' "$BATS_TEST_TMPDIR/headers"
+    stop TERM
+    nothing_left "$root"
+}
+
 @test "8: Thruster in front of the server; all processes at once; exec bin/rails" {
     make_root
     run_blog exec bin/rails db:prepare </dev/null
+    # Thruster, a Go program, asks the kernel itself: what it looks for must be the host's.
+    mkdir -p "$root/etc" "$root/usr/bin"
+    echo '127.0.0.1 localhost' >"$root/etc/hosts"
     more=(HTTP_PORT=9292 TARGET_PORT=9393)
+    start_blog exec bin/thrust ruby bin/rails server
+    is_behind_thruster
+    ln -s /bin/busybox "$root/usr/bin/env"
     start_blog exec bin/thrust bin/rails server
-    wait_for_rails
-    browse / | grep -q '<h1[^>]*>Posts</h1>'
-    browse / -o /dev/null -D "$BATS_TEST_TMPDIR/headers" -H 'Accept-Encoding: gzip'
-    grep -qi '^X-Cache: ' "$BATS_TEST_TMPDIR/headers" # by Thruster
-    stop TERM
-    nothing_left "$root"
+    is_behind_thruster
 
     more=()
     start_blog run --all
