@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mirrors fs.c. Cases: whole files and their limits · what is a file · directories on the way · trees that are
- * removed, but never what a symlink points to. */
+/* Mirrors fs.c. Cases: whole files and their limits · what is a file · directories on the way ·
+ * trees that are removed, but never what a symlink points to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
