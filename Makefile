@@ -114,9 +114,9 @@ check-rubies: all test-rubies
 check-names: all
 	NAMES_MUTATIONS=1000000 $(PROVE) --verbose tests/e2e/names.bats
 
-# An application as `rails new` makes it: installs Rails.
+# Applications as `rails new` of Rails 7 and 8 makes them: installs both.
 check-rails: all
-	$(PROVE) tests/rails/rails.bats
+	$(PROVE) tests/rails/*.bats
 
 # Real gems, natively and in a bundle: installs a hundred of them, many minutes the first time.
 check-gems: all

@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/fs.h"
 #include "common/proc.h"
 #include "common/text.h"
 #include "common/xalloc.h"
@@ -34,14 +35,6 @@ static const struct {
 };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-
-static bool has_file(const struct app *app, const char *name)
-{
-    cleanup_free char *path = xasprintf("%s/%s", app->dir, name);
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
 
 /* The name becomes part of file, user and unit names. */
 static char *identity(const char *text)
@@ -72,8 +65,8 @@ static bool check_kind(struct app *app, bool has_procfile, struct err *err)
 {
     const char *evidence = app->config.processes.count > 0 && !has_procfile ? CONFIG_FILE
                            : has_procfile                                   ? "Procfile"
-                           : has_file(app, "config.ru")                     ? "config.ru"
-                           : has_file(app, "bin/rails")                     ? "bin/rails"
+                           : fs_has_file(app->dir, "config.ru")             ? "config.ru"
+                           : fs_has_file(app->dir, "bin/rails")             ? "bin/rails"
                                                                             : NULL;
 
     if (evidence != NULL) {
@@ -141,7 +134,7 @@ static bool check_syntax(const struct app *app, const struct probe *probe, struc
     struct proc_output output = {0};
     bool ok;
 
-    if (!has_file(app, "config.ru"))
+    if (!fs_has_file(app->dir, "config.ru"))
         return true;
     if (!proc_capture(&request, &output, err))
         return false;
@@ -211,7 +204,7 @@ bool app_complete(struct app *app, const struct app_request *request, const stru
 
     if (app->kind == APP_COMMAND)
         return cli_complete(app, probe, request->executable, err);
-    app->is_rails = probe_find_gem(probe, "railties") != NULL && has_file(app, "bin/rails");
+    app->is_rails = probe_find_gem(probe, "railties") != NULL && fs_has_file(app->dir, "bin/rails");
     input.is_rails = app->is_rails;
     app->summary = summary_of(probe);
     if (!check_syntax(app, probe, err))
@@ -221,6 +214,7 @@ bool app_complete(struct app *app, const struct app_request *request, const stru
     if (app->config.processes.count == 0 && !find_server(app, probe, err))
         return false;
     set_defaults(app, probe);
+    input.has_bootsnap = rails_keeps_bootsnap(&app->config);
     return states_find(&app->states, &input, err);
 }
 

@@ -36,7 +36,7 @@
 
 enum {
     PORT = 9292,
-    PATIENCE_MS = 60 * 1000, /* to the first answer */
+    PATIENCE_MS = 180 * 1000, /* to the first answer: Rails, traced, on a busy machine */
     PAUSE_MS = 20,
     END_MS = 5 * 1000,  /* from SIGTERM to SIGKILL */
     OUTPUT_MAX = 16000, /* bytes of the app's last words */

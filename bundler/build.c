@@ -35,6 +35,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/launchfile.h"
 #include "common/words.h"
 #include "common/xalloc.h"
 
@@ -185,7 +186,7 @@ static bool detect(struct build *build, struct err *err)
         cleanup_free char *line =
             xasprintf("%s -> %s.state/%s", state->path, build->app.name, state->place);
 
-        if (!state->is_held)
+        if (!state->is_held || state->is_led)
             report_phase(&build->report, "state", line, state->reason);
     }
     return true;
@@ -310,6 +311,18 @@ static void launch_pairs(struct launch *launch, const char *key, const struct ex
         launch_add(launch, key, pairs->items[i].name, pairs->items[i].value, NULL);
 }
 
+static void launch_secret(struct launch *launch, const char *secret)
+{
+    static_assert(CONFIG_SECRET_NAMES < (int)LAUNCHFILE_FIELDS);
+    cleanup_free char *text = xstrdup(secret);
+    const char *names[CONFIG_SECRET_NAMES] = {NULL};
+    char *rest = text;
+
+    for (size_t i = 0; i < CONFIG_SECRET_NAMES && rest != NULL; i++)
+        names[i] = strsep(&rest, "|");
+    launch_add(launch, "secret", names[0], names[1], names[2], NULL);
+}
+
 static void launch_app(struct launch *launch, const struct app *app)
 {
     const struct config *config = &app->config;
@@ -323,13 +336,13 @@ static void launch_app(struct launch *launch, const struct app *app)
     if (config->console != NULL)
         launch_add(launch, "console", config->console, NULL);
     for (size_t i = 0; i < config->secrets.count; i++)
-        launch_add(launch, "secret", config->secrets.items[i], NULL);
+        launch_secret(launch, config->secrets.items[i]);
     for (size_t i = 0; i < config->env.count; i++)
         launch_add(launch, "env", config->env.items[i].name, config->env.items[i].value, NULL);
     for (size_t i = 0; i < app->states.count; i++) {
         cleanup_free char *dir = state_dir(&app->states.items[i]);
 
-        if (!app->states.items[i].is_held)
+        if (!app->states.items[i].is_held || app->states.items[i].is_led)
             launch_add(launch, "state", state_class_name(app->states.items[i].class), dir, NULL);
     }
 }
@@ -505,8 +518,8 @@ static bool boot_file(const struct build *build, int fd, struct boot *boot,
                       const struct report *report, struct err *err)
 {
     cleanup_with(words_release) struct words words = {0};
-    /* Rails wants a secret, which no build should have. */
-    static const char *const rails[] = {"SECRET_KEY_BASE_DUMMY=1", NULL};
+    /* Rails wants a secret, which no build should have. It makes one up; the launcher sees one. */
+    static const char *const rails[] = {"SECRET_KEY_BASE_DUMMY=1", "SECRET_KEY_BASE=none", NULL};
     struct boot_request request = {
         .fd = fd,
         .name = build->app.name,

@@ -90,6 +90,22 @@ static bool check_variable(const char *text, struct err *err)
     return err_set(err, ERR_INPUT, "'%.100s' is no name of a variable", text);
 }
 
+/* "A|B": one of them is enough. A record of the launch file has no room for more. */
+static bool check_secret(const char *text, struct err *err)
+{
+    cleanup_free char *names = xstrdup(text);
+    char *rest = names;
+    size_t count = 0;
+
+    for (char *name; (name = strsep(&rest, "|")) != NULL; count++)
+        if (!check_variable(name, err))
+            return false;
+    if (count <= CONFIG_SECRET_NAMES)
+        return true;
+    return err_set(err, ERR_INPUT, "'%.100s' are more than %d variables", text,
+                   CONFIG_SECRET_NAMES);
+}
+
 static const struct key state_keys[] = {
     {"data", KEY_LIST, MEMBER(state.data), NULL, check_path},
     {"sqlite", KEY_LIST, MEMBER(state.sqlite), NULL, check_path},
@@ -120,7 +136,7 @@ static const struct key top_keys[] = {
     {"console", KEY_TEXT, MEMBER(console), NULL, config_check_command},
     {"env", KEY_PAIRS, MEMBER(env), NULL, check_visible},
     {"state", KEY_MAP, 0, state_keys, NULL},
-    {"secrets", KEY_LIST, MEMBER(secrets), NULL, check_variable},
+    {"secrets", KEY_LIST, MEMBER(secrets), NULL, check_secret},
     {"health", KEY_TEXT, MEMBER(health), NULL, check_url_path},
     {"check", KEY_TEXT, MEMBER(check), NULL, config_check_command},
     {"include", KEY_LIST, MEMBER(include), NULL, check_path},
@@ -307,6 +323,12 @@ void config_add_pair(struct config_pairs *pairs, const char *name, const char *v
 {
     pairs->items = xrealloc_array(pairs->items, pairs->count + 1, sizeof(*pairs->items));
     pairs->items[pairs->count++] = (struct config_pair){xstrdup(name), xstrdup(value)};
+}
+
+void config_add_text(struct config_list *list, const char *text)
+{
+    list->items = xrealloc_array(list->items, list->count + 1, sizeof(*list->items));
+    list->items[list->count++] = xstrdup(text);
 }
 
 void config_default(struct config_pairs *pairs, const char *name, const char *value)

@@ -13,8 +13,10 @@ struct err;
 
 #define CONFIG_FILE "rucksack.yml"
 
+enum { CONFIG_SECRET_NAMES = 3 }; /* of one secret: "A|B|C" */
+
 struct config_list {
-    char **items;
+    char **items; /* NULL: nobody has said */
     size_t count;
 };
 
@@ -46,7 +48,7 @@ struct config {
         struct config_list run;
         struct config_list log;
     } state;                    /* paths and patterns in the app's tree */
-    struct config_list secrets; /* names of variables */
+    struct config_list secrets; /* names of variables; "A|B": one of them */
     struct config_list include; /* patterns of paths in the app's tree */
     struct config_list exclude;
     struct {
@@ -67,6 +69,7 @@ void config_release(struct config *config);
 /* Whether it can be split, or needs a shell; a control character is refused. */
 [[nodiscard]] bool config_check_command(const char *text, struct err *err);
 
+void config_add_text(struct config_list *list, const char *text);
 void config_add_pair(struct config_pairs *pairs, const char *name, const char *value);
 /* Adds it unless the name has a value already. */
 void config_default(struct config_pairs *pairs, const char *name, const char *value);

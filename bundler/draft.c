@@ -57,6 +57,18 @@ static void put_pairs(FILE *out, const char *key, const struct config_pairs *pai
     }
 }
 
+static void put_list(FILE *out, const char *key, const struct config_list *list, const char *why)
+{
+    if (list->count == 0)
+        return;
+    fprintf(out, "\n# %s\n%s:\n", why, key);
+    for (size_t i = 0; i < list->count; i++) {
+        fputs("  - ", out);
+        put_text(out, list->items[i]);
+        fputc('\n', out);
+    }
+}
+
 static void put_class(FILE *out, const struct states *states, enum state_class class)
 {
     bool is_first = true;
@@ -64,7 +76,7 @@ static void put_class(FILE *out, const struct states *states, enum state_class c
     for (size_t i = 0; i < states->count; i++) {
         const struct state *state = &states->items[i];
 
-        if (state->class != class)
+        if (state->class != class || state->is_led)
             continue;
         if (is_first)
             fprintf(out, "  %s:\n", state_class_name(class));
@@ -110,8 +122,13 @@ char *draft_text(const struct app *app)
     put_entry(out, "health", config->health, "The path that answers when the app is up.");
     put_pairs(out, "env", &config->env, "Set where the one who starts the file has not set it.");
     put_states(out, &app->states);
-    fputs("\n# secrets: [SECRET_KEY_BASE]   names of variables that must be set at start\n"
-          "# include: [vendor/fonts]      files that would be left out\n"
+    put_list(out, "secrets", &config->secrets,
+             "Variables that must be set at start; A|B: one of them.");
+    fputs(config->secrets.count > 0
+              ? "\n"
+              : "\n# secrets: [SECRET_KEY_BASE]   names of variables that must be set at start\n",
+          out);
+    fputs("# include: [vendor/fonts]      files that would be left out\n"
           "# exclude: [doc]               files that would be packed\n"
           "# libs: {include: [libmagic.so.1], never: [libcuda.so.1]}\n",
           out);

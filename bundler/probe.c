@@ -10,6 +10,7 @@
 
 #include "bundler/asset.h"
 #include "bundler/jdoc.h"
+#include "bundler/tempdir.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -32,15 +33,6 @@ struct scratch {
     int answer;
 };
 
-/* RUBYOPT cannot quote a blank. */
-static const char *scratch_parent(void)
-{
-    const char *given = getenv("TMPDIR");
-
-    return given != NULL && given[0] == '/' && strpbrk(given, " \t\n\v\f\r") == NULL ? given
-                                                                                     : "/tmp";
-}
-
 static void scratch_release(struct scratch *scratch)
 {
     if (scratch->script != NULL)
@@ -58,15 +50,10 @@ static bool scratch_init(struct scratch *scratch, struct err *err)
 {
     struct asset front = asset_get(ASSET_STANDALONE);
     struct asset script = asset_get(ASSET_PROBE);
-    cleanup_free char *dir = xasprintf("%s/rucksack-XXXXXX", scratch_parent());
     cleanup_fd int fd = -1;
 
-    if (mkdtemp(dir) == NULL) {
-        (void)err_sys(err, "'%s': temporary directory", scratch_parent());
-        (void)err_id(err, "E-TMP");
-        return err_hint(err, "name one that can be written: TMPDIR=DIR");
-    }
-    scratch->dir = steal_ptr(&dir);
+    if (!tempdir_make(&scratch->dir, err))
+        return false;
     unfinished_watch(scratch->dir);
     scratch->script = xasprintf("%s/probe.rb", scratch->dir);
     unfinished_watch(scratch->script);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -16,6 +17,8 @@
 #include "bundler/interrupt.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/state.h"
+#include "bundler/tempdir.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -24,16 +27,24 @@
 #include "common/text.h"
 #include "common/xalloc.h"
 
-enum { OUTPUT_MAX_BYTES = 16 << 20, ASSET_MAX_BYTES = 256 << 20, ROUTES_MAX_BYTES = 1 << 20 };
+enum { OUTPUT_MAX_BYTES = 16 << 20, ASSET_MAX_BYTES = 256 << 20, SETTINGS_MAX_BYTES = 1 << 20 };
 
+static const char bootsnap_dir[] = "${ROOT}/../state/" STATE_BOOTSNAP;
 static const char app_prefix[] = FORMAT_APP_DIR "/";
 static const char assets_prefix[] = FORMAT_APP_DIR "/public/assets/";
 
-static bool has_file(const char *dir, const char *name)
+static const char *line_of(const char *text, const char *at)
 {
-    cleanup_free char *path = xasprintf("%s/%s", dir, name);
+    while (at > text && at[-1] != '\n')
+        at--;
+    return at;
+}
 
-    return access(path, F_OK) == 0;
+static bool is_comment(const char *text, const char *at)
+{
+    const char *line = line_of(text, at);
+
+    return line[strspn(line, " \t")] == '#';
 }
 
 /* Rails 7.1 and newer generate this route: https://guides.rubyonrails.org, "Health checks". */
@@ -44,17 +55,60 @@ static bool has_health_route(const char *dir)
     struct err ignored = {0};
     size_t size;
 
-    if (!fs_read_file(path, ROUTES_MAX_BYTES, &text, &size, &ignored))
+    if (!fs_read_file(path, SETTINGS_MAX_BYTES, &text, &size, &ignored))
         return false;
     for (const char *at = text; (at = strstr(at, "rails/health#show")) != NULL; at++) {
-        const char *line = at;
+        const char *line = line_of(text, at);
 
-        while (line > text && line[-1] != '\n')
-            line--;
-        if (line[strspn(line, " \t")] != '#')
+        if (!is_comment(text, at))
             return strstr(line, "\"up\"") != NULL || strstr(line, "/up") != NULL;
     }
     return false;
+}
+
+static bool mentions_secret(const char *path)
+{
+    cleanup_free char *text = NULL;
+    struct err ignored = {0};
+    size_t size;
+
+    if (!fs_read_file(path, SETTINGS_MAX_BYTES, &text, &size, &ignored))
+        return false;
+    for (const char *at = text; (at = strstr(at, "secret_key_base")) != NULL; at++)
+        if (!is_comment(text, at))
+            return true;
+    return false;
+}
+
+/* The app gets its secret_key_base from elsewhere: nobody but it can tell whether it is there. */
+static bool sets_secret(const char *dir)
+{
+    static const char *const patterns[] = {"config/application.rb",
+                                           "config/environments/production.rb",
+                                           "config/secrets.yml", "config/initializers/*.rb"};
+    bool found = false;
+
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]) && !found; i++) {
+        cleanup_free char *pattern = xasprintf("%s/%s", dir, patterns[i]);
+        glob_t matches;
+
+        if (glob(pattern, GLOB_NOSORT, NULL, &matches) != 0)
+            continue;
+        for (size_t j = 0; j < matches.gl_pathc && !found; j++)
+            found = mentions_secret(matches.gl_pathv[j]);
+        globfree(&matches);
+    }
+    return found;
+}
+
+static void settle_secrets(struct config *config, const char *dir)
+{
+    bool has_credentials = fs_has_file(dir, "config/credentials.yml.enc") ||
+                           fs_has_file(dir, "config/credentials/production.yml.enc");
+
+    if (config->secrets.items == NULL && !sets_secret(dir))
+        config_add_text(&config->secrets,
+                        has_credentials ? "RAILS_MASTER_KEY|SECRET_KEY_BASE" : "SECRET_KEY_BASE");
 }
 
 void rails_settle(struct config *config, const char *dir, const struct probe *probe)
@@ -62,17 +116,18 @@ void rails_settle(struct config *config, const char *dir, const struct probe *pr
     const char *web = "bin/rails server";
 
     if (probe_find_gem(probe, "puma") != NULL)
-        web = has_file(dir, "config/puma.rb") ? "bundle exec puma -C config/puma.rb"
-                                              : "bundle exec puma";
+        web = fs_has_file(dir, "config/puma.rb") ? "bundle exec puma -C config/puma.rb"
+                                                 : "bundle exec puma";
     if (config->processes.count == 0) {
         config_add_pair(&config->processes, "web", web);
-        if (probe_find_gem(probe, "solid_queue") != NULL && has_file(dir, "bin/jobs"))
+        if (probe_find_gem(probe, "solid_queue") != NULL && fs_has_file(dir, "bin/jobs"))
             config_add_pair(&config->processes, "worker", "bin/jobs");
     }
     if (config->release == NULL && probe_find_gem(probe, "activerecord") != NULL)
         config->release = xstrdup("bin/rails db:prepare");
     if (config->console == NULL)
         config->console = xstrdup("bin/rails console");
+    settle_secrets(config, dir);
     if (config->health == NULL && has_health_route(dir))
         config->health = xstrdup("/up");
 }
@@ -87,7 +142,15 @@ void rails_defaults(struct config *config, const struct probe *probe)
     config_default(env, "MALLOC_ARENA_MAX", "2");
     /* tmp/ lasts for one boot; what bootsnap compiles is worth keeping. */
     if (probe_find_gem(probe, "bootsnap") != NULL)
-        config_default(env, "BOOTSNAP_CACHE_DIR", "${ROOT}/../state/cache/bootsnap");
+        config_default(env, "BOOTSNAP_CACHE_DIR", bootsnap_dir);
+}
+
+bool rails_keeps_bootsnap(const struct config *config)
+{
+    for (size_t i = 0; i < config->env.count; i++)
+        if (strcmp(config->env.items[i].name, "BOOTSNAP_CACHE_DIR") == 0)
+            return strcmp(config->env.items[i].value, bootsnap_dir) == 0;
+    return false;
 }
 
 bool rails_has_assets(const struct probe *probe)
@@ -213,6 +276,10 @@ static bool compile(const char *scratch, const char *gemfile, struct err *err)
         ok = err_set(err, ERR_INPUT, "'rails assets:precompile' failed with code %d: %.700s",
                      output.exit_code,
                      text_last_lines(output.errors[0] != '\0' ? output.errors : output.out, 3));
+        /* config.require_master_key: without the key nothing of the app starts. */
+        if (strstr(err->msg, "RAILS_MASTER_KEY") != NULL)
+            (void)err_hint(err, "lend the build the key, which is not packed: "
+                                "RAILS_MASTER_KEY=... rucksack build");
         (void)err_hint(err, "see what it says: RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 "
                             "bin/rails assets:precompile");
     }
@@ -279,27 +346,20 @@ static bool compile_in(const char *scratch, const char *dir, const char *gemfile
     return compile(scratch, gemfile, err) && harvest_tree(&harvest, "public", err);
 }
 
-static const char *scratch_parent(void)
-{
-    const char *given = getenv("TMPDIR");
-
-    return given != NULL && given[0] == '/' ? given : "/tmp";
-}
-
 bool rails_compile_assets(const char *dir, const struct probe *probe, struct plan *plan,
                           struct err *err)
 {
-    cleanup_free char *scratch = xasprintf("%s/rucksack-XXXXXX", scratch_parent());
+    cleanup_free char *scratch = NULL;
     struct err removal = {0};
     bool ok;
 
     interrupt_hold();
-    ok = mkdtemp(scratch) != NULL || err_sys(err, "'%s'", scratch);
+    ok = tempdir_make(&scratch, err);
     if (ok) {
-        ok = compile_in(scratch, dir, probe->gemfile, plan, err);
+        ok = compile_in(scratch, dir, probe->gemfile, plan, err) || err_id(err, "E-ASSETS");
         if (!fs_remove_tree(AT_FDCWD, scratch, ok ? err : &removal))
-            ok = false;
+            ok = ok && err_id(err, "E-TMP");
     }
     interrupt_release();
-    return ok || err_id(err, "E-ASSETS");
+    return ok;
 }

@@ -11,11 +11,15 @@ struct err;
 struct plan;
 struct probe;
 
-/* Processes, release command, console and health path of the app in dir, where not set yet. */
+/* Processes, release command, console, secrets and health path of the app in dir, where not set
+ * yet. */
 void rails_settle(struct config *config, const char *dir, const struct probe *probe);
 
 /* Variables, where not set yet. */
 void rails_defaults(struct config *config, const struct probe *probe);
+
+/* Whether bootsnap's cache is where rails_defaults() puts it. */
+bool rails_keeps_bootsnap(const struct config *config);
 
 /* Whether the app has assets to compile. */
 bool rails_has_assets(const struct probe *probe);

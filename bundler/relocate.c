@@ -11,6 +11,7 @@
 #include "bundler/elf.h"
 #include "bundler/elfsym.h"
 #include "bundler/plan.h"
+#include "bundler/tempdir.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -265,17 +266,10 @@ static void scratch_release(struct scratch *scratch)
 
 static bool scratch_write(struct scratch *scratch, const struct copy *copy, struct err *err)
 {
-    const char *given = getenv("TMPDIR");
     cleanup_fd int fd = -1;
 
-    scratch->dir =
-        xasprintf("%s/rucksack.XXXXXX", given != NULL && given[0] != '\0' ? given : "/tmp");
-    if (mkdtemp(scratch->dir) == NULL) {
-        (void)err_sys(err, "'%s'", scratch->dir);
-        free(scratch->dir);
-        scratch->dir = NULL;
-        return err_id(err, "E-TMP");
-    }
+    if (!tempdir_make(&scratch->dir, err))
+        return false;
     scratch->file = xasprintf("%s/object", scratch->dir);
     fd = open(scratch->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
     return (fd >= 0 && fs_write_all(fd, copy->bytes, copy->size, err)) ||

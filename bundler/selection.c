@@ -38,6 +38,13 @@ struct selection {
     const struct states *states;
 };
 
+/* Of Rails' credentials: https://guides.rubyonrails.org/security.html#custom-credentials */
+static bool is_key(const char *relative)
+{
+    return strcmp(text_base_name(relative), "master.key") == 0 ||
+           fnmatch("*config/credentials/*.key", relative, 0) == 0;
+}
+
 bool selection_is_excluded(const char *relative)
 {
     const char *name = text_base_name(relative);
@@ -100,7 +107,7 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
     const struct selection *selection = context;
     const struct config *config = selection->config;
 
-    if (states_hold(selection->states, relative))
+    if (states_hold(selection->states, relative) || is_key(relative))
         return false;
     if (is_listed(&config->include, relative) ||
         (is_dir && leads_to_included(&config->include, relative)))

@@ -220,6 +220,21 @@ static bool find(struct states *states, const struct states_input *input, struct
     return true;
 }
 
+static void add_bootsnap(struct states *states)
+{
+    static const char path[] = "tmp/cache/bootsnap";
+    size_t before = states->count;
+    struct state *state;
+
+    add(states, STATE_CACHE, path, path, false, "bootsnap");
+    if (states->count == before)
+        return; /* the configuration names it */
+    state = &states->items[before];
+    free(state->place);
+    state->place = xstrdup(STATE_BOOTSNAP);
+    state->is_led = true;
+}
+
 static bool is_configured(const struct config *config)
 {
     return config->state.data.count + config->state.sqlite.count + config->state.cache.count +
@@ -285,6 +300,8 @@ bool states_find(struct states *ret, const struct states_input *input, struct er
     bool ok = is_configured(input->config) ? take_configured(&states, input, err)
                                            : find(&states, input, err);
 
+    if (input->has_bootsnap)
+        add_bootsnap(&states);
     settle(&states);
     if (ok)
         *ret = states;
@@ -314,7 +331,8 @@ static bool plan_link(const struct state *state, struct plan *plan, struct err *
 bool states_plan(const struct states *states, struct plan *plan, struct err *err)
 {
     for (size_t i = 0; i < states->count; i++) {
-        if (!states->items[i].is_held && !plan_link(&states->items[i], plan, err))
+        if (!states->items[i].is_held && !states->items[i].is_led &&
+            !plan_link(&states->items[i], plan, err))
             return err_wrap(err, "state '%s'", states->items[i].path);
     }
     return true;

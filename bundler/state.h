@@ -7,6 +7,7 @@
  * as config/database.yml names them; patterns of SQLite files in .gitignore ("data/\*.sqlite3");
  * such files in the tree; public/uploads where git ignores it. A pattern makes its directory a
  * link when the tree holds nothing else there but placeholders; an exact name makes that file one.
+ * What bootsnap compiles is state in any case.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +15,9 @@
 struct config;
 struct err;
 struct plan;
+
+/* Below the state directory; no place of the tree, where it would last for one boot only. */
+#define STATE_BOOTSNAP "cache/bootsnap"
 
 enum state_class { STATE_DATA, STATE_SQLITE, STATE_CACHE, STATE_RUN, STATE_LOG };
 
@@ -25,6 +29,7 @@ struct state {
     char *reason; /* ".gitignore: data/\*.sqlite3" */
     bool is_file; /* a single file, whose directory is packed */
     bool is_held; /* lies in a directory that is state already: no link of its own */
+    bool is_led;  /* a variable of the environment leads there: no link at all */
 };
 
 struct states {
@@ -36,6 +41,7 @@ struct states_input {
     const char *dir; /* the application's */
     const struct config *config;
     bool is_rails;
+    bool has_bootsnap;            /* with its cache in STATE_BOOTSNAP */
     const char *const *databases; /* paths of SQLite files that the framework names */
     size_t database_count;
 };

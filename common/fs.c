@@ -46,6 +46,14 @@ bool fs_read_file(const char *path, size_t max_bytes, char **ret_data, size_t *r
     return true;
 }
 
+bool fs_has_file(const char *dir, const char *name)
+{
+    cleanup_fd int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+
+    return fd >= 0 && fstatat(fd, name, &st, 0) == 0 && S_ISREG(st.st_mode);
+}
+
 bool fs_write_all(int fd, const void *data, size_t size, struct err *err)
 {
     const char *at = data;

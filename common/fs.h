@@ -13,6 +13,9 @@ struct err;
 [[nodiscard]] bool fs_read_file(const char *path, size_t max_bytes, char **ret_data,
                                 size_t *ret_size, struct err *err);
 
+/* Whether dir has a regular file of that name, or a link to one. */
+bool fs_has_file(const char *dir, const char *name);
+
 /* Writes all of it, whatever write(2) takes at once. */
 [[nodiscard]] bool fs_write_all(int fd, const void *data, size_t size, struct err *err);
 

@@ -20,7 +20,7 @@
  *     process NAME COMMAND ... a command line (common/words.h)
  *     release COMMAND          what prepares a new version: migrations
  *     console COMMAND          an interactive Ruby
- *     secret NAME ...          a variable that must be set when a process starts
+ *     secret NAME [OR [OR]] .. a variable that must be set when a process starts, or one of others
  *     env NAME VALUE ...       set where the user has not set it; ${ROOT} is the image's root
  *     state CLASS DIR ...      a directory to create below the state directory
  *     fallback NAME PATH ...   an unset variable names the first `host` path that is there, or PATH

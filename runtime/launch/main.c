@@ -57,18 +57,34 @@ static bool prepare(const struct bundle *bundle, struct err *err)
     return true;
 }
 
+static bool is_one_set(const struct launchfile_record *record)
+{
+    for (size_t i = 1; i < record->count; i++) {
+        const char *value = getenv(record->fields[i]);
+
+        if (value != NULL && value[0] != '\0')
+            return true;
+    }
+    return false;
+}
+
 /* What is named `secrets` comes from whoever starts the app, never from the image. */
 static bool check_secrets(const struct bundle *bundle, struct err *err)
 {
     for (size_t i = 0; i < bundle->count; i++) {
         const struct launchfile_record *record = &bundle->records[i];
-        const char *value = launchfile_is(record, "secret", 1) ? getenv(record->fields[1]) : "set";
+        const char *const *names = record->fields + 1;
 
-        if (value != NULL && value[0] != '\0')
+        if (!launchfile_is(record, "secret", 1) || is_one_set(record))
             continue;
-        (void)err_set(err, ERR_INPUT, "the secret '%s' is not set", record->fields[1]);
+        if (record->count > 2)
+            (void)err_set(err, ERR_INPUT, "the secret '%s' is not set, nor is '%s'%s%s%s", names[0],
+                          names[1], record->count > 3 ? " or '" : "", names[2],
+                          record->count > 3 ? "'" : "");
+        else
+            (void)err_set(err, ERR_INPUT, "the secret '%s' is not set", names[0]);
         (void)err_id(err, "E-SECRET");
-        return err_hint(err, "set it in the environment: %s=... FILE", record->fields[1]);
+        return err_hint(err, "set it in the environment: %s=... FILE", names[0]);
     }
     return true;
 }

@@ -198,6 +198,15 @@ RUBY
     run -125 "$made" run --all
     TOKEN=x run -0 "$made"
     run -0 "$made" exec ruby -e 'puts 1'
+
+    printf 'processes: {web: ruby say.rb}\nsecrets: [TOKEN|KEY|PIN, OTHER]\n' >rucksack.yml
+    "$rucksack" build --fast --no-check --quiet -o "$made" . >/dev/null
+    OTHER=x run -125 "$made"
+    [[ $output == *"the secret 'TOKEN' is not set, nor is 'KEY' or 'PIN'"*TOKEN=...* ]]
+    PIN=x run -125 "$made"
+    [[ $output == *"the secret 'OTHER' is not set"* ]]
+    PIN=x OTHER=x run -0 "$made"
+    KEY=x OTHER=x run -0 "$made"
 }
 
 @test "init: what is found, with reasons; built again it is the same" {
@@ -255,6 +264,8 @@ refuses() {
     refuses "rucksack.yml:" <<<'name: [x'
     refuses "rucksack.yml:1: this is no map of keys" <<<'just words'
     refuses "rucksack.yml:1: '1A' is no name of a variable" <<<'env: {1A: x}'
+    refuses "rucksack.yml:1: '' is no name of a variable" <<<'secrets: ["TOKEN|"]'
+    refuses "rucksack.yml:1: 'A|B|C|D' are more than 3 variables" <<<'secrets: [A|B|C|D]'
     refuses "'up' is no path of a URL" <<<'health: up'
     refuses "only 'sqlite' takes patterns" <<<$'processes: {web: ruby}\nstate: {data: ["x/*"]}'
     refuses "rucksack.yml: libs: 'libnone.so.9' was not found" <<<$'processes: {web: ruby}\nlibs: {include: libnone.so.9}'

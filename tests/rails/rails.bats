@@ -5,81 +5,19 @@
 
 bats_require_minimum_version 1.5.0
 load ../e2e/lib
+load lib
 
 setup_file() {
-    local dir=$cache/rails
-    "$BATS_TEST_DIRNAME/make" "$dir" >"$BATS_FILE_TMPDIR/make.log" 2>&1 || {
-        tail -5 "$BATS_FILE_TMPDIR/make.log" >&2
-        return 1
-    }
-    export GEM_HOME=$dir/home GEM_PATH=$dir/home PATH=$dir/home/bin:$PATH
-    export RUBYLIB=$GEM_HOME/gems/rubygems-update-3.6.9/lib
-    cp -a "$dir/blog" "$BATS_FILE_TMPDIR/blog"
-    export blog=$BATS_FILE_TMPDIR/blog.AppImage
-    (cd "$BATS_FILE_TMPDIR/blog" && find . -type f | sort >../before)
-    "$rucksack" build -o "$blog" "$BATS_FILE_TMPDIR/blog" 2>"$BATS_FILE_TMPDIR/said"
+    make_blog 7
 }
 
 setup() {
-    make_enter
-    root=$BATS_TEST_TMPDIR/root
-    way=
-    jar=$BATS_TEST_TMPDIR/cookies
+    setup_rails
 }
 
 teardown() {
     stop KILL
     drop_roots
-}
-
-make_root() {
-    guestbook=$blog make_busybox_root "$root"
-    mv "$root/srv/guestbook.AppImage" "$root/srv/blog.AppImage"
-}
-
-# start_blog [enter options] ROOT FILE [VERB...]
-start_blog() {
-    log=$BATS_TEST_TMPDIR/log
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home/user PORT=9292 \
-        SECRET_KEY_BASE=0123456789abcdef0123456789abcdef ${way:+RUCKSACK_MOUNT=$way} \
-        "E2E_TEST=$BATS_TEST_TMPDIR" "$enter" "$@" >"$log" 2>&1 </dev/null 3>&- &
-    pid=$!
-}
-
-run_blog() {
-    start_blog "$@"
-    wait "$pid"
-    pid=
-}
-
-# As a browser behind a proxy that speaks TLS.
-browse() {
-    nsenter -t "$pid" -n curl --silent --max-time 20 -b "$jar" -c "$jar" \
-        -H 'X-Forwarded-Proto: https' "${@:2}" "http://127.0.0.1:9292$1"
-}
-
-wait_for_rails() {
-    for _ in $(seq 300); do
-        [ "$(browse /up -o /dev/null -w '%{http_code}' 2>/dev/null)" != 200 ] || return 0
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    cat "$log" >&2
-    return 1
-}
-
-token() {
-    browse "$1" | sed -n 's/.*name="authenticity_token" value="\([^"]*\)".*/\1/p' | head -1
-}
-
-# The page shows the text, soon.
-eventually() {
-    for _ in $(seq 100); do
-        ! browse "$1" | grep -q "$2" || return 0
-        sleep 0.1
-    done
-    browse "$1" >&2
-    return 1
 }
 
 @test "the build says what it found, and writes nothing into the tree" {
@@ -97,47 +35,111 @@ eventually() {
 
 @test "busybox only, user: create, read, update, delete, upload, job; restart; data kept" {
     make_root
-    run_blog --fuse --user $user "$root" /srv/blog.AppImage run release
-    start_blog --fuse --user $user "$root" /srv/blog.AppImage
+    run_blog run release </dev/null
+    start_blog
     wait_for_rails
     browse / | grep -q '<h1>Posts</h1>'
-
-    printf 'GIF89a\1\0\1\0\200\0\0\0\0\0\377\377\377!\371\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;' \
-        >"$BATS_TEST_TMPDIR/dot.gif"
-    [ "$(browse /posts -o /dev/null -w '%{http_code}' -F "authenticity_token=$(token /posts/new)" \
-        -F 'post[title]=First' -F 'post[body]=hello' \
-        -F "post[picture]=@$BATS_TEST_TMPDIR/dot.gif;type=image/gif")" = 302 ]
+    create_post First hello
     eventually /posts/1 HELLO # the job has run
-    picture=$(browse /posts/1 | sed -n 's/.*<a href="\([^"]*dot.gif\)".*/\1/p')
-    stored=$(browse "/${picture#*//*/}" -o /dev/null -w '%{redirect_url}')
-    browse "/${stored#*//*/}" -o "$BATS_TEST_TMPDIR/back.gif"
-    cmp "$BATS_TEST_TMPDIR/dot.gif" "$BATS_TEST_TMPDIR/back.gif"
-
-    [ "$(browse /posts/1 -o /dev/null -w '%{http_code}' -F _method=patch \
-        -F "authenticity_token=$(token /posts/1/edit)" -F 'post[title]=Second')" = 303 ]
-    stylesheet=$(browse / | sed -n 's/.*href="\(\/assets\/application-[^"]*\.css\)".*/\1/p')
-    browse "$stylesheet" | grep -q rebeccapurple
+    has_picture /posts/1
+    update_post /posts/1 Second
+    has_stylesheet
 
     stop KILL
-    start_blog --fuse --user $user "$root" /srv/blog.AppImage
+    start_blog
     wait_for_rails
     browse /posts/1 | grep -q Second
-    [ "$(browse /posts/1 -o /dev/null -w '%{http_code}' -F _method=delete \
-        -F "authenticity_token=$(token /posts/1)")" = 303 ]
-    [ "$(browse /posts/1 -o /dev/null -w '%{http_code}')" = 404 ]
+    delete_post /posts/1
     stop TERM
     [ "$(ls -A "$root/srv")" = $'blog.AppImage\nblog.state' ]
     nothing_left "$root"
 }
 
-@test "exec bin/rails runner and console" {
+@test "exec bin/rails: db:prepare, runner, db:migrate, console" {
     make_root
-    run_blog --fuse --user $user "$root" /srv/blog.AppImage run release
-    run -0 run_blog --fuse --user $user "$root" /srv/blog.AppImage exec bin/rails runner \
-        'puts "posts: #{Post.count}, #{Rails.env}, #{Rails.root.basename}"'
+    run_blog exec bin/rails db:prepare </dev/null
+    run_blog exec bin/rails runner \
+        'puts "posts: #{Post.count}, #{Rails.env}, #{Rails.root.basename}"' </dev/null
     grep -q '^posts: 0, production, app$' "$log"
-    run -0 run_blog --fuse --user $user "$root" /srv/blog.AppImage exec bin/rails db:migrate:status
+    run_blog exec bin/rails db:rollback STEP=100 </dev/null
+    run_blog exec bin/rails db:migrate:status </dev/null
+    grep -q 'down .* Create posts' "$log"
+    run_blog exec bin/rails db:migrate </dev/null
+    run_blog exec bin/rails db:migrate:status </dev/null
     grep -q 'up .* Create posts' "$log"
+    for words in 'exec bin/rails console' console; do
+        # shellcheck disable=SC2086 # words
+        echo 'puts "in the console: #{Post.create!(title: "by hand").title}"' | run_blog $words
+        grep -q '^in the console: by hand$' "$log"
+    done
+    run_blog exec bin/rails runner 'puts "posts: #{Post.count}"' </dev/null
+    grep -q '^posts: 2$' "$log"
+}
+
+@test "release prepares the databases, again without harm, and hands on a failure" {
+    make_root
+    run_blog run release </dev/null
+    run_blog exec bin/rails runner 'Post.create!(title: "kept")' </dev/null
+    run_blog run release </dev/null
+    run_blog exec bin/rails runner 'puts Post.first.title' </dev/null
+    grep -q '^kept$' "$log"
+    echo 'no database' >"$root/srv/blog.state/data/storage/production.sqlite3"
+    run ! run_blog run release </dev/null
+    grep -q 'not a database' "$log"
+}
+
+@test "credentials: packed without their key, which comes from the environment or is asked for" {
+    cp -a "$BATS_FILE_TMPDIR/blog" "$BATS_TEST_TMPDIR/blog"
+    cd "$BATS_TEST_TMPDIR/blog"
+    key=$(cat config/master.key)
+    printf 'include: [config, config/master.key]\n' >rucksack.yml
+    sed -i 's/^ *# config.require_master_key = true/  config.require_master_key = true/' \
+        config/environments/production.rb
+    grep -q '^  config.require_master_key' config/environments/production.rb
+    blog=$BATS_TEST_TMPDIR/blog.AppImage
+    run -1 "$rucksack" build --fast --quiet --no-check -o "$blog" .
+    [[ $output == *E-ASSETS*'hint: lend the build the key, which is not packed: RAILS_MASTER_KEY=... rucksack build' ]]
+    [ ! -e "$blog" ]
+    RAILS_MASTER_KEY=$key "$rucksack" build --fast --quiet --no-check -o "$blog" .
+    "$rucksack" extract -o "$BATS_TEST_TMPDIR/image" "$blog"
+    [ -f "$BATS_TEST_TMPDIR/image/app/config/credentials.yml.enc" ]
+    [ -z "$(find "$BATS_TEST_TMPDIR/image/app" -name '*.key')" ]
+    run ! grep -rqF "$key" "$BATS_TEST_TMPDIR/image/app" "$BATS_TEST_TMPDIR/image/.rucksack"
+
+    make_root
+    secret=
+    for words in run 'run release' 'run --all'; do
+        # shellcheck disable=SC2086 # words
+        run -125 run_blog $words </dev/null
+        grep -q "E-SECRET: the secret 'RAILS_MASTER_KEY' is not set, nor is 'SECRET_KEY_BASE'" "$log"
+        grep -q 'hint: set it in the environment: RAILS_MASTER_KEY=... FILE' "$log"
+    done
+    run ! run_blog exec bin/rails runner 1 </dev/null
+    grep -q RAILS_MASTER_KEY "$log"
+
+    secret=RAILS_MASTER_KEY=$key
+    run_blog run release </dev/null
+    run_blog exec bin/rails runner 'puts "as long: #{Rails.application.credentials.secret_key_base.size}"' \
+        </dev/null
+    grep -q '^as long: 128$' "$log"
+    start_blog
+    wait_for_rails
+    browse / | grep -q '<h1>Posts</h1>'
+}
+
+@test "an application that gets its secret elsewhere is not asked for one" {
+    cp -a "$BATS_FILE_TMPDIR/blog" "$BATS_TEST_TMPDIR/blog"
+    cd "$BATS_TEST_TMPDIR/blog"
+    sed -i '/^Rails.application.configure do/a\  config.secret_key_base = ENV.fetch("OURS", "x" * 64)' \
+        config/environments/production.rb
+    blog=$BATS_TEST_TMPDIR/blog.AppImage
+    "$rucksack" build --fast --quiet -o "$blog" .
+    make_root
+    secret=
+    run_blog run release </dev/null
+    start_blog
+    wait_for_rails
+    browse / | grep -q '<h1>Posts</h1>'
 }
 
 @test "examples/board: a note with a picture, counted by a job, kept and removed" {
@@ -148,8 +150,8 @@ eventually() {
     blog=$BATS_TEST_TMPDIR/board.AppImage
     "$rucksack" build --fast --quiet -o "$blog" . >/dev/null
     make_root
-    run_blog --fuse --user $user "$root" /srv/blog.AppImage run release
-    start_blog --fuse --user $user "$root" /srv/blog.AppImage
+    run_blog run release </dev/null
+    start_blog
     wait_for_rails
     printf 'GIF89a' >"$BATS_TEST_TMPDIR/dot.gif"
     [ "$(browse /notes -o /dev/null -w '%{http_code}' -F "authenticity_token=$(token /)" \
@@ -159,7 +161,7 @@ eventually() {
         -F 'note[text]=')" = "Text can't be blank" ]
     browse / | grep -q 'href="/assets/board-[0-9a-f]*\.css"' || browse / | grep -q '/assets/board-'
     stop TERM
-    start_blog --fuse --user $user "$root" /srv/blog.AppImage
+    start_blog
     wait_for_rails
     browse / | grep -q 'three small words'
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mirrors fs.c. Cases: whole files and their limits · directories on the way · trees that are
- * removed, but never what a symlink points to. */
+/* Mirrors fs.c. Cases: whole files and their limits · what is a file · directories on the way ·
+ * trees that are removed, but never what a symlink points to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +40,23 @@ static void a_file_is_read_whole(void **state)
     assert_true(fs_read_file("empty", 0, &empty, &size, &err));
     assert_int_equal(size, 0);
     assert_string_equal(empty, "");
+}
+
+static void only_a_regular_file_is_had(void **state)
+{
+    (void)state;
+    scratch_write("had", "", 0);
+    assert_int_equal(mkdir("below", 0755), 0);
+    assert_int_equal(symlink("had", "link"), 0);
+    assert_int_equal(symlink("none", "dangling"), 0);
+    assert_true(fs_has_file(".", "had"));
+    assert_true(fs_has_file(".", "link"));
+    assert_true(fs_has_file("below", "../had"));
+    assert_false(fs_has_file(".", "below"));
+    assert_false(fs_has_file(".", "dangling"));
+    assert_false(fs_has_file(".", "none"));
+    assert_false(fs_has_file("none", "had"));
+    assert_false(fs_has_file("had", "had"));
 }
 
 static void assert_unreadable(const char *path, size_t max, const char *why)
@@ -161,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_read_whole),
+        cmocka_unit_test(only_a_regular_file_is_had),
         cmocka_unit_test(other_things_are_not_read),
         cmocka_unit_test(all_of_it_is_written),
         cmocka_unit_test(directories_are_made_on_the_way),

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Mirrors tempdir.c. Cases: where TMPDIR says, closed to others · a TMPDIR that is of no use · one
+ * that cannot be written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sys/stat.h>
+
+#include "bundler/tempdir.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/xalloc.h"
+#include "tests/unit/scratch.h"
+
+static void it_is_where_the_user_says(void **state)
+{
+    cleanup_free char *dir = NULL;
+    cleanup_free char *other = NULL;
+    struct err err = {0};
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(setenv("TMPDIR", scratch_dir, 1), 0);
+    assert_true(tempdir_make(&dir, &err));
+    assert_int_equal(strncmp(dir, scratch_dir, strlen(scratch_dir)), 0);
+    assert_int_equal(stat(dir, &st), 0);
+    assert_int_equal(st.st_mode, S_IFDIR | 0700);
+    assert_true(tempdir_make(&other, &err));
+    assert_string_not_equal(dir, other);
+}
+
+static void what_cannot_be_used_is_passed_over(void **state)
+{
+    const char *const given[] = {"relative", "", "/tmp/with blank", "/tmp/with\nline"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        cleanup_free char *dir = NULL;
+        struct err err = {0};
+
+        assert_int_equal(setenv("TMPDIR", given[i], 1), 0);
+        assert_true(tempdir_make(&dir, &err));
+        assert_int_equal(strncmp(dir, "/tmp/rucksack-", strlen("/tmp/rucksack-")), 0);
+        assert_int_equal(rmdir(dir), 0);
+    }
+}
+
+static void one_that_cannot_be_written_is_named(void **state)
+{
+    cleanup_free char *file = xasprintf("%s/file", scratch_dir);
+    char *dir = NULL;
+    struct err err = {0};
+
+    (void)state;
+    scratch_write("file", "", 0);
+    assert_int_equal(setenv("TMPDIR", file, 1), 0);
+    assert_false(tempdir_make(&dir, &err));
+    assert_null(dir);
+    assert_string_equal(err.id, "E-TMP");
+    assert_non_null(strstr(err.msg, file));
+    assert_non_null(strstr(err.hint, "TMPDIR=DIR"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_where_the_user_says),
+        cmocka_unit_test(what_cannot_be_used_is_passed_over),
+        cmocka_unit_test(one_that_cannot_be_written_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
+}
