@@ -22,11 +22,16 @@
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
 /* Directories at the top of a gem that serve its authors, and files that only a compiler wants. */
-static const char *const unused_dirs[] = {"test",      "tests", "spec", "specs", "doc",    "docs",
-                                          "benchmark", "ports", "tmp",  ".git",  ".github"};
+static const char *const unused_dirs[] = {"test",      "tests", "spec", "specs", "doc",     "docs",
+                                          "benchmark", "ports", "tmp",  ".git",  ".github", "sig"};
 static const char *const unused_files[] = {"*.o",  "*.a",          "*.la",     "*.c",
                                            "*.h",  "*.cc",         "*.cpp",    "*.java",
                                            "*.rl", "gem_make.out", "mkmf.log", "Makefile"};
+
+/* At the top of a gem that was published: what its author works with. */
+static const char *const author_files[] = {
+    "Rakefile", "Gemfile",     "Gemfile.lock", "Dockerfile", ".rspec",        ".yardopts",
+    ".gemtest", ".travis.yml", ".document",    ".gitignore", ".rdoc_options", ".rubocop.yml"};
 
 struct filter {
     struct gems *gems;
@@ -51,6 +56,14 @@ static bool is_unused(const char *relative, bool is_dir)
         if (fnmatch(unused_files[i], name, 0) == 0)
             return true;
     }
+    return false;
+}
+
+static bool is_of_author(const char *relative)
+{
+    for (size_t i = 0; i < COUNT(author_files); i++)
+        if (strcmp(author_files[i], relative) == 0)
+            return true;
     return false;
 }
 
@@ -150,8 +163,8 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
     cleanup_free char *path = NULL;
 
     if (is_unused(relative, is_dir) || is_foreign(relative, is_dir, filter) ||
-        (!is_dir &&
-         (is_prose(relative) || is_source(relative) || is_for_other_ruby(relative, filter))))
+        (!is_dir && ((filter->files == NULL && is_of_author(relative)) || is_prose(relative) ||
+                     is_source(relative) || is_for_other_ruby(relative, filter))))
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {
