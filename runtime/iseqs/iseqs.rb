@@ -21,4 +21,6 @@ end
 if RubyVM::InstructionSequence.compile_option == RucksackIseqs::OPTIONS &&
    RucksackIseqs.start(Gem::RUCKSACK_ROOT, "#{__dir__}/iseqs")
   RubyVM::InstructionSequence.singleton_class.prepend(RucksackIseqs::Options)
+  # bootsnap compiles into a cache of its own, which a new place never finds again.
+  ENV["DISABLE_BOOTSNAP_COMPILE_CACHE"] ||= "1"
 end

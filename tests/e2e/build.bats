@@ -607,8 +607,15 @@ END
 
 # --- other tools
 
-@test "file, unsquashfs and mount accept the bundle, and it is small" {
-    [ "$(stat -c %s "$guestbook")" -le 10000000 ]
+@test "the bundle is small; compiled sources have a share of it, and can be left out" {
+    copy_app
+    echo 'boot: {compiled: false}' >"$app/rucksack.yml"
+    "$rucksack" build --quiet -o app.AppImage "$app"
+    [ "$(stat -c %s app.AppImage)" -le 10000000 ]
+    [ "$(($(stat -c %s "$guestbook") - $(stat -c %s app.AppImage)))" -le 1150000 ]
+}
+
+@test "file, unsquashfs and mount accept the bundle" {
     file "$guestbook" | grep -q 'ELF 64-bit LSB.*static'
     local offset
     offset=$("$guestbook" --appimage-offset)
