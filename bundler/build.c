@@ -561,6 +561,7 @@ static bool learn_start(int fd, void *context, struct err *err)
         return true;
     if (!compiled_plan(&compiled, &boot.trace, build->probe.ruby.elf, &build->plan, err))
         return false;
+    compiled_order(&compiled, &boot.trace, &build->plan);
     what = compiled.why_not != NULL ? xstrdup(compiled.why_not)
                                     : xasprintf("%zu sources that a start loads", compiled.count);
     report_phase(&build->report, "compile", what, NULL);

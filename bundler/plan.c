@@ -714,7 +714,17 @@ static int compare_entries(const void *a, const void *b)
     const struct plan_entry *const *left = a;
     const struct plan_entry *const *right = b;
 
+    if ((*left)->is_early != (*right)->is_early)
+        return (*left)->is_early ? -1 : 1;
     return plan_path_compare((*left)->path, (*right)->path);
+}
+
+void plan_mark_early(struct plan *plan, const char *path)
+{
+    const struct plan_index *found = lookup(plan, path);
+
+    if (found != NULL && (found->entry->type == PLAN_FILE || found->entry->type == PLAN_DATA))
+        found->entry->is_early = true;
 }
 
 void plan_sort(struct plan *plan)

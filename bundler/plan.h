@@ -45,6 +45,7 @@ struct plan_entry {
     size_t size_bytes; /* PLAN_DATA: length of data; PLAN_FILE: size when it was added */
     char *target;      /* PLAN_SYMLINK: never absolute */
     char *reason;      /* why it is in the image, for people: "gem 'puma'" */
+    bool is_early;     /* a start reads it: plan_mark_early() */
 };
 
 struct plan {
@@ -114,7 +115,12 @@ typedef bool plan_filter(const char *relative, bool is_dir, void *context);
 const struct plan_entry *plan_find(const struct plan *plan, const char *path);
 void plan_remove(struct plan *plan, const char *path);
 
-/* Orders entries by path, component by component, so that parents come before children. */
+/* What a start reads stands together, so that it decodes few blocks for others. A path that is not
+ * in the plan, or no file, is passed over. */
+void plan_mark_early(struct plan *plan, const char *path);
+
+/* Orders entries: the early ones first, then by path, component by component, so that parents come
+ * before children. */
 void plan_sort(struct plan *plan);
 
 /* That order, as strcmp(): by bytes, but '/' before every other one. */

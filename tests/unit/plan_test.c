@@ -162,6 +162,24 @@ static void parents_come_before_children(void **state)
         assert_string_equal(plan->entries[i]->path, want[i]);
 }
 
+static void early_files_come_first(void **state)
+{
+    static const char *const want[] = {"a/y", "b", "", "a", "a/x"};
+    struct plan *plan = *state;
+
+    add_data(plan, "b", "");
+    add_data(plan, "a/x", "");
+    add_data(plan, "a/y", "");
+    plan_mark_early(plan, "b");
+    plan_mark_early(plan, "a/y");
+    plan_mark_early(plan, "a"); /* a directory */
+    plan_mark_early(plan, "absent");
+    plan_sort(plan);
+    assert_int_equal(plan->count, sizeof(want) / sizeof(want[0]));
+    for (size_t i = 0; i < plan->count; i++)
+        assert_string_equal(plan->entries[i]->path, want[i]);
+}
+
 static void removed_entries_are_gone(void **state)
 {
     struct plan *plan = *state;
@@ -392,6 +410,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_does_not_belong_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(modes_are_normalised, setup, teardown),
         cmocka_unit_test_setup_teardown(parents_come_before_children, setup, teardown),
+        cmocka_unit_test_setup_teardown(early_files_come_first, setup, teardown),
         cmocka_unit_test_setup_teardown(removed_entries_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(files_of_the_system_keep_their_symlinks, setup, teardown),
         cmocka_unit_test_setup_teardown(dots_behind_symlinks_mean_what_they_do_on_the_host, setup,
