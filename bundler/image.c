@@ -25,6 +25,7 @@
 #include <sqfs/super.h>
 #include <sqfs/xattr_writer.h>
 
+#include "bundler/blockcache.h"
 #include "bundler/nametable.h"
 #include "bundler/plan.h"
 #include "common/cleanup.h"
@@ -38,6 +39,7 @@ enum {
     BLOCK_SIZE = 256 << 10,
     DEVICE_BLOCK = 4096,
     CHUNK_SIZE = 1 << 20,
+    CACHED_LEVEL_MIN = 10,   /* a lower one takes less time than the look-up */
     BACKLOG_PER_WORKER = 10, /* blocks in flight: bounds the memory, not the image */
     DEPTH_MAX = 128,
     NAME_MAX_BYTES = 256,          /* SQUASHFS_NAME_LEN */
@@ -179,6 +181,84 @@ static void window_init(struct window *window, int fd, uint64_t offset, uint64_t
 
 /* ---- writing ---- */
 
+/* Compresses by another one, unless the cache has the block. One for each thread (copy). */
+struct cached {
+    sqfs_compressor_t base;
+    sqfs_compressor_t *inner;
+    const struct blockcache *cache;
+};
+
+static void cached_destroy(sqfs_object_t *object)
+{
+    struct cached *cached = (struct cached *)object;
+
+    sqfs_destroy(cached->inner);
+    free(cached);
+}
+
+static sqfs_compressor_t *cached_new(sqfs_compressor_t *inner, const struct blockcache *cache);
+
+static sqfs_object_t *cached_copy(const sqfs_object_t *object)
+{
+    const struct cached *cached = (const struct cached *)object;
+    sqfs_compressor_t *inner = sqfs_copy(cached->inner);
+
+    return inner != NULL ? (sqfs_object_t *)cached_new(inner, cached->cache) : NULL;
+}
+
+static void cached_configuration(const sqfs_compressor_t *base, sqfs_compressor_config_t *config)
+{
+    const struct cached *cached = (const struct cached *)base;
+
+    cached->inner->get_configuration(cached->inner, config);
+}
+
+static int cached_write_options(sqfs_compressor_t *base, sqfs_file_t *file)
+{
+    struct cached *cached = (struct cached *)base;
+
+    return cached->inner->write_options(cached->inner, file);
+}
+
+static int cached_read_options(sqfs_compressor_t *base, sqfs_file_t *file)
+{
+    struct cached *cached = (struct cached *)base;
+
+    return cached->inner->read_options(cached->inner, file);
+}
+
+static sqfs_s32 cached_do_block(sqfs_compressor_t *base, const sqfs_u8 *in, sqfs_u32 size,
+                                sqfs_u8 *out, sqfs_u32 room)
+{
+    struct cached *cached = (struct cached *)base;
+    int64_t known = blockcache_get(cached->cache, in, size, out, room);
+    sqfs_s32 made;
+
+    if (known >= 0)
+        return (sqfs_s32)known;
+    made = cached->inner->do_block(cached->inner, in, size, out, room);
+    if (made >= 0)
+        blockcache_put(cached->cache, in, size, out, (size_t)made);
+    return made;
+}
+
+/* Takes the inner one. */
+static sqfs_compressor_t *cached_new(sqfs_compressor_t *inner, const struct blockcache *cache)
+{
+    struct cached *cached = xcalloc(1, sizeof(*cached));
+
+    cached->base = (sqfs_compressor_t){
+        .base = {.destroy = cached_destroy, .copy = cached_copy},
+        .get_configuration = cached_configuration,
+        .write_options = cached_write_options,
+        .read_options = cached_read_options,
+        .do_block = cached_do_block,
+    };
+    cached->inner = inner;
+    cached->cache = cache;
+    return &cached->base;
+}
+
 struct writer {
     const struct plan *plan;
     const struct image_options *options;
@@ -186,6 +266,9 @@ struct writer {
     sqfs_super_t super;
     sqfs_compressor_t *compressor;
     sqfs_compressor_t *uncompressor;
+    struct blockcache *cache;
+    sqfs_compressor_t
+        *data; /* what compresses the blocks of files: by the cache, if there is one */
     sqfs_block_writer_t *blocks;
     sqfs_frag_table_t *fragments;
     sqfs_block_processor_t *processor;
@@ -224,7 +307,9 @@ static void writer_release(struct writer *writer)
     destroy(writer->fragments);
     destroy(writer->blocks);
     destroy(writer->uncompressor);
+    destroy(writer->data);
     destroy(writer->compressor);
+    blockcache_close(writer->cache);
     for (size_t i = 0; writer->nodes != NULL && i < writer->plan->count; i++)
         sqfs_free(writer->nodes[i]);
     free(writer->nodes);
@@ -255,6 +340,14 @@ static bool make_compressors(struct writer *writer, struct err *err)
         config.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
         code = sqfs_compressor_create(&config, &writer->uncompressor);
     }
+    if (code == 0) {
+        writer->data = sqfs_copy(writer->compressor);
+        code = writer->data != NULL ? 0 : SQFS_ERROR_ALLOC;
+    }
+    if (code == 0 && writer->options->level >= CACHED_LEVEL_MIN)
+        writer->cache = blockcache_open(writer->options->level);
+    if (writer->cache != NULL)
+        writer->data = cached_new(writer->data, writer->cache);
     return code == 0 || write_failed(writer, code, "zstd", err);
 }
 
@@ -275,7 +368,7 @@ static bool make_processor(struct writer *writer, struct err *err)
         .max_block_size = BLOCK_SIZE,
         .num_workers = workers,
         .max_backlog = workers * BACKLOG_PER_WORKER,
-        .cmp = writer->compressor,
+        .cmp = writer->data,
         .file = &writer->window.base,
         .uncmp = writer->uncompressor,
     };
