@@ -18,7 +18,9 @@ module RucksackIseqs
   end
 end
 
+# The names of files are UTF-8 in the pack.
 if RubyVM::InstructionSequence.compile_option == RucksackIseqs::OPTIONS &&
+   Encoding.find("filesystem") == Encoding::UTF_8 &&
    RucksackIseqs.start(Gem::RUCKSACK_ROOT, "#{__dir__}/iseqs")
   RubyVM::InstructionSequence.singleton_class.prepend(RucksackIseqs::Options)
   # bootsnap compiles into a cache of its own, which a new place never finds again.
