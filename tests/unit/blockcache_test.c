@@ -67,7 +67,7 @@ static void what_is_kept_comes_back(void **state)
     assert_int_equal(each_block(NULL), 1);
     assert_int_equal(blockcache_get(*state, "block", 5, packed, sizeof(packed)), 3);
     assert_memory_equal(packed, "abc", 3);
-    assert_int_equal(blockcache_get(*state, "bloc", 4, packed, sizeof(packed)), -1);
+    assert_int_equal(blockcache_get(*state, "blo", 3, packed, sizeof(packed)), -1);
 }
 
 static void a_block_that_does_not_shrink_is_known_to(void **state)
