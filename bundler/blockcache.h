@@ -6,8 +6,8 @@
  *
  * One file for each block in the tool's cache directory (cachedir.h), named by the BLAKE2b of the
  * block, the level and this program, which holds the hash of what follows and the compressed bytes.
- * What is damaged, or cannot be read or written, is as if it were not there. What no build has asked
- * for in a month is removed. Threads and builds may use it at the same time.
+ * What is damaged, or cannot be read or written, is as if it were not there. What no build has
+ * asked for in a month is removed. Threads and builds may use it at the same time.
  */
 #include <stdbool.h>
 #include <stddef.h>

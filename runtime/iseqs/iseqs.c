@@ -2,6 +2,7 @@
 /*
  * Compiled sources: answers RubyVM::InstructionSequence.load_iseq, which Ruby asks before it parses
  * a file (iseq.c of MRI, rb_iseq_load_iseq), from the pack of common/iseqpack.h.
+ * iseqs.rb puts it there.
  *
  * A Ruby extension for every MRI from 2.7 on: it includes nothing of Ruby's, only calls functions
  * that each of them exports, and learns the values of nil and true from the Ruby that loads it.
@@ -110,6 +111,14 @@ static VALUE load_iseq(VALUE self, VALUE name)
     return entry != NULL ? load_entry(entry) : iseqs.nil;
 }
 
+/* Where there is no pack for it, and nobody else either: Ruby reads the source. */
+static VALUE load_nothing(VALUE self, VALUE name)
+{
+    (void)self;
+    (void)name;
+    return iseqs.nil;
+}
+
 static bool map(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -142,7 +151,7 @@ static VALUE start(VALUE self, VALUE given_root, VALUE given_pack)
     memcpy(iseqs.root, path, size + 1);
     if (!map(rb_string_value_cstr(&file)))
         return iseqs.nil;
-    rb_define_singleton_method(iseqs.class, "load_iseq", (void *)load_iseq, 1);
+    rb_define_singleton_method(iseqs.class, "load_iseq", (void *)load_nothing, 1);
     return iseqs.true_value;
 }
 
@@ -171,5 +180,6 @@ void Init_iseqs(void)
     iseqs.debugger = rb_intern("DEBUGGER__");
     iseqs.byebug = rb_intern("Byebug");
     rb_define_module_function(module, "start", (void *)start, 2);
+    rb_define_module_function(module, "load_iseq", (void *)load_iseq, 1);
     rb_define_module_function(module, "stop", (void *)stop, 0);
 }

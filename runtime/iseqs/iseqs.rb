@@ -10,11 +10,38 @@ module RucksackIseqs
   # Of the Ruby that compiled them; filled in at build.
   OPTIONS = @OPTIONS@.freeze
 
-  module Options
+  # In front of RubyVM::InstructionSequence, and of whoever stands there, like bootsnap: what the pack
+  # has needs no cache. For everything else they are asked.
+  module Front
+    def load_iseq(path)
+      (RucksackIseqs.load_iseq(path) unless RucksackIseqs.chosen?) || super
+    end
+
     def compile_option=(*)
       RucksackIseqs.stop
       super
     end
+  end
+
+  # Who comes later goes behind us.
+  module Later
+    def prepend(*)
+      super
+      super(Front.dup)
+      self
+    end
+  end
+
+  # Whether bootsnap was told to compile some sources with options of their own.
+  def self.chosen?
+    defined?(::Bootsnap::CompileCache::ISeq) && ::Bootsnap::CompileCache::ISeq.respond_to?(:compiler_selector) &&
+      ::Bootsnap::CompileCache::ISeq.compiler_selector
+  end
+
+  def self.begin
+    hooks = RubyVM::InstructionSequence.singleton_class
+    hooks.prepend(Front)
+    hooks.extend(Later)
   end
 end
 
@@ -22,7 +49,5 @@ end
 if RubyVM::InstructionSequence.compile_option == RucksackIseqs::OPTIONS &&
    Encoding.find("filesystem") == Encoding::UTF_8 &&
    RucksackIseqs.start(Gem::RUCKSACK_ROOT, "#{__dir__}/iseqs")
-  RubyVM::InstructionSequence.singleton_class.prepend(RucksackIseqs::Options)
-  # bootsnap compiles into a cache of its own, which a new place never finds again.
-  ENV["DISABLE_BOOTSNAP_COMPILE_CACHE"] ||= "1"
+  RucksackIseqs.begin
 end

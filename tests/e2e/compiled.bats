@@ -70,6 +70,23 @@ puts((compiled.load_iseq("#{Gem::RUCKSACK_ROOT}/app/lib/looks.rb") if compiled.r
     [ "$output" = NilClass ]
 }
 
+@test "who hooks in later is asked for what the pack has not, as bootsnap is" {
+    local later='class << RubyVM::InstructionSequence
+        prepend(Module.new { def load_iseq(path) = (puts(File.basename(path)); nil) })
+    end'
+    run inside "$later; $taken"
+    [ "$output" = RubyVM::InstructionSequence ]
+    run inside "$later; ${taken/looks/nothing}"
+    [ "$output" = "nothing.rb
+NilClass" ]
+    # told to compile some sources otherwise, it is asked for all
+    run inside "$later; module Bootsnap; module CompileCache; module ISeq
+        def self.compiler_selector = ->(_) {}
+    end; end; end; $taken"
+    [ "$output" = "looks.rb
+NilClass" ]
+}
+
 @test "another way to load is not in the way" {
     run inside "class << RubyVM::InstructionSequence
                   prepend(Module.new { def load_iseq(path) = path.end_with?('looks.rb') ? super : nil })

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mirrors blockcache.c. Cases: unknown · kept · stored as it is · level · damage · room · no place. */
+/* Mirrors blockcache.c. Cases: unknown · kept · stored as it is · level · damage · room · no place.
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
