@@ -39,6 +39,8 @@ void rb_set_errinfo(VALUE error);
 VALUE rb_define_module(const char *name);
 /* Of ext/coverage; not in every build. */
 VALUE rb_get_coverages(void) __attribute__((weak));
+/* From Ruby 3.0 on. */
+void rb_ext_ractor_safe(bool is_safe) __attribute__((weak));
 
 __attribute__((visibility("default"))) void Init_iseqs(void);
 
@@ -168,6 +170,10 @@ static VALUE stop(VALUE self)
 void Init_iseqs(void)
 {
     VALUE module = rb_define_module("RucksackIseqs");
+
+    /* A Ractor requires files, too; what is here does not change once it has begun. */
+    if (rb_ext_ractor_safe != NULL)
+        rb_ext_ractor_safe(true);
 
     iseqs.nil = rb_eval_string("nil");
     iseqs.true_value = rb_eval_string("true");

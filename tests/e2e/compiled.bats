@@ -95,6 +95,13 @@ NilClass" ]
     [ "$output" = RubyVM::InstructionSequence ]
 }
 
+@test "a Ractor takes them, too" {
+    run --separate-stderr inside 'file = "#{Gem::RUCKSACK_ROOT}/app/lib/beside.rb"
+        p RubyVM::InstructionSequence.load_iseq(file).class, Ractor.new(file) { |name| load name }.take'
+    [ "$output" = "RubyVM::InstructionSequence
+true" ]
+}
+
 @test "in another directory, unpacked, behind a symlink" {
     local way
     for way in extract fuse; do
