@@ -81,6 +81,8 @@ runs_of_root() {
         cd /app
         bundle install --local --quiet
         bundle exec ruby report.rb values >native
+        # Fedora has a script that starts ruby-mri; a bundle starts it by the name that was asked for.
+        bundle exec ruby report.rb comm | sed "s/^ruby-mri$/ruby/" >comm
         bundle exec ruby --yjit report.rb yjit >yjit 2>/dev/null || echo none >yjit
         rm -r vendor/cache
         rucksack build --fast --quiet --no-check -o /app.AppImage .'
@@ -159,6 +161,7 @@ debian() {
         unshare --mount sh -ec 'mount --bind "$0" /usr/local
             bundle install --quiet
             bundle exec ruby report.rb values >native
+            bundle exec ruby report.rb comm >comm
             bundle exec ruby --yjit report.rb yjit >yjit
             "$1" build --fast --quiet --no-check -o "$2" .' \
         "$BATS_TEST_TMPDIR/local" "$rucksack" "$bundle"
