@@ -501,8 +501,10 @@ bool boot_judge(const struct boot *boot, const struct extras_pairs *inside, cons
         report_phase(report, "check", what, NULL);
         return true;
     }
-    say_missed(&boot->trace, inside, plan, report);
-    say_written(&boot->trace, plan, report);
+    if (!report->quiet) { /* to find who asks for a program reads all sources */
+        say_missed(&boot->trace, inside, plan, report);
+        say_written(&boot->trace, plan, report);
+    }
     if (boot->result == BOOT_ANSWERED || boot->result == BOOT_DONE) {
         /* It may be meant so, without a database; or a gem did not find what it starts. */
         if (boot->status >= 500 && !report->quiet)

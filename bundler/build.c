@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bundler/app.h"
@@ -36,6 +35,7 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "common/launchfile.h"
+#include "common/proc.h"
 #include "common/words.h"
 #include "common/xalloc.h"
 
@@ -56,8 +56,8 @@ struct build {
     struct linkage linkage;
     struct closure closure;
     char *output;
-    double image_began; /* seconds of a clock */
-    bool is_learned;    /* a start was watched already */
+    uint64_t image_began_us; /* proc_clock_us() */
+    bool is_learned;         /* a start was watched already */
 };
 
 static void build_release(struct build *build)
@@ -489,14 +489,6 @@ static bool find_mtime(const struct plan *plan, uint32_t *ret, struct err *err)
     return true;
 }
 
-static double now_seconds(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* What a command is tried with. */
 static bool check_arguments(const struct build *build, struct words *words,
                             struct boot_request *request, struct err *err)
@@ -537,7 +529,8 @@ static bool boot_file(const struct build *build, int fd, struct boot *boot,
 static bool check_file(int fd, void *context, struct err *err)
 {
     const struct build *build = context;
-    cleanup_free char *took = xasprintf("%.1f s", now_seconds() - build->image_began);
+    cleanup_free char *took =
+        xasprintf("%.1f s", (double)(proc_clock_us() - build->image_began_us) / 1e6);
     const struct report quiet = {true};
     cleanup_with(boot_release) struct boot boot = {0};
 
@@ -596,7 +589,7 @@ static bool write_file(struct build *build, struct err *err)
 
     if (!find_mtime(&build->plan, &options.mtime, err) || !learn(build, options, err))
         return false;
-    build->image_began = now_seconds();
+    build->image_began_us = proc_clock_us();
     if (!assemble_write(&build->plan, &options, &size_bytes, err))
         return false;
     size = report_size(size_bytes);

@@ -329,7 +329,6 @@ static char *list_groups(const struct probe *probe, const char *key)
     return list;
 }
 
-/* Without its last line, which sets up: who requires only "bundler" does that later. */
 static char *setup_text(const struct probe *probe)
 {
     struct asset setup = asset_get(ASSET_BUNDLER_SETUP);
@@ -343,9 +342,8 @@ static char *setup_text(const struct probe *probe)
     cleanup_free char *with_left_out = text_replace(with_gems, "@WITHOUT@", left_out);
     cleanup_free char *optional = list_groups(probe, "with");
     cleanup_free char *with_optional = text_replace(with_left_out, "@WITH@", optional);
-    cleanup_free char *without_call = text_replace(with_optional, "\nBundler.setup\n", "\n");
 
-    return text_replace(without_call, "@GEMFILE@", gemfile);
+    return text_replace(with_optional, "@GEMFILE@", gemfile);
 }
 
 static bool plan_library(const char *dir, const char *name, const char *text, size_t size_bytes,

@@ -159,4 +159,3 @@ module Bundler
 end
 
 require "pathname"
-Bundler.setup
