@@ -14,7 +14,7 @@ VERSION := 0.1.0
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
         -Wformat=2 -Werror
 BASE := -std=gnu2x -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -I. \
-        -ffile-prefix-map=$(CURDIR)=. $(WARN)
+        '-ffile-prefix-map=$(CURDIR)=.' $(WARN)
 CFLAGS ?= -O2 -g
 
 # The tool: glibc, one static executable; with SANITIZE an ordinary dynamic one.

@@ -4,7 +4,7 @@
 
 GUEST := $(wildcard runtime/guest/*.c) common/launchfile.c
 GUEST_FLAGS := -std=gnu2x -D_GNU_SOURCE -I. $(WARN) -Os -fPIC -ffreestanding -fno-stack-protector \
-               -U_FORTIFY_SOURCE -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=.
+               -U_FORTIFY_SOURCE -fvisibility=hidden '-ffile-prefix-map=$(CURDIR)=.'
 
 # Whoever unwinds goes through functions that open: they are cancellation points, and run the
 # constructors of libraries. Nothing else is on a stack then.
