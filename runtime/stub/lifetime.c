@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -601,6 +602,19 @@ static int copy_memory(struct server *server)
     return 0;
 }
 
+/*
+ * musl has the kernel write 0 into the lock of its list of threads when the first thread ends
+ * (set_tid_address(2)), and so does an exec, as long as others have that memory (mm_release(),
+ * kernel/fork.c). The server may hold the lock by then: a thread that ends would find itself in no
+ * list.
+ */
+static void keep_lock(void)
+{
+    static int written;
+
+    (void)syscall(SYS_set_tid_address, &written);
+}
+
 /* The middle process ends at once, so that the server is init's child, not the app's. It borrows
  * our memory (vfork): at most the server needs a copy. */
 static pid_t start_middle(struct server *server)
@@ -608,6 +622,7 @@ static pid_t start_middle(struct server *server)
     pid_t pid;
 
     if (server->job.shares_memory) {
+        keep_lock();
         sharing.server = *server;
         sharing.place = *server->job.place;
         sharing.server.job.place = &sharing.place;
