@@ -15,6 +15,14 @@
  * Where all are, the next server of any image does (sweep.h). Not guarded is a mount in a namespace
  * of the app's own, which goes with it.
  *
+ * All are at once where a pid namespace ends (process_ends_all()): then only a mount in a namespace
+ * that ends, too, leaves nothing. A user who may not make one (user namespaces are forbidden) has
+ * fusermount: its mount is left dead with its directories, for the next start. Nothing of ours can
+ * outlive the namespace (zap_pid_ns_processes(), kernel/pid_namespace.c), the kernel takes a mount
+ * away with its mount namespace only, a directory that was removed cannot be mounted on
+ * (dont_mount()) and one that is mounted on here cannot be removed (EBUSY in vfs_rmdir()); a
+ * detached mount has no path that realpath(3) could return.
+ *
  * A place can have several servers: one for each mount namespace that shares its directory but not
  * its mounts. Each holds a shared lock on the directory (flock(2)), and the last one removes it,
  * for rmdir(2) would detach what is mounted on it elsewhere.

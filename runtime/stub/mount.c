@@ -20,6 +20,7 @@
 #include "runtime/stub/loop.h"
 #include "runtime/stub/message.h"
 #include "runtime/stub/payload.h"
+#include "runtime/stub/process.h"
 #include "runtime/stub/sqfs.h"
 #include "runtime/stub/userns.h"
 
@@ -323,8 +324,7 @@ static bool enter_hidden(const struct place *place, int *ret_fd, struct err *err
     return false;
 }
 
-/* The end of the first process of a container is the end of all others: a mount that they share
- * would have nobody to take it down. */
+/* For process_ends_all(): a mount that others see would have nobody to take it down. */
 static bool mount_alone(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
     struct place place = PLACE_NONE;
@@ -343,14 +343,9 @@ static bool way_fuse(struct attempt *attempt, struct mounted *ret, struct err *e
 {
     struct err ignored;
 
-    if (getpid() == 1 && !attempt->request->visible && mount_alone(attempt, ret, &ignored))
+    if (!attempt->request->visible && process_ends_all() && mount_alone(attempt, ret, &ignored))
         return true;
     return mount_shared(attempt, LIFETIME_DIRECT, ret, err);
-}
-
-static bool way_fusermount(struct attempt *attempt, struct mounted *ret, struct err *err)
-{
-    return mount_shared(attempt, LIFETIME_HELPER, ret, err);
 }
 
 static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err *err)
@@ -365,6 +360,17 @@ static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err 
     }
     *ret = (struct mounted){.place = place, .unmount = LIFETIME_NAMESPACE};
     return true;
+}
+
+static bool way_fusermount(struct attempt *attempt, struct mounted *ret, struct err *err)
+{
+    const struct mount_request *request = attempt->request;
+    struct err ignored;
+
+    if (request->way == NULL && !request->visible && process_ends_all() &&
+        way_userns(attempt, ret, &ignored))
+        return true;
+    return mount_shared(attempt, LIFETIME_HELPER, ret, err);
 }
 
 /* A tree has a server while it is unpacked, and before it has directories: who is killed then
