@@ -73,8 +73,8 @@ static bool visit_tree(struct run *run, const char *top, const char *relative, i
     if (dir == NULL || depth > DEPTH_MAX)
         return err_sys(err, "'%s'", here);
     while ((entry = readdir(dir)) != NULL) {
-        cleanup_free char *name = xasprintf("%s%s%s", relative, relative[0] != '\0' ? "/" : "",
-                                            entry->d_name);
+        cleanup_free char *name =
+            xasprintf("%s%s%s", relative, relative[0] != '\0' ? "/" : "", entry->d_name);
         struct stat st;
 
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -135,16 +135,22 @@ static bool start(const struct run *run, struct proc_output *output, struct err 
     return ok;
 }
 
-/* The file in the cache: its name is that of its bytes. */
-static bool keep(const struct run *run, const char *bytes, size_t size, char **ret, struct err *err)
+/* As old as the script that wrote it, so that an image is the same every time. */
+static bool date(const struct run *run, int fd, struct err *err)
+{
+    cleanup_free char *script = xasprintf("%s/%s", run->gem->dir, run->recipe->run[0]);
+    struct stat st;
+
+    if (stat(script, &st) != 0)
+        return err_sys(err, "'%s'", script);
+    return futimens(fd, (const struct timespec[]){st.st_mtim, st.st_mtim}) == 0 ||
+           err_sys(err, "the time of a file");
+}
+
+static char *name_in_cache(const char *cache, const char *bytes, size_t size)
 {
     uint8_t sum[FORMAT_HASH_SIZE];
     char name[2 * NAME_BYTES + 1];
-    cleanup_free char *cache = NULL;
-    cleanup_free char *dir = NULL;
-    cleanup_free char *path = NULL;
-    cleanup_free char *unfinished = NULL;
-    cleanup_fd int fd = -1;
     struct hash hash;
 
     hash_init(&hash);
@@ -152,9 +158,21 @@ static bool keep(const struct run *run, const char *bytes, size_t size, char **r
     hash_final(&hash, sum);
     for (size_t i = 0; i < NAME_BYTES; i++)
         (void)snprintf(name + 2 * i, 3, "%02x", sum[i]);
+    return xasprintf("%s/%s", cache, name);
+}
+
+/* A file in the cache: its directory has the name of its bytes. */
+static bool keep(const struct run *run, const char *bytes, size_t size, char **ret, struct err *err)
+{
+    cleanup_free char *cache = NULL;
+    cleanup_free char *dir = NULL;
+    cleanup_free char *path = NULL;
+    cleanup_free char *unfinished = NULL;
+    cleanup_fd int fd = -1;
+
     if (!cachedir_make("first-runs", &cache, err))
         return false;
-    dir = xasprintf("%s/%s", cache, name);
+    dir = name_in_cache(cache, bytes, size);
     path = xasprintf("%s/%s", dir, text_base_name(run->recipe->as));
     unfinished = xasprintf("%s/.%ld", dir, (long)getpid());
     if (!fs_mkdir_p(dir, 0700, err))
@@ -162,7 +180,7 @@ static bool keep(const struct run *run, const char *bytes, size_t size, char **r
     fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0755);
     if (fd < 0)
         return err_sys(err, "'%s'", unfinished);
-    if (!fs_write_all(fd, bytes, size, err)) {
+    if (!fs_write_all(fd, bytes, size, err) || !date(run, fd, err)) {
         (void)unlink(unfinished);
         return err_wrap(err, "'%s'", unfinished);
     }
@@ -170,18 +188,6 @@ static bool keep(const struct run *run, const char *bytes, size_t size, char **r
         return err_sys(err, "'%s'", path);
     *ret = steal_ptr(&path);
     return true;
-}
-
-/* As old as the script that wrote it, so that an image is the same every time. */
-static bool date(const struct run *run, const char *path, struct err *err)
-{
-    cleanup_free char *script = xasprintf("%s/%s", run->gem->dir, run->recipe->run[0]);
-    struct stat st;
-
-    if (stat(script, &st) != 0)
-        return err_sys(err, "'%s'", script);
-    return utimensat(AT_FDCWD, path, (const struct timespec[]){st.st_mtim, st.st_mtim}, 0) == 0 ||
-           err_sys(err, "'%s'", path);
 }
 
 static void forget(const struct run *run, struct plan *plan)
@@ -231,7 +237,7 @@ static bool plan_made(const struct run *run, struct plan *plan, struct err *err)
     size_t size;
 
     if (!fs_read_file(run->made, MADE_MAX_BYTES, &bytes, &size, err) ||
-        !keep(run, bytes, size, &path, err) || !date(run, path, err))
+        !keep(run, bytes, size, &path, err))
         return false;
     forget(run, plan);
     return plan_add_file(plan, place, path, origin, err) &&
