@@ -13,6 +13,7 @@
 #include "bundler/app.h"
 #include "bundler/assemble.h"
 #include "bundler/asset.h"
+#include "bundler/beside.h"
 #include "bundler/boot.h"
 #include "bundler/closure.h"
 #include "bundler/compiled.h"
@@ -267,6 +268,8 @@ static bool collect(struct build *build, struct err *err)
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
+        !beside_plan(&build->app, &build->probe, &build->trace, &build->report, &build->plan,
+                     err) ||
         !programs_plan(&build->programs, build->probe.ruby.elf, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
         !ruby_trim_library(&build->ruby, &build->plan, err))
@@ -529,6 +532,7 @@ static bool boot_file(const struct build *build, int fd, struct boot *boot,
         .name = build->app.name,
         .health = build->app.config.health,
         .environment = build->app.is_rails ? rails : NULL,
+        .is_script = build->app.source == APP_SCRIPT,
     };
 
     if (build->app.kind == APP_COMMAND && !check_arguments(build, &words, &request, err))
