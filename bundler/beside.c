@@ -102,8 +102,7 @@ static bool add_read(struct beside *beside, const struct trace *trace, struct er
         const char *relative = relative_to(beside->app, file->path);
 
         if (file->error != 0 || file->is_written || relative[0] == '\0' || is_hidden(relative) ||
-            selection_is_excluded(text_base_name(relative)) ||
-            is_planned(beside->plan, file->path))
+            selection_is_excluded(text_base_name(relative)) || is_planned(beside->plan, file->path))
             continue;
         if (!add(beside, file->path, "read by the recorded run", err))
             return false;
