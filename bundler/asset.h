@@ -20,6 +20,7 @@ enum asset_id {
     ASSET_PACKED,           /* what stands at the end of that */
     ASSET_BUNDLE,           /* the program `bundle` */
     ASSET_RDOC,             /* rdoc.rb */
+    ASSET_ENVIRONMENT,      /* environment.rb */
     ASSET_INLINE,           /* bundler/inline.rb */
     ASSET_ISEQS,            /* the extension that reads compiled sources */
     ASSET_ISEQS_STARTER,    /* iseqs.rb, which loads it */

@@ -244,6 +244,7 @@ static bool attempt_boot(struct boot *boot, struct attempt *attempt, struct err 
     boot->reason = outcome->err.msg[0] != '\0' ? xstrdup(outcome->err.msg) : NULL;
     boot->status = outcome->status;
     boot->may_fail = attempt->request->may_fail;
+    boot->is_script = attempt->request->is_script;
     boot->exit_code = outcome->exit_code;
     boot->elapsed_us = outcome->elapsed_us;
     boot->output = last_words(attempt->log);
@@ -527,7 +528,11 @@ bool boot_judge(const struct boot *boot, const struct extras_pairs *inside, cons
                       "started in an empty root, the app did not answer on port %d "
                       "within %d seconds",
                       PORT, PATIENCE_MS / 1000);
-    (void)err_hint(err, "set what it needs in the environment of the build, or build without this "
-                        "check: --no-check");
+    if (boot->is_script)
+        (void)err_hint(err, "what it reads beside itself, by names that it computes, is packed by "
+                            "--trace CMD; or build without this check: --no-check");
+    else
+        (void)err_hint(err, "set what it needs in the environment of the build, or build without "
+                            "this check: --no-check");
     return err_id(err, "E-CHECK");
 }

@@ -30,6 +30,7 @@ struct boot {
     char *output;        /* the end of what it said, owned */
     char *reason;        /* owned, or NULL */
     bool may_fail;       /* as the request */
+    bool is_script;      /* likewise */
     struct trace trace;
 };
 
@@ -39,7 +40,8 @@ struct boot_request {
     const char *health; /* path that must answer; unused with arguments */
     /* NULL-terminated: run once with these, which must succeed; NULL: a server that must answer. */
     const char *const *arguments;
-    bool may_fail; /* nobody has said that these arguments are right */
+    bool may_fail;  /* nobody has said that these arguments are right */
+    bool is_script; /* not all that lies beside it was packed */
     const char *const
         *environment; /* NULL-terminated NAME=VALUE, where the user has not set NAME */
 };

@@ -13,9 +13,12 @@
 #include "bundler/app.h"
 #include "bundler/assemble.h"
 #include "bundler/asset.h"
+#include "bundler/beside.h"
 #include "bundler/boot.h"
 #include "bundler/closure.h"
 #include "bundler/compiled.h"
+#include "bundler/extras.h"
+#include "bundler/firstrun.h"
 #include "bundler/gems.h"
 #include "bundler/jdoc.h"
 #include "bundler/launch.h"
@@ -51,6 +54,7 @@ struct build {
     struct plan plan;
     struct ruby ruby;
     struct gems gems;
+    struct extras first_runs; /* what firstrun_plan() says */
     struct programs programs;
     struct libs libs;
     struct linkage linkage;
@@ -66,6 +70,7 @@ static void build_release(struct build *build)
     linkage_release(&build->linkage);
     libs_release(&build->libs);
     programs_release(&build->programs);
+    extras_release(&build->first_runs);
     gems_release(&build->gems);
     ruby_release(&build->ruby);
     plan_release(&build->plan);
@@ -230,6 +235,13 @@ static bool record_run(struct build *build, struct err *err)
     return true;
 }
 
+static void say_notes(const struct build *build, const struct extras *extras)
+{
+    for (size_t i = 0; i < extras->notes.count; i++)
+        report_phase(&build->report, extras->notes.items[i].name, extras->notes.items[i].value,
+                     NULL);
+}
+
 static bool collect(struct build *build, struct err *err)
 {
     const struct libs_input input = {
@@ -247,22 +259,25 @@ static bool collect(struct build *build, struct err *err)
         return false;
     say(build, "ruby", PLAN_PART_RUBY,
         xasprintf("%s from %s", build->probe.ruby.version, build->probe.ruby.program));
-    if (!gems_plan(&build->gems, &build->probe, &build->plan, err))
+    if (!gems_plan(&build->gems, &build->probe, &build->plan, err) ||
+        !firstrun_plan(&build->first_runs, &build->probe, build->app.dir, &build->plan, err))
         return false;
+    gems_count_bytes(&build->gems, &build->probe, &build->plan);
     for (size_t i = 0; i < build->probe.gem_count; i++)
         native += build->gems.is_native[i];
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
+        !beside_plan(&build->app, &build->probe, &build->trace, &build->report, &build->plan,
+                     err) ||
         !programs_plan(&build->programs, build->probe.ruby.elf, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
         !ruby_trim_library(&build->ruby, &build->plan, err))
         return false;
     say(build, "libs", PLAN_PART_LIBS,
         xasprintf("%zu closed over, 0 unresolved", build->libs.walk.count - build->libs.roots));
-    for (size_t i = 0; i < build->libs.extras.notes.count; i++)
-        report_phase(&build->report, build->libs.extras.notes.items[i].name,
-                     build->libs.extras.notes.items[i].value, NULL);
+    say_notes(build, &build->first_runs);
+    say_notes(build, &build->libs.extras);
     if (!check_closure(build, err))
         return false;
     if (build->request->trace != NULL)
@@ -517,6 +532,7 @@ static bool boot_file(const struct build *build, int fd, struct boot *boot,
         .name = build->app.name,
         .health = build->app.config.health,
         .environment = build->app.is_rails ? rails : NULL,
+        .is_script = build->app.source == APP_SCRIPT,
     };
 
     if (build->app.kind == APP_COMMAND && !check_arguments(build, &words, &request, err))

@@ -104,37 +104,44 @@ static char *quoted(const char *text)
     return result;
 }
 
-/* The deepest directory that all files are in. */
-static char *common_dir(const struct jdoc *files)
+/* Shortens it to a directory that all files are in, too. */
+static void hold(char *dir, const struct jdoc *files)
 {
-    char *dir = xstrdup(jdoc_text_at(files, 0));
-
-    *strrchr(dir, '/') = '\0';
-    for (size_t i = 1; i < jdoc_count(files); i++) {
+    for (size_t i = 0; i < jdoc_count(files); i++) {
         const char *file = jdoc_text_at(files, i);
 
         while (strncmp(file, dir, strlen(dir)) != 0 || file[strlen(dir)] != '/')
             *strrchr(dir, '/') = '\0';
     }
-    return dir;
 }
 
-static bool complete_script(struct app *app, const struct probe *probe, struct err *err)
+static bool check_paths(const struct jdoc *files, struct err *err)
 {
-    const struct jdoc *files = jdoc_member(probe->answer, "files");
-    cleanup_free char *relative = NULL;
-    cleanup_free char *command = NULL;
-
     for (size_t i = 0; i < jdoc_count(files); i++) {
         const char *file = jdoc_text_at(files, i);
 
         if (file == NULL || file[0] != '/')
             return err_set(err, ERR_INPUT, "the answer of 'ruby': a file without a path");
     }
+    return true;
+}
+
+static bool complete_script(struct app *app, const struct probe *probe, struct err *err)
+{
+    const struct jdoc *files = jdoc_member(probe->answer, "files");
+    const struct jdoc *data = jdoc_member(probe->answer, "data");
+    cleanup_free char *relative = NULL;
+    cleanup_free char *command = NULL;
+
+    if (!check_paths(files, err) || !check_paths(data, err))
+        return false;
     if (jdoc_count(files) == 0)
         return err_set(err, ERR_INPUT, "the answer of 'ruby': no files");
     free(app->dir);
-    app->dir = common_dir(files);
+    app->dir = xstrdup(jdoc_text_at(files, 0));
+    *strrchr(app->dir, '/') = '\0';
+    hold(app->dir, files);
+    hold(app->dir, data);
     relative = quoted(app->script + strlen(app->dir) + 1);
     command = xasprintf("ruby \"$APPDIR/" FORMAT_APP_DIR "/%s\"", relative);
     config_add_pair(&app->config.processes, "main", command);

@@ -402,7 +402,7 @@ static bool plan_home(struct plan *plan, struct err *err)
     return true;
 }
 
-static void count_bytes(struct gems *gems, const struct probe *probe, const struct plan *plan)
+void gems_count_bytes(struct gems *gems, const struct probe *probe, const struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
         const struct plan_entry *entry = plan->entries[i];
@@ -431,7 +431,6 @@ bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan, s
         if (!plan_gem(ret, probe, i, plan, err))
             return false;
     }
-    count_bytes(ret, probe, plan);
     return plan_executables(ret, probe, plan, err) && plan_setup(probe, plan, err);
 }
 

@@ -31,12 +31,15 @@ struct gems {
     struct gems_script *scripts;
     size_t script_count;
     bool *is_native; /* by index of probe->gems */
-    uint64_t *bytes; /* by index of probe->gems */
+    uint64_t *bytes; /* by index of probe->gems; zeros before gems_count_bytes() */
 };
 
 /* E-ELF for a file in a load path of a gem that is named .so and is no ELF object. */
 [[nodiscard]] bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan,
                              struct err *err);
+
+/* What the plan has of each gem. */
+void gems_count_bytes(struct gems *gems, const struct probe *probe, const struct plan *plan);
 
 /* Image path of what was compiled for the gem, where the image's RubyGems looks for it. Owned by
  * the caller. */

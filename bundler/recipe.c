@@ -56,6 +56,18 @@ static const cyaml_schema_field_t command_fields[] = {
 static const cyaml_schema_value_t command_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct recipe_command, command_fields)};
 
+static const cyaml_schema_field_t first_run_fields[] = {
+    TEXT("gem", 0, struct recipe_first_run, gem),
+    TEXTS("run", struct recipe_first_run, run, run_count),
+    TEXT("makes", 0, struct recipe_first_run, makes),
+    TEXT("as", 0, struct recipe_first_run, as),
+    TEXT("instead_of", OPTIONAL, struct recipe_first_run, instead_of),
+    TEXTS("leave_out", struct recipe_first_run, leave_out, leave_out_count),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t first_run_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct recipe_first_run, first_run_fields)};
+
 static const cyaml_schema_field_t fallback_fields[] = {
     TEXT("env", 0, struct recipe_fallback, env),
     TEXTS("host", struct recipe_fallback, host, host_count),
@@ -82,6 +94,7 @@ static const cyaml_schema_field_t recipe_fields[] = {
     TEXTS("paths", struct recipe, paths, path_count),
     MAPPINGS("directories", struct recipe, directories, directory_count, &directory_schema),
     MAPPINGS("commands", struct recipe, commands, command_count, &command_schema),
+    MAPPINGS("first_runs", struct recipe, first_runs, first_run_count, &first_run_schema),
     TEXTS("env", struct recipe, env, env_count),
     MAPPINGS("fallback", struct recipe, fallbacks, fallback_count, &fallback_schema),
     TEXT("advice", OPTIONAL, struct recipe, advice),
@@ -276,6 +289,33 @@ static bool check_rules(const struct rule *rules, size_t count, const char *file
 
 static const char path_wanted[] = "an absolute path without '..'";
 
+static bool is_relative(const char *text)
+{
+    return text[0] != '/' && text[0] != '\0' && !has_parent(text);
+}
+
+static bool check_first_runs(const struct recipe *recipe, const char *file, struct err *err)
+{
+    static const char wanted[] = "a path in the gem, without '..'";
+
+    for (size_t i = 0; i < recipe->first_run_count; i++) {
+        const struct recipe_first_run *first = &recipe->first_runs[i];
+        const struct rule rules[] = {
+            {first->run, first->run_count > 0, "run", is_relative, wanted},
+            {&first->makes, 1, "makes", is_relative, wanted},
+            {&first->as, 1, "as", is_relative, wanted},
+            {&first->instead_of, 1, "instead_of", is_relative, wanted},
+            {first->leave_out, first->leave_out_count, "leave_out", is_relative, wanted},
+        };
+
+        if (first->run_count == 0)
+            return bad_value(err, file, "run", "", "a script of the gem");
+        if (!check_rules(rules, sizeof(rules) / sizeof(rules[0]), file, err))
+            return false;
+    }
+    return true;
+}
+
 static bool check_parts(const struct recipe *recipe, const char *file, struct err *err)
 {
     for (size_t i = 0; i < recipe->directory_count; i++) {
@@ -358,7 +398,8 @@ static bool check_values(const struct recipe *recipe, const char *file, struct e
     };
 
     return check_rules(rules, sizeof(rules) / sizeof(rules[0]), file, err) &&
-           check_condition(recipe, file, err) && check_parts(recipe, file, err);
+           check_condition(recipe, file, err) && check_first_runs(recipe, file, err) &&
+           check_parts(recipe, file, err);
 }
 
 bool recipe_load(const char *bytes, size_t len, const char *name, struct recipe **ret,

@@ -33,6 +33,13 @@
  *       - run: [/usr/bin/x, --all]      the program's path may be a pattern
  *         output: ${LIBDIR}/x.cache     where its standard output stands in the image
  *         remove: [${LIBDIR}/x/]        texts that are taken out of it
+ *     first_runs:                       what a gem writes into its own directory when it first runs
+ *       - gem: wkhtmltopdf-binary       where this gem is locked, whatever `match` says
+ *         run: [bin/x, --version]       a script of the gem; run at build, in a copy of the gem
+ *         makes: bin/x_*[0-9]           pattern of the file that it writes there
+ *         as: bin/x_program             where that is packed in the gem
+ *         instead_of: bin/x             a script of the gem: the one that is packed executes that
+ *         leave_out: ["bin/x_?.gz"]     patterns of the gem's files that serve no more then
  *     env: ["OPENSSL_CONF=${ROOT}/usr/lib/ssl/openssl.cnf"]
  *                                       for the Ruby process; ${ROOT} is the image's root
  *     ignore: [${LIBDIR}/krb5/plugins]  directories that are left out on purpose
@@ -98,6 +105,17 @@ struct recipe_fallback {
     size_t file_count;
 };
 
+struct recipe_first_run {
+    char *gem;
+    char **run; /* all paths of a first run are relative to the gem's directory, without ".." */
+    size_t run_count;
+    char *makes;
+    char *as;
+    char *instead_of; /* or NULL */
+    char **leave_out;
+    size_t leave_out_count;
+};
+
 /* All paths are absolute and without "..", or begin with ${LIBDIR}; what is optional may be NULL.
  */
 struct recipe {
@@ -126,6 +144,8 @@ struct recipe {
     size_t directory_count;
     struct recipe_command *commands;
     size_t command_count;
+    struct recipe_first_run *first_runs;
+    size_t first_run_count;
     char **env; /* "NAME=value" */
     size_t env_count;
     struct recipe_fallback *fallbacks;

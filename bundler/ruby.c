@@ -183,6 +183,7 @@ static bool plan_operating_system(const struct ruby *ruby, const struct probe *p
     cleanup_free char *dir = plan_image_path(plan, rubygems_home(probe));
     cleanup_free char *path = xasprintf("%s/%s", dir, name);
     struct asset asset = asset_get(ASSET_OPERATING_SYSTEM);
+    struct asset environment = asset_get(ASSET_ENVIRONMENT);
     cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
     cleanup_free char *depth = NULL;
     cleanup_free char *filled = NULL;
@@ -194,7 +195,9 @@ static bool plan_operating_system(const struct ruby *ruby, const struct probe *p
     depth = xasprintf("%zu", levels);
     filled = text_replace(text, "@DEPTH@", depth);
     done = text_replace(filled, "@DEFAULT_SPECS@", ruby->specs);
-    return plan_replace_data(plan, path, 0644, done, strlen(done), because("gem paths"), err);
+    return plan_replace_data(plan, path, 0644, done, strlen(done), because("gem paths"), err) &&
+           plan_add_data(plan, FORMAT_DIR "/environment.rb", 0644, environment.data,
+                         environment.size, because("variables that the app unsets"), err);
 }
 
 /* Bundler as `bundle` uses it becomes the default gem of the image, with our setup.rb in it. */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # frozen_string_literal: true
 
+require "pathname"
+
 # The gems of what has no Gemfile: of a script, and of a published gem. Stands in front of probe.rb.
 #
 # A script is parsed, never run: what its `gemfile` block (bundler/inline) asks for, else the gems
@@ -54,7 +56,7 @@ module RucksackProbe
              else
                resolved(blocks, path)
              end
-      { "gems" => gems, "files" => trees.keys, "unknown" => unknown }
+      { "gems" => gems, "files" => trees.keys, "data" => data_of(trees), "unknown" => unknown }
     end
 
     # The script and what it loads of its own: path => syntax tree.
@@ -111,19 +113,133 @@ module RucksackProbe
       list.respond_to?(:type) && %i[LIST ARRAY].include?(list.type) ? list.children.compact : []
     end
 
-    # The path that an expression of literals, __dir__, __FILE__ and methods of File gives; nil when
-    # there is more in it.
+    # Files and directories that the scripts name by expressions with __dir__ or __FILE__, and that
+    # are there: what they read beside themselves.
+    def data_of(trees)
+      top = data_top(trees.keys)
+      named = trees.flat_map { |file, tree| places_of(tree, file).flat_map { |place| found_at(place, top) } }
+      named = named.uniq.sort - trees.keys
+      named.reject { |path| named.any? { |other| path.start_with?("#{other}/") } }
+    end
+
+    # Where directories may lie: beside the scripts, and beside a directory for programs.
+    def data_top(files)
+      dirs = files.map { |file| File.dirname(file) }
+      dirs << File.dirname(dirs[0]) if %w[bin exe sbin script scripts].include?(File.basename(dirs[0]))
+      dirs.uniq
+    end
+
+    # A directory that holds a script is where data is, not data.
+    def found_at(place, top)
+      Dir.glob(place).filter_map do |path|
+        path = File.realpath(path)
+        next path if File.file?(path)
+
+        path if File.directory?(path) && top.any? { |dir| path.start_with?("#{dir}/") } &&
+                top.none? { |dir| dir == path || dir.start_with?("#{path}/") }
+      end
+    end
+
+    # Patterns of glob(7).
+    def places_of(tree, file)
+      places = []
+      each_node(tree) do |node|
+        next unless %i[FCALL CALL OPCALL DSTR].include?(node.type) && beside?(node, file)
+
+        path = path_of(node, file)
+        path = path ? escaped(path.to_s, glob?(node)) : known_part(node, file)
+        places << File.expand_path(path) if path&.start_with?("/")
+        places.concat(globs_of(node, file)) if glob?(node)
+      end
+      places.uniq
+    end
+
+    def escaped(path, is_pattern)
+      is_pattern ? path : path.gsub(/[\\*?\[\]{}]/) { |special| "\\#{special}" }
+    end
+
+    # Dir[...], Dir.glob(...)
+    def glob?(node)
+      node.type == :CALL && node.children[0].is_a?(RubyVM::AbstractSyntaxTree::Node) &&
+        node.children[0].type == :CONST && node.children[0].children[0] == :Dir && %i[[] glob].include?(node.children[1])
+    end
+
+    def globs_of(call, file)
+      arguments_of(call).filter_map { |argument| path_of(argument, file)&.to_s }.select { |path| path.start_with?("/") }
+    end
+
+    # Whether the expression says where its script is.
+    def beside?(node, file)
+      each_node(node) do |part|
+        return true if part.type == :FILE || part.type == :STR && literal(part, file).equal?(file)
+        return true if %i[VCALL FCALL].include?(part.type) && part.children[0] == :__dir__
+        return true if VARIABLES.key?(part.type) && value_of(part, file)
+      end
+      false
+    end
+
+    # The directory that an expression leads into, when only the end of it is not known:
+    # File.join(__dir__, "data", name), "#{__dir__}/data/#{name}.yml".
+    def known_part(node, file)
+      parts = case node.type
+              when :DSTR then pieces(node.children)
+              when :CALL then file_method?(node, :join) ? arguments_of(node) : return
+              else return
+              end
+      known = parts.map { |part| path_of(part, file) }.take_while(&:itself).map(&:to_s)
+      return if known.empty?
+
+      node.type == :DSTR ? escaped(known.join[%r{\A.*(?=/)}m].to_s, false) : escaped(File.join(*known), false)
+    end
+
+    # The path that an expression of literals, __dir__, __FILE__, methods of File and Pathname, and
+    # names for such gives; nil when there is more in it.
     def path_of(node, file)
       return node if node.is_a?(String)
       return unless node.is_a?(RubyVM::AbstractSyntaxTree::Node)
 
       case node.type
       when :STR, :FILE then literal(node, file)
-      when :VCALL, :FCALL then node.children[0] == :__dir__ ? File.dirname(file) : nil
+      when :VCALL then node.children[0] == :__dir__ ? File.dirname(file) : nil
+      when :FCALL then path_of_function(node, file)
       when :EVSTR then path_of(node.children[0], file)
       when :DSTR then joined(node.children, file)
-      when :CALL then path_of_call(node, file)
+      when :CALL, :OPCALL then path_of_call(node, file)
+      when *VARIABLES.keys then value_of(node, file)
       end
+    end
+
+    def path_of_function(node, file)
+      return File.dirname(file) if node.children[0] == :__dir__
+      return unless node.children[0] == :Pathname
+
+      path = path_of(arguments_of(node).first, file)
+      path && Pathname(path)
+    end
+
+    # How a name is read, and how it is given its value.
+    VARIABLES = { CONST: :CDECL, LVAR: :LASGN, DVAR: :DASGN, GVAR: :GASGN }.freeze
+
+    # What the script calls by a name that it gives once.
+    def value_of(node, file)
+      values = (@values ||= {})[file] or return
+      assigned = values[[VARIABLES[node.type], node.children[0]]]
+      return unless assigned&.size == 1 && !assigned[0].nil?
+
+      # A value may not name itself: x = x + "/y"
+      value = assigned.pop
+      path = path_of(value, file)
+      assigned.push(value)
+      path
+    end
+
+    def note_values(tree, file)
+      values = (@values ||= {})[file] = Hash.new { |all, name| all[name] = [] }
+      each_node(tree) do |node|
+        type = node.type == :DASGN_CURR ? :DASGN : node.type
+        values[[type, node.children[0]]] << node.children[1] if VARIABLES.value?(type) && node.children[0].is_a?(Symbol)
+      end
+      values.default = nil
     end
 
     # The parser has no name for __FILE__ of a text that it is given.
@@ -132,25 +248,54 @@ module RucksackProbe
       text.nil? || text.empty? || text == "-" || node.type == :FILE ? file : text
     end
 
+    def pieces(parts)
+      parts.flat_map { |part| part.respond_to?(:type) && part.type == :LIST ? part.children : [part] }
+           .reject { |part| part.nil? || part == "" }
+    end
+
     def joined(parts, file)
-      parts = parts.flat_map { |part| part.respond_to?(:type) && part.type == :LIST ? part.children : [part] }.compact
-      paths = parts.reject { |part| part == "" }.map { |part| path_of(part, file) }
+      paths = pieces(parts).map { |part| path_of(part, file) }
       paths.include?(nil) ? nil : paths.join
     end
 
+    def file_method?(node, method = nil)
+      receiver, name, = node.children
+      receiver.is_a?(RubyVM::AbstractSyntaxTree::Node) && receiver.type == :CONST && receiver.children[0] == :File &&
+        (method.nil? || name == method)
+    end
+
     def path_of_call(node, file)
-      receiver, method, = node.children
-      return unless receiver.type == :CONST && receiver.children[0] == :File
-
       arguments = arguments_of(node).map { |argument| path_of(argument, file) }
-      return if arguments.empty? || arguments.include?(nil)
+      return if arguments.include?(nil)
+      return path_of_method(node, arguments, file) unless file_method?(node)
+      return if arguments.empty?
 
-      case method
+      case node.children[1]
       when :join then File.join(*arguments)
       when :dirname then File.dirname(arguments[0])
       when :expand_path, :absolute_path then File.expand_path(arguments[0], arguments[1] || File.dirname(file))
-      when :realpath then arguments[0]
+      when :realpath then arguments[0].to_s
       end
+    end
+
+    # Of a Pathname, or a string.
+    def path_of_method(node, arguments, file)
+      receiver, method, = node.children
+      return Pathname(arguments[0]) if method == :new && receiver.type == :CONST && receiver.children[0] == :Pathname && arguments.size == 1
+
+      path = path_of(receiver, file)
+      if path.is_a?(Pathname)
+        %i[join + / dirname parent expand_path to_s to_path realpath].include?(method) ? path_method(path, method, arguments) : nil
+      elsif path
+        { :+ => -> { path + arguments[0].to_s }, to_s: -> { path }, freeze: -> { path } }[method]&.call
+      end
+    end
+
+    def path_method(path, method, arguments)
+      method = :expand_path if method == :realpath
+      path.public_send(method, *arguments)
+    rescue ArgumentError, TypeError
+      nil
     end
 
     def own_file(name, dir)
@@ -171,7 +316,9 @@ module RucksackProbe
     end
 
     def parse(file)
-      RubyVM::AbstractSyntaxTree.parse(File.read(file))
+      tree = RubyVM::AbstractSyntaxTree.parse(File.read(file))
+      note_values(tree, file)
+      tree
     rescue SyntaxError => e
       raise Problem.new("E-SYNTAX", "#{File.basename(file)} does not parse: #{e.message.lines.first.strip}",
                         "see the whole message: ruby -c #{file}")

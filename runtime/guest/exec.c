@@ -359,6 +359,17 @@ static int spawn_with(spawn_function *next, pid_t *pid, const char *given,
     return result;
 }
 
+bool exec_restores(char *const envp[])
+{
+    return find_saved(envp) != NULL || count_of_launcher(envp) > 0;
+}
+
+int exec_spawn(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
+               const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+    return spawn_with(libc.posix_spawn, pid, program, actions, attributes, argv, envp);
+}
+
 GUEST_EXPORT int posix_spawn(pid_t *pid, const char *program,
                              const posix_spawn_file_actions_t *actions,
                              const posix_spawnattr_t *attributes, char *const argv[],

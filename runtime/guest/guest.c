@@ -129,6 +129,7 @@ void guest_prepare(void)
     interpose_init();
     locale_init();
     exec_init();
+    shell_init();
     if (dl_iterate_phdr(find_self, NULL) == 0)
         guest_die("the preload object does not find itself", "");
     launch_text = map_launch_file(&launch_size);

@@ -5,7 +5,7 @@
  *
  * - puts the image's directories into Ruby's compiled-in load path (loadpath.c),
  * - lets libc find the image's locale and gconv data (locale.c),
- * - gives the user's environment back to programs that are not ours (exec.c),
+ * - gives the user's environment back to programs that are not ours (exec.c, shell.c),
  * - answers from memory what the kernel would say of the image's paths (names.c), as long as they
  *   mean the same (confine.c),
  * - finds in the image what the host does not have at its compiled-in place (fallback.c),
@@ -16,6 +16,7 @@
  * symbol, no constructor of a libc at work. It must not allocate in the exec functions: they run
  * between vfork() and exec.
  */
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -58,8 +59,16 @@ void title_apply(char *const argv[]);
 /* Look up libc's own functions, once: between vfork() and exec it is too late for dlsym(). */
 void locale_init(void);
 void exec_init(void);
+void shell_init(void);
 void interpose_init(void);
 void confine_init(void);
+
+/* Whether a program that is not ours would get another environment than this one. */
+bool exec_restores(char *const envp[]);
+
+/* posix_spawn(3) of a program that may be ours or not. */
+int exec_spawn(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
+               const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
 
 /* Whether the host's path is one that the image has, too. */
 bool fallback_lists(const char *path);

@@ -35,6 +35,7 @@ module Gem
   end
 end
 
+require "#{Gem::RUCKSACK_ROOT}/.rucksack/environment.rb" if ENV.key?("RUCKSACK_ENV")
 $VERBOSE = verbose
 compiled = "#{Gem::RUCKSACK_ROOT}/.rucksack/iseqs.rb"
 require compiled if File.file?(compiled)

@@ -71,11 +71,11 @@ static void restore_signals(const struct sigaction before[SIGNALS])
         (void)sigaction(ending_signals[i], &before[i], NULL);
 }
 
-static bool check_exec(const struct place *place, struct err *err)
+static bool check_exec(const struct place *place, int fd, struct err *err)
 {
     struct statvfs fs;
 
-    if (fstatvfs(place->dir_fd, &fs) == 0 && (fs.f_flag & ST_NOEXEC) != 0)
+    if (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_NOEXEC) != 0)
         return err_set(err, ERR_SYSTEM, "'%s' is mounted noexec", place->dir);
     return true;
 }
@@ -101,6 +101,14 @@ static bool read_manifest(const struct place *place, struct manifest *ret, int *
         return false;
     *ret_fd = steal_fd(&fd);
     return true;
+}
+
+bool cache_is_complete(const struct place *place)
+{
+    struct stat st;
+
+    /* Written last, and removed before anything else. */
+    return fstatat(place->dir_fd, MANIFEST, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static bool in_this_boot(const struct manifest *manifest)
@@ -284,10 +292,10 @@ static void remove_if_older(const struct cache_request *request, size_t index, c
     struct err ignored;
     bool last;
 
-    if (!place_open(&place, request->kind, index, key, request->trusted, &last, &ignored))
+    if (!place_choose(&place, request->kind, index, key, request->trusted, &last, &ignored))
         return;
-    if (read_manifest(&place, &manifest, &fd) && is_older(&manifest, request->payload) &&
-        place_try_lock(&place) && is_free(&place)) {
+    if (place_open_made(&place) && read_manifest(&place, &manifest, &fd) &&
+        is_older(&manifest, request->payload) && place_try_lock(&place) && is_free(&place)) {
         cache_remove(&place);
         place_remove(&place);
     }
@@ -308,16 +316,30 @@ static void remove_older(const struct cache_request *request, const struct place
             remove_if_older(request, index, entry->d_name);
 }
 
+/* The place has a tree already; makes nothing otherwise. */
+static bool find_tree(const struct cache_request *request, struct place *place)
+{
+    struct err ignored;
+
+    if (!place_lock_made(place))
+        return false;
+    if (!is_usable(place, request->payload) || !place_add_user(place, getpid(), &ignored)) {
+        place_forget(place);
+        return false;
+    }
+    place_unlock(place);
+    return true;
+}
+
 static bool unpack_at(const struct cache_request *request, struct place *place, size_t index,
                       struct err *err)
 {
     bool made = false;
 
-    if (!check_exec(place, err) || !place_lock(place, err))
+    if (!place_make(place, err) || !check_exec(place, place->dir_fd, err) ||
+        !place_lock(place, err))
         return false;
     if (!is_usable(place, request->payload)) {
-        if (request->begin != NULL && !request->begin(request->context, place, err))
-            return false;
         if (!unpack_or_clean(request, place, err))
             return false;
         made = true;
@@ -328,6 +350,30 @@ static bool unpack_at(const struct cache_request *request, struct place *place, 
     if (made && request->kind == PLACE_CACHE)
         remove_older(request, place, index);
     return true;
+}
+
+/* Releases the place on failure. */
+static bool use_place(const struct cache_request *request, struct place *place, size_t index,
+                      struct err *err)
+{
+    bool begun = false;
+
+    if (!check_exec(place, place->base_fd, err))
+        goto fail;
+    if (request->kept && find_tree(request, place))
+        return true;
+    begun = request->begin(request->context, place, err);
+    if (begun && unpack_at(request, place, index, err)) {
+        request->end(request->context, true);
+        return true;
+    }
+    if (begun)
+        abandon(place);
+fail:
+    place_release(place);
+    if (begun)
+        request->end(request->context, false);
+    return false;
 }
 
 /* Adds one place's failure to the report; what does not fit is left out. */
@@ -350,16 +396,14 @@ bool cache_unpack(const struct cache_request *request, struct place *ret, struct
         struct place place = PLACE_NONE;
         struct err one = {0};
 
-        if (!place_open(&place, request->kind, i, key, request->trusted, &last, &one)) {
+        if (!place_choose(&place, request->kind, i, key, request->trusted, &last, &one)) {
             report(&all, &one);
             continue;
         }
-        if (unpack_at(request, &place, i, &one)) {
+        if (use_place(request, &place, i, &one)) {
             *ret = place;
             return true;
         }
-        abandon(&place);
-        place_release(&place);
         if (integrity_is_damage(&one)) {
             *err = one;
             return false;

@@ -36,8 +36,11 @@ struct cache_request {
     /* Called when there is no tree to use: a start that finds one need not read the image. The
      * image stays the callee's. */
     bool (*open_image)(void *context, struct sqfs_image **ret, struct err *err);
-    /* Called before anything is unpacked, under the lock of the place; NULL for nothing. */
+    /* Called with a place that was only chosen, before anything is made in it; then end(), when the
+     * tree is complete or given up. Each may be called for several places, one after the other. */
     bool (*begin)(void *context, struct place *place, struct err *err);
+    void (*end)(void *context, bool complete);
+    bool kept; /* a tree that is there needs neither */
     void *context;
 };
 
@@ -48,6 +51,9 @@ struct cache_request {
  */
 [[nodiscard]] bool cache_unpack(const struct cache_request *request, struct place *ret,
                                 struct err *err);
+
+/* Whether the tree there was finished, by whomever; under the lock of the place. */
+[[nodiscard]] bool cache_is_complete(const struct place *place);
 
 /* Removes a tree and whatever unpacking left of one; under the lock of the place. */
 void cache_remove(const struct place *place);

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +70,7 @@ struct server {
     int app_fd; /* pidfd, or -1 */
     bool app_gone;
     bool detached; /* not mounted here any more; perhaps elsewhere, or still used */
+    bool kept;     /* what is there is meant to stay */
     bool done;
     pid_t unmounter; /* a running helper, or 0 */
     int delay_ms;    /* to the next attempt */
@@ -90,6 +92,11 @@ static struct {
 } deputy;
 
 static void deputize(void *context);
+
+static bool is_tree(const struct server *server)
+{
+    return server->job.unmount == LIFETIME_TREE || server->job.unmount == LIFETIME_CACHE;
+}
 
 static void pause_ms(int ms)
 {
@@ -120,6 +127,14 @@ static void tidy(struct place *place)
         place_remove(place);
     else
         (void)flock(place->dir_fd, LOCK_UN);
+}
+
+static void tidy_up(const struct server *server)
+{
+    if (server->kept)
+        place_unlock(server->job.place);
+    else if (server->job.unmount != LIFETIME_NAMESPACE)
+        tidy(server->job.place);
 }
 
 /* What is still used is served until the kernel says that it is gone: copies of the mount in other
@@ -159,7 +174,7 @@ static bool remove_tree(const struct place *place)
  * start's, whose own server will see to it. */
 static bool is_settled(const struct server *server)
 {
-    return server->is_deputy && server->job.unmount != LIFETIME_TREE &&
+    return server->is_deputy && !is_tree(server) &&
            place_mount_state(server->job.place) != PLACE_DEAD;
 }
 
@@ -171,7 +186,16 @@ static void try_unmount(struct server *server)
         detached(server);
         return;
     }
-    if (!place_try_lock(place) || place_has_users(place, getpid())) {
+    if (!place_try_lock(place)) {
+        try_later(server);
+        return;
+    }
+    server->kept = server->job.unmount == LIFETIME_CACHE && cache_is_complete(place);
+    if (server->kept) {
+        detached(server);
+        return;
+    }
+    if (place_has_users(place, getpid())) {
         try_later(server);
         return;
     }
@@ -186,7 +210,7 @@ static void try_unmount(struct server *server)
             try_later(server);
         return;
     }
-    if (server->job.unmount == LIFETIME_TREE ? remove_tree(place) : unmount_directly(place))
+    if (is_tree(server) ? remove_tree(place) : unmount_directly(place))
         detached(server);
     else
         try_later(server);
@@ -391,6 +415,20 @@ static bool await_device(struct server *server)
     return fd >= 0;
 }
 
+/* Until the tree is complete. Who was killed before, or gives it up, uses it no more. False when
+ * there is nothing to remove. */
+static bool await_tree(struct server *server)
+{
+    bool complete = message_receive_fd(server->job.socket) == MESSAGE_BARE;
+
+    cleanup_fd_value(&server->job.socket);
+    server->job.socket = -1;
+    if (complete && server->job.unmount == LIFETIME_CACHE)
+        return false;
+    server->app_gone = server->app_gone || !complete;
+    return open_place(server->job.place);
+}
+
 static void unmount_now(struct place *place, enum lifetime_unmount unmount, const char *helper)
 {
     pid_t pid = 0;
@@ -444,10 +482,10 @@ static void deputize(void *context)
     if (!open_place(server->job.place))
         return;
     serve(server);
-    tidy(server->job.place);
+    tidy_up(server);
     place_unlock(server->job.place);
     /* A helper that was mounting for a start that was killed, too, may have gone on. */
-    if (server->job.unmount != LIFETIME_TREE)
+    if (!is_tree(server))
         abandon(server);
 }
 
@@ -477,6 +515,13 @@ static bool make_deputy(const struct server *server)
     if (server->job.shares_memory)
         process_tell(&sharing.started, 1);
     cleanup_fd_value(&server->ready_fd);
+    if (is_tree(server)) {
+        if (await_tree(server)) {
+            serve(server);
+            tidy_up(server);
+        }
+        leave(server, 0);
+    }
     if ((server->job.socket >= 0 && !await_device(server)) ||
         (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
                                             server->job.own_ids, geteuid(), getegid(), &err))) {
@@ -487,8 +532,7 @@ static bool make_deputy(const struct server *server)
     if (server->fuse != NULL && server->job.unmount != LIFETIME_NAMESPACE)
         sweep_start(server->job.place, clear_left, server);
     serve(server);
-    if (server->job.unmount != LIFETIME_NAMESPACE)
-        tidy(server->job.place);
+    tidy_up(server);
     leave(server, 0);
 }
 
@@ -558,6 +602,19 @@ static int copy_memory(struct server *server)
     return 0;
 }
 
+/*
+ * musl has the kernel write 0 into the lock of its list of threads when the first thread ends
+ * (set_tid_address(2)), and so does an exec, as long as others have that memory (mm_release(),
+ * kernel/fork.c). The server may hold the lock by then: a thread that ends would find itself in no
+ * list.
+ */
+static void keep_lock(void)
+{
+    static int written;
+
+    (void)syscall(SYS_set_tid_address, &written);
+}
+
 /* The middle process ends at once, so that the server is init's child, not the app's. It borrows
  * our memory (vfork): at most the server needs a copy. */
 static pid_t start_middle(struct server *server)
@@ -565,6 +622,7 @@ static pid_t start_middle(struct server *server)
     pid_t pid;
 
     if (server->job.shares_memory) {
+        keep_lock();
         sharing.server = *server;
         sharing.place = *server->job.place;
         sharing.server.job.place = &sharing.place;

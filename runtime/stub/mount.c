@@ -20,6 +20,7 @@
 #include "runtime/stub/loop.h"
 #include "runtime/stub/message.h"
 #include "runtime/stub/payload.h"
+#include "runtime/stub/process.h"
 #include "runtime/stub/sqfs.h"
 #include "runtime/stub/userns.h"
 
@@ -29,8 +30,9 @@ enum { REASON_MAX = 120, LAST_REASON_MAX = 500, SECTOR = 512, MOUNT_TRIES = 3 };
 struct attempt {
     const struct mount_request *request;
     bool checked;
-    struct sqfs_image *image; /* NULL until somebody must read it */
-    ino_t served;             /* the place that has a server already, or 0 */
+    struct sqfs_image *image;   /* NULL until somebody must read it */
+    enum lifetime_unmount tree; /* what becomes of a tree that is unpacked */
+    int tree_socket;            /* to the server of its place, or -1 */
 };
 
 static bool check_file(struct attempt *attempt, struct err *err)
@@ -87,10 +89,12 @@ static bool detach_dead(const struct mount_request *request, const struct place 
 static struct lifetime describe(const struct attempt *attempt, struct place *place,
                                 enum lifetime_unmount unmount)
 {
+    bool served = attempt->image != NULL && unmount != LIFETIME_TREE && unmount != LIFETIME_CACHE;
+
     return (struct lifetime){
         .place = place,
-        .image = attempt->image,
-        .image_fd = attempt->image != NULL ? attempt->request->payload->fd : -1,
+        .image = served ? attempt->image : NULL,
+        .image_fd = served ? attempt->request->payload->fd : -1,
         .fd = -1,
         .socket = -1,
         .unmount = unmount,
@@ -123,7 +127,8 @@ static bool start_server(struct attempt *attempt, struct place *place,
         return err_sys(err, "socket pair");
     ours = sockets[0];
     lifetime.socket = sockets[1];
-    lifetime.shares_memory = unmount != LIFETIME_NAMESPACE && !attempt->request->visible;
+    lifetime.shares_memory =
+        (unmount == LIFETIME_DIRECT || unmount == LIFETIME_HELPER) && !attempt->request->visible;
     done = lifetime_start(&lifetime, err);
     (void)close(sockets[1]);
     if (done)
@@ -319,8 +324,7 @@ static bool enter_hidden(const struct place *place, int *ret_fd, struct err *err
     return false;
 }
 
-/* The end of the first process of a container is the end of all others: a mount that they share
- * would have nobody to take it down. */
+/* For process_ends_all(): a mount that others see would have nobody to take it down. */
 static bool mount_alone(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
     struct place place = PLACE_NONE;
@@ -339,14 +343,9 @@ static bool way_fuse(struct attempt *attempt, struct mounted *ret, struct err *e
 {
     struct err ignored;
 
-    if (getpid() == 1 && !attempt->request->visible && mount_alone(attempt, ret, &ignored))
+    if (!attempt->request->visible && process_ends_all() && mount_alone(attempt, ret, &ignored))
         return true;
     return mount_shared(attempt, LIFETIME_DIRECT, ret, err);
-}
-
-static bool way_fusermount(struct attempt *attempt, struct mounted *ret, struct err *err)
-{
-    return mount_shared(attempt, LIFETIME_HELPER, ret, err);
 }
 
 static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err *err)
@@ -363,6 +362,38 @@ static bool way_userns(struct attempt *attempt, struct mounted *ret, struct err 
     return true;
 }
 
+static bool way_fusermount(struct attempt *attempt, struct mounted *ret, struct err *err)
+{
+    const struct mount_request *request = attempt->request;
+    struct err ignored;
+
+    if (request->way == NULL && !request->visible && process_ends_all() &&
+        way_userns(attempt, ret, &ignored))
+        return true;
+    return mount_shared(attempt, LIFETIME_HELPER, ret, err);
+}
+
+/* A tree has a server while it is unpacked, and before it has directories: who is killed then
+ * leaves none. */
+static bool begin_unpacking(void *context, struct place *place, struct err *err)
+{
+    struct attempt *attempt = context;
+
+    return start_server(attempt, place, attempt->tree, &attempt->tree_socket, err);
+}
+
+static void end_unpacking(void *context, bool complete)
+{
+    struct attempt *attempt = context;
+
+    if (complete)
+        lifetime_dismiss(attempt->tree_socket);
+    else
+        lifetime_cancel(attempt->tree_socket);
+    (void)close(attempt->tree_socket);
+    attempt->tree_socket = -1;
+}
+
 static bool way_extract(struct attempt *attempt, struct mounted *ret, struct err *err)
 {
     const struct mount_request *request = attempt->request;
@@ -373,9 +404,13 @@ static bool way_extract(struct attempt *attempt, struct mounted *ret, struct err
         .salt = "",
         .trusted = request->trusted,
         .open_image = open_image,
+        .begin = begin_unpacking,
+        .end = end_unpacking,
+        .kept = true,
         .context = attempt,
     };
 
+    attempt->tree = LIFETIME_CACHE;
     if (!cache_unpack(&cache, &mounted.place, err))
         return false;
     *ret = mounted;
@@ -458,7 +493,7 @@ static bool try_ways(struct attempt *attempt, struct mounted *ret, struct err *a
 
 bool mount_image(const struct mount_request *request, struct mounted *ret, struct err *err)
 {
-    struct attempt attempt = {.request = request};
+    struct attempt attempt = {.request = request, .tree_socket = -1};
     struct err all = {.kind = ERR_SYSTEM};
     bool done;
 
@@ -480,30 +515,14 @@ bool mount_image(const struct mount_request *request, struct mounted *ret, struc
     return err_wrap(err, "cannot mount the image");
 }
 
-static ino_t inode_of(const struct place *place)
-{
-    struct stat st;
-
-    return fstat(place->dir_fd, &st) == 0 ? st.st_ino : 0;
-}
-
-/* A tree for one run has its server while it is unpacked: who is killed then leaves no half tree.
- */
-static bool begin_unpacking(void *context, struct place *place, struct err *err)
-{
-    struct attempt *attempt = context;
-    struct lifetime lifetime = describe(attempt, place, LIFETIME_TREE);
-
-    lifetime.image = NULL;
-    lifetime.image_fd = -1;
-    attempt->served = inode_of(place);
-    return lifetime_start(&lifetime, err);
-}
-
 bool mount_unpacked(const struct mount_request *request, bool keep, struct mounted *ret,
                     struct err *err)
 {
-    struct attempt attempt = {.request = request};
+    struct attempt attempt = {
+        .request = request,
+        .tree = keep ? LIFETIME_CACHE : LIFETIME_TREE,
+        .tree_socket = -1,
+    };
     struct mounted mounted = {.place = PLACE_NONE, .unmount = LIFETIME_TREE, .permanent = keep};
     const struct cache_request cache = {
         .payload = request->payload,
@@ -512,20 +531,17 @@ bool mount_unpacked(const struct mount_request *request, bool keep, struct mount
         .salt = keep ? "kept" : "run",
         .trusted = request->trusted,
         .open_image = open_image,
-        .begin = keep ? NULL : begin_unpacking,
+        .begin = begin_unpacking,
+        .end = end_unpacking,
+        .kept = keep,
         .context = &attempt,
     };
-    struct lifetime lifetime;
     bool done;
 
     done = cache_unpack(&cache, &mounted.place, err);
     sqfs_image_free(attempt.image);
-    attempt.image = NULL;
     if (!done)
         return err_wrap(err, "cannot unpack the image");
     *ret = mounted;
-    if (keep || attempt.served == inode_of(&ret->place))
-        return true;
-    lifetime = describe(&attempt, &ret->place, LIFETIME_TREE);
-    return lifetime_start(&lifetime, err);
+    return true;
 }

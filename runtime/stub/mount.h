@@ -9,6 +9,9 @@
  *     userns      our server, mounted in a user namespace of the app's own
  *     extract     no mount: unpacked once into a cache
  *
+ * Where all processes end with this one (process_ends_all()) nothing is mounted in a namespace that
+ * outlives it, if there is another way: not by fusermount where userns works.
+ *
  * Mounts of the second and third kind are shared: a start that finds a live mount at its place uses
  * it, a dead one (its server was killed) is detached and made anew.
  *

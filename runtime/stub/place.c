@@ -244,6 +244,13 @@ bool place_open_made(struct place *place)
            (st.st_mode & 0777) == 0700;
 }
 
+void place_forget(struct place *place)
+{
+    replace_fd(&place->lock_fd, -1);
+    replace_fd(&place->dir_fd, -1);
+    replace_fd(&place->parent_fd, -1);
+}
+
 bool place_open(struct place *ret, enum place_kind kind, size_t index, const char *key,
                 bool trusted, bool *ret_last, struct err *err)
 {
@@ -352,6 +359,23 @@ bool place_lock(struct place *place, struct err *err)
             return true;
     }
     return err_set(err, ERR_INPUT, "cannot lock '%s': it is removed again and again", place->dir);
+}
+
+bool place_lock_made(struct place *place)
+{
+    bool locked = false;
+
+    if (place_open_made(place))
+        replace_fd(&place->lock_fd, openat(place->dir_fd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+    while (place->lock_fd >= 0 && !locked) {
+        locked = flock(place->lock_fd, LOCK_EX) == 0;
+        if (!locked && errno != EINTR)
+            break;
+    }
+    if (locked && lock_current(place))
+        return true;
+    place_forget(place);
+    return false;
 }
 
 bool place_try_lock(struct place *place)

@@ -69,6 +69,9 @@ void place_release(struct place *place);
  */
 [[nodiscard]] bool place_open_made(struct place *place);
 
+/* The opposite: the place is only chosen again, and not locked. */
+void place_forget(struct place *place);
+
 /* Fills the names only, for a place that is parent/key. On failure some are filled. */
 [[nodiscard]] bool place_name(struct place *place, const char *parent, const char *key,
                               struct err *err);
@@ -82,6 +85,10 @@ void place_release(struct place *place);
  * with the last copy of lock_fd, also over exec (close-on-exec).
  */
 [[nodiscard]] bool place_lock(struct place *place, struct err *err);
+
+/* Of a place that was only chosen: opens its directories and takes its lock, if somebody has made
+ * them, and makes nothing. Otherwise false, and the place stays chosen. */
+[[nodiscard]] bool place_lock_made(struct place *place);
 
 /* Like place_lock() through a description of its own, but gives up at once (false, errno). For a
  * process that shares its descriptors with a parent that may hold the lock. */

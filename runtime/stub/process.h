@@ -22,6 +22,13 @@ int process_open(pid_t pid);
 [[nodiscard]] bool process_await(atomic_int *word, pid_t child);
 void process_tell(atomic_int *word, int value);
 
+/*
+ * Whether all other processes around us end with this one, and no process of ours can outlive it:
+ * it is the first of a pid namespace (pid_namespaces(7)), or the child of one that only waits for
+ * it (docker run --init). systemd as the first one does not.
+ */
+[[nodiscard]] bool process_ends_all(void);
+
 /* How many processors this process may use; at least one. */
 size_t process_cpus(void);
 

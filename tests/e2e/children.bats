@@ -480,16 +480,110 @@ when "fork" then Process.wait(fork { exec("env") })
 when "unbundled" then Bundler.with_unbundled_env { system("env") }
 when "through" then system(RbConfig.ruby, "-e", "system('env')")
 when "exec" then exec("env")
+when "system3" then C.call("system", :int, "env")
+when "popen3" then C.read("env")
 end
 RUBY
-    for way in system shell spawn popen fork through exec; do
-        env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x "$bundle" exec ruby "$program" $way \
-            >"$BATS_TEST_TMPDIR/all" 2>"$BATS_TEST_TMPDIR/errors"
-        grep -vE '^(PATH|_|SHLVL|PWD|OLDPWD|APPDIR|APPIMAGE|OWD|RUCKSACK_[A-Z]*)=' "$BATS_TEST_TMPDIR/all" |
-            sort >"$BATS_TEST_TMPDIR/bundle"
+    { calls_of_c; cat "$program"; } >"$program.c" && mv "$program.c" "$program"
+    for way in system shell spawn popen fork through exec system3 popen3; do
+        children_see $way
         diff "$BATS_TEST_TMPDIR"/{native,bundle}
-        [ ! -s "$BATS_TEST_TMPDIR/errors" ]
     done
+}
+
+# children_see WORD: what `env` prints as the program's child, in $BATS_TEST_TMPDIR/bundle.
+children_see() {
+    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x "$bundle" exec ruby "$text" "$1" \
+        >"$BATS_TEST_TMPDIR/all" 2>"$BATS_TEST_TMPDIR/errors"
+    [ ! -s "$BATS_TEST_TMPDIR/errors" ] || {
+        cat "$BATS_TEST_TMPDIR/errors"
+        return 1
+    }
+    grep -vE '^(PATH|_|SHLVL|PWD|OLDPWD|APPDIR|APPIMAGE|OWD|RUCKSACK_[A-Z]*)=' "$BATS_TEST_TMPDIR/all" |
+        sort >"$BATS_TEST_TMPDIR/bundle"
+}
+
+# libc's functions, as an extension in C calls them.
+calls_of_c() {
+    cat <<'RUBY'
+require "fiddle"
+module C
+  TYPES = { int: Fiddle::TYPE_INT, pointer: Fiddle::TYPE_VOIDP }.freeze
+
+  def self.call(name, type, *arguments)
+    $stdout.flush
+    types = arguments.map { |a| a.is_a?(Integer) ? Fiddle::TYPE_INT : Fiddle::TYPE_VOIDP }
+    Fiddle::Function.new(Fiddle.dlopen(nil)[name], types, TYPES[type]).call(*arguments)
+  end
+
+  def self.read(command, mode = "r")
+    stream = call("popen", :pointer, command, mode)
+    fd = call("fileno", :int, stream)
+    print IO.for_fd(fd, autoclose: false).read
+    call("pclose", :int, stream)
+  end
+end
+RUBY
+}
+
+@test "system(3), popen(3) and pclose(3) of an extension in C" {
+    before=(GEM_SPEC_CACHE=/nowhere) # something to give back
+    { calls_of_c; cat; } >"$text" <<'RUBY'
+p C.call("system", :int, nil) != 0
+["exit 7", "kill -TERM $$", "no-such-command 2>/dev/null", "exit 0"].each { |c| p C.call("system", :int, c) }
+p C.call("system", :int, "sleep 0.1; kill -INT $PPID; trap"), trap("INT", "DEFAULT")
+p C.read("echo out; exit 5"), C.read("echo more", "re"), C.read("no-such-command 2>&1 | sed 's/.*not/not/'")
+stream = C.call("popen", :pointer, "tr a-z A-Z; exit 3", "w")
+second = C.call("popen", :pointer, "cat", "w")
+C.call("fputs", :int, "written\n", stream)
+# Ends only if the second one has not inherited the first one's end.
+p C.call("pclose", :int, stream), C.call("pclose", :int, second)
+p C.call("popen", :pointer, "true", "x").null?, C.call("popen", :pointer, "true", "rw").null?
+300.times { |i| C.read("echo #{i}") if (i % 100).zero? }
+p Dir.children("/proc/self/fd").size, Process.wait rescue p $!.class
+# Of our own children: they are ours.
+p C.call("system", :int, "ruby -rfiddle -e 'puts 1' && env | grep ^GEM_SPEC")
+RUBY
+    same 'GEM_SPEC_CACHE=/nowhere' ruby "$text"
+    [[ $output == *'ended: 0' ]]
+}
+
+@test "variables of another Ruby: what the app unsets is not handed on" {
+    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x sh -c 'env' |
+        grep -vE '^(PATH|_|SHLVL|PWD|OLDPWD|GEM_HOME|RUBYSHELL)=' | sort >"$BATS_TEST_TMPDIR/native"
+    cat >"$text" <<'RUBY'
+require "open3"
+unset = { "GEM_HOME" => nil, "RUBYSHELL" => nil, "NO_SUCH" => nil }
+case ARGV[0]
+when "spawn" then Process.wait(spawn(unset, "env"))
+when "process" then Process.wait(Process.spawn(unset, ["env", "env"], in: :close))
+when "system" then system(unset, "env")
+when "shell" then Kernel.system(unset, "env;", exception: true)
+when "exec" then exec(unset, "env")
+when "popen" then print IO.popen(unset, "env", &:read)
+when "list" then print IO.popen([unset, "env"], "r", err: File::NULL, &:read)
+when "open3" then print Open3.capture2(unset, "env")[0]
+when "delete"
+  p ENV.delete("GEM_HOME") if ENV.delete("GEM_HOME")
+  ENV["RUBYSHELL"] = nil
+  system("env")
+when "ractor" then Ractor.new(unset) { |u| Process.wait(spawn(u, "env")) }.then { |r| r.respond_to?(:value) ? r.value : r.take }
+when "through" then system(RbConfig.ruby, "-e", "system({ 'GEM_HOME' => nil, 'RUBYSHELL' => nil }, 'env')")
+when "again" then system(unset, RbConfig.ruby, "-e", "system('env')")
+end
+RUBY
+    sed -i '1i Warning[:experimental] = false' "$text"
+    for way in spawn process system shell exec popen list open3 delete ractor through again; do
+        children_see $way
+        diff "$BATS_TEST_TMPDIR"/{native,bundle} || {
+            echo "by $way"
+            return 1
+        }
+    done
+    # All of them: nothing is left.
+    echo 'system(ARGV.to_h { |name| [name, nil] }, "env")' >"$text"
+    env -i "${variables[@]}" "${foreign[@]}" "$bundle" exec ruby "$text" "${foreign[@]%%=*}" >all
+    run ! grep -E "^(RUCKSACK_ENV|$(IFS='|' && echo "${foreign[*]%%=*}"))=" all
 }
 
 @test "variables of another Ruby: one line on a terminal says so, and no value" {

@@ -93,6 +93,68 @@ RUBY
     [ "$output" = 15 ]
 }
 
+@test "one script: files and directories that it names beside itself" {
+    mkdir -p bin data/deep templates
+    echo yml >bin/one.yml
+    echo plus >bin/plus.txt
+    echo odd >'bin/a [b] {c}*.txt'
+    echo const >const.txt
+    echo deep >data/deep/two.txt
+    echo 'a <%= 6 * 7 %>' >templates/a.erb
+    touch templates/other.txt templates/.env.production bin/unnamed secret.key
+    cat >bin/tool.rb <<'RUBY'
+require "erb"
+require "pathname"
+TOP = File.expand_path("..", __dir__)
+here = File.dirname(File.expand_path(__FILE__))
+puts File.read(File.join(__dir__, "one.yml")), File.read(__dir__ + "/plus.txt")
+puts (Pathname.new(__FILE__).dirname / "a [b] {c}*.txt").read, File.read("#{TOP}/const.txt")
+puts File.read(File.join(here, "..", "data", ARGV[0].to_s, "two.txt"))
+Dir["#{TOP}/templates/*.erb"].each { |file| puts ERB.new(File.read(file)).result }
+puts Dir.children(__dir__).sort.inspect, Dir.children(File.join(TOP, "templates")).sort.inspect
+puts File.exist?(File.join(TOP, "secret.key")), File.exist?(File.join(__dir__, "nothing"))
+RUBY
+    pack --check deep bin/tool.rb
+    run -0 grep '^data' said
+    [ "$(awk '{ print $2 }' <<<"$output" | grep -v '^bin/a$' | tr '\n' ' ')" = "bin/one.yml bin/plus.txt const.txt data templates " ]
+    grep -q "^warning  the script names 'secret.key', which is not packed" said
+    run -0 in_root deep
+    [ "$output" = 'yml
+plus
+odd
+const
+deep
+a 42
+["a [b] {c}*.txt", "one.yml", "plus.txt", "tool.rb"]
+["a.erb", "other.txt"]
+false
+false' ]
+}
+
+@test "one script: what it reads beside itself by computed names, by --trace" {
+    mkdir home
+    cd home
+    for name in one two .profile; do echo "$name" >"$name"; done
+    printf '#!/bin/sh\ncat "${0%%/*}/two"\n' >helper1.sh
+    chmod +x helper1.sh
+    cat >tool.rb <<'RUBY'
+puts ARGV.map { |name| File.read(File.join(__dir__, name)) }
+system(File.join(__dir__, "helper#{ARGV.size}.sh"))
+File.exist?(File.expand_path("..", __dir__))
+RUBY
+    run -1 "$rucksack" build --fast --check one -o "$BATS_TEST_TMPDIR/made" tool.rb
+    [[ $output == *'No such file or directory'*'/app/one'* ]]
+    [[ $output == *'hint: what it reads beside itself, by names that it computes, is packed by --trace CMD'* ]]
+    pack --trace "ruby tool.rb one; cat .profile" --check one tool.rb
+    cd ..
+    [ "$(grep -c '^data .* read by the recorded run' said)" = 3 ]
+    run -0 in_root one
+    [ "$output" = $'one\ntwo' ]
+    "$rucksack" extract -o tree made
+    [ "$(cd tree/app && echo *)" = 'helper1.sh one tool.rb two' ]
+    [ ! -e tree/app/.profile ]
+}
+
 @test "one script: the working directory is the user's, stdin and pipes work" {
     echo 'puts Dir.pwd, $stdin.read.upcase, ENV["RACK_ENV"].inspect' >pwd.rb
     pack --no-check pwd.rb

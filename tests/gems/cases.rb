@@ -62,7 +62,7 @@ c 'image_processing', '2.2.0', :ffi, 'require "vips"; Vips::Image.black(8,8).wri
 c 'prawn', '2.5.0', :data, 'd=Prawn::Document.new; d.text "hi"; puts d.render[0,5]', '%PDF-', with: %w[matrix]
 c 'curb', '1.4.1', :native, 'File.write("/tmp/cu-#{$$}","data"); puts Curl.get("file:///tmp/cu-#{$$}").body; File.delete("/tmp/cu-#{$$}")', 'data', build: %w[libcurl4-openssl-dev], run: %w[libcurl4]
 c 'typhoeus', '1.7.1', :ffi, 'r=Typhoeus.get("http://127.0.0.1:1/", timeout: 2); puts r.return_code', 'couldnt_connect', run: %w[libcurl4]
-c 'wkhtmltopdf-binary', '0.12.6.10', :exec, 'puts IO.popen([RbConfig.ruby, Gem.bin_path("wkhtmltopdf-binary","wkhtmltopdf"), "--version"], &:read)[/wkhtmltopdf 0\.12/]', 'wkhtmltopdf 0.12', req: [], run: %w[libjpeg62-turbo libxrender1 libfontconfig1 libx11-6], env: { 'WKHTMLTOPDF_HOST_SUFFIX' => 'debian_12_amd64' }, writes: 'unpacks into its own bin folder on the first run, for the OS named by /etc/os-release'
+c 'wkhtmltopdf-binary', '0.12.6.10', :exec, 'exe=Gem.bin_path("wkhtmltopdf-binary","wkhtmltopdf"); puts IO.popen([RbConfig.ruby, exe, "--version"], &:read)[/wkhtmltopdf 0\.12/]; pdf=IO.popen([RbConfig.ruby, exe, "-q", "-", "-"], "r+b"){|p| p.write "<h1>Title</h1>"; p.close_write; p.read}; puts pdf[0,5], pdf.include?("/FontFile2")', "wkhtmltopdf 0.12\n%PDF-\ntrue", req: [], run: %w[libjpeg62-turbo libxrender1 libfontconfig1 libx11-6 fonts-dejavu-core]
 c 'grover', '1.2.10', :exec, 'puts Grover.name', 'Grover'
 c 'sassc', '2.4.0', :ffi, 'puts SassC::Engine.new("a{b:1px+2px}", style: :compressed).render', 'a{b:3px}'
 c 'sass-embedded', '1.102.0', :exec, 'puts Sass.compile_string("a{b:1px+2px}", style: :compressed).css', 'a{b:3px}'

@@ -32,7 +32,6 @@ check() {
     nothing_left # without the help of another start
     status 0 ./a read d/file
 }
-WAYS=${WAYS/ extract/} # an interrupted cache waits for the next start
 by_each_way check
 END
 }
@@ -89,6 +88,46 @@ check() {
 by_each_way check
 END
     done
+}
+
+# pid 1 of a container, or what its --init started: nobody is left to clean up.
+container='
+container() {
+    unshare --pid --fork --kill-child --mount-proc setpriv --reuid 1001 --regid 1001 --clear-groups \
+        env HOME=/tmp/home "$@"
+}
+check() {
+    same 3 "$(container "$@" ./a exit 3 || echo $?)"
+    container "$@" ./a hold > /dev/t/said &
+    pid=$!
+    await test -s /dev/t/said
+    kill -KILL $(pgrep -P $(pgrep -P $pid)) # PDEATHSIG did not survive setpriv
+    wait $pid || :
+}'
+
+@test "a user's container ends with the app: nothing is left" {
+    make_app "$WORK/a"
+    { echo "$container"; cat; } <<'END' | sandbox root
+check
+nothing_left
+check sh -c '"$@"; exit $?' init
+nothing_left
+END
+}
+
+@test "a user's container without user namespaces ends: the next start of any image repairs it" {
+    is_ours || skip "who does?"
+    make_app "$WORK/a"
+    rm -r "$WORK/tree"
+    make_tree "$WORK/tree"
+    echo other > "$WORK/tree/other"
+    make_app "$WORK/b" -no-xattrs
+    { echo "$container"; cat; } <<'END' | HIDE=userns sandbox root
+check
+[ -n "$(mounts)" ] || exit 0 # even better
+setpriv --reuid 1001 --regid 1001 --clear-groups env HOME=/tmp/home ./b exit 0
+nothing_left
+END
 }
 
 @test "kill -9 of the server, then a second start: the first one's end leaves that alone" {

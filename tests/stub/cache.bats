@@ -127,11 +127,87 @@ for signal in INT TERM HUP KILL; do
     wait $! || got=$?
     same $((128 + $(kill -l $signal))) $got
     [ ! -e "$(echo $dir/*/m)" ] || fail "$signal: complete"
-    [ $signal = KILL ] || same "" "$(find $dir -mindepth 1)"
+    # After a SIGKILL another process removes it.
+    await eval '[ ! -e $dir ]'
+    nothing_left
 done
-[ -e "$(echo $dir/*/t)" ] || fail "where was it unpacked?"
 status 3 ./a exit 3
+nothing_left
 same "lock m manifest" "$(cd $dir/*; echo *)"
+END
+}
+
+@test "kill -9 at any moment of a first start: a whole tree or none, whether kept or not" {
+    make_app "$WORK/a"
+    for user in root user; do
+        sandbox $user <<'END'
+cache=/tmp/home/.cache/rucksack
+# Whatever somebody keeps is there as a whole.
+whole() {
+    local dir
+    for dir in "$cache"/* /tmp/rucksack-*/*; do
+        [ ! -e "$dir" ] || [ "$(cd "$dir" && echo *)" = "lock m manifest" ] || return 1
+    done
+}
+for how in extract kept run; do
+    unset RUCKSACK_MOUNT APPIMAGE_EXTRACT_AND_RUN NO_CLEANUP
+    case $how in
+    extract) export RUCKSACK_MOUNT=extract ;;
+    kept) export APPIMAGE_EXTRACT_AND_RUN=1 NO_CLEANUP=1 ;;
+    run) export APPIMAGE_EXTRACT_AND_RUN=1 ;;
+    esac
+    for ((i = 0; i < 60; i++)); do
+        ./a sleep 60 > /dev/null 2>&1 &
+        sleep 0.00$((i % 20 / 10))$((i % 10))
+        kill -KILL $!
+        wait $! 2> /dev/null || :
+        await eval '[ -z "$(servers)$(guards)" ]'
+        whole || fail "$how: $(find "$cache" /tmp/rucksack-* -maxdepth 2)"
+        rm -rf "$cache" # a kept one: the next start is a first one again
+        [ $how = run ] || rm -rf /tmp/rucksack-*
+        nothing_left
+    done
+done
+END
+    done
+}
+
+@test "kill -9 of the server of an unpacking, and of both: the guard removes the half tree" {
+    make_app "$WORK/a"
+    { echo "$slow"; cat; } <<'END' | sandbox user
+unpacking() { [ -e /tmp/home/.cache/rucksack/*/t/AppRun ] || [ -e /tmp/rucksack-1001/*/t/AppRun ]; }
+for how in RUCKSACK_MOUNT=extract APPIMAGE_EXTRACT_AND_RUN=1; do
+    for whom in server both; do
+        slow env $how ./a sleep 60 > /dev/null 2>&1 &
+        await unpacking
+        case $whom in
+        server) kill -KILL $(servers) && kill -KILL $! ;;
+        both) kill -KILL $(servers) $! ;;
+        esac
+        wait $! 2> /dev/null || :
+        await eval '[ ! -e /tmp/home/.cache/rucksack ]'
+        nothing_left
+    done
+done
+END
+}
+
+@test "kill -9 while another start waits for the tree: that one has it" {
+    make_app "$WORK/a"
+    { echo "$slow"; cat; } <<'END' | sandbox user
+for how in RUCKSACK_MOUNT=extract APPIMAGE_EXTRACT_AND_RUN=1; do
+    slow env $how ./a sleep 60 > /dev/null 2>&1 &
+    first=$!
+    await eval '[ -e /tmp/home/.cache/rucksack/*/t/AppRun ] || [ -e /tmp/rucksack-1001/*/t/AppRun ]'
+    env $how ./a exit 4 &
+    second=$!
+    sleep 0.2
+    kill -KILL $first
+    wait $first 2> /dev/null || :
+    wait $second && fail "no status" || same 4 $?
+    nothing_left
+done
+same "lock m manifest" "$(cd /tmp/home/.cache/rucksack/*; echo *)"
 END
 }
 

@@ -71,6 +71,29 @@ nothing_left
 END
 }
 
+# Once in some ten thousand starts: the app's exec unlocked the list of threads that the server, in
+# the same memory, was adding to.
+@test "the server starts threads while the app is executed" {
+    make_app "$WORK/a"
+    rm -r "$WORK/tree"
+    make_tree "$WORK/tree"
+    echo other > "$WORK/tree/other"
+    make_app "$WORK/b" -no-xattrs
+    sandbox root <<'END'
+export RUCKSACK_MOUNT=fuse
+./b sleep 60 > /dev/t/b & # something to sweep, which takes a thread that ends at once
+await test -s /dev/t/b
+for ms in 20 80 110 140 170; do
+    strace -f -o /dev/t/trace -e trace=clone,execve -e inject=clone:delay_exit=100000 \
+        -e inject=execve:delay_enter=${ms}000 ./a exit 4 && got=0 || got=$?
+    same 4 $got
+    ! grep SIGSEGV /dev/t/trace || fail "delayed by $ms ms"
+done
+kill $!
+nothing_left
+END
+}
+
 @test "a second start joins; the mount lives as long as the longer" {
     make_app "$WORK/a"
     script='

@@ -42,6 +42,13 @@ static const char every_key[] = "name: all\n"
                                 "  - run: [/usr/bin/list, --all]\n"
                                 "    output: ${LIBDIR}/list\n"
                                 "    remove: [/usr, '${LIBDIR}/']\n"
+                                "first_runs:\n"
+                                "  - gem: packed\n"
+                                "    run: [bin/packed, --version]\n"
+                                "    makes: bin/packed_*[0-9]\n"
+                                "    as: bin/packed_program\n"
+                                "    instead_of: bin/packed\n"
+                                "    leave_out: ['bin/*.gz']\n"
                                 "fallback:\n"
                                 "  - env: TZDIR\n"
                                 "    host: [/usr/share/zoneinfo]\n"
@@ -100,6 +107,12 @@ static void every_key_is_read(void **state)
                  recipe->directories[1].sonames || recipe->directories[1].required);
     assert_string_equal(recipe->commands[0].run[1], "--all");
     assert_string_equal(recipe->commands[0].remove[1], "${LIBDIR}/");
+    assert_string_equal(recipe->first_runs[0].gem, "packed");
+    assert_string_equal(recipe->first_runs[0].run[1], "--version");
+    assert_string_equal(recipe->first_runs[0].makes, "bin/packed_*[0-9]");
+    assert_string_equal(recipe->first_runs[0].as, "bin/packed_program");
+    assert_string_equal(recipe->first_runs[0].instead_of, "bin/packed");
+    assert_string_equal(recipe->first_runs[0].leave_out[0], "bin/*.gz");
     assert_string_equal(recipe->fallbacks[0].env, "TZDIR");
     assert_string_equal(recipe->fallbacks[0].host[0], "/usr/share/zoneinfo");
     assert_string_equal(recipe->advice, "beware");
@@ -153,6 +166,15 @@ static void wrong_values_are_refused(void **state)
     assert_refused(HEAD "always: true\ncommands: [{run: [], output: /x}]\n", "a command");
     assert_refused(HEAD "always: true\ncommands: [{run: [/x], output: y}]\n", "output: 'y'");
     assert_refused(HEAD "always: true\nfallback: [{env: A, host: [x]}]\n", "host: 'x'");
+#define FIRST HEAD "always: true\nfirst_runs: [{gem: g, "
+    assert_refused(FIRST "run: [], makes: a, as: b}]\n", "a script of the gem");
+    assert_refused(FIRST "run: [/bin/a], makes: a, as: b}]\n", "run: '/bin/a'");
+    assert_refused(FIRST "run: [a], makes: ../a, as: b}]\n", "makes: '../a'");
+    assert_refused(FIRST "run: [a], makes: a, as: b/../../c}]\n", "as: 'b/../../c'");
+    assert_refused(FIRST "run: [a], makes: a, as: b, instead_of: /c}]\n", "instead_of: '/c'");
+    assert_refused(FIRST "run: [a], makes: a, as: b, leave_out: [..]}]\n", "leave_out: '..'");
+    assert_refused(FIRST "run: [a], makes: a}]\n", "field: as");
+#undef FIRST
 #undef HEAD
 }
 
