@@ -28,9 +28,11 @@
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/program.h"
+#include "bundler/record.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
 #include "bundler/trace.h"
+#include "bundler/witness.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -56,6 +58,8 @@ struct build {
     struct linkage linkage;
     struct closure closure;
     char *output;
+    struct witness witness;
+    struct record record;
     uint64_t image_began_us; /* proc_clock_us() */
     bool is_learned;         /* a start was watched already */
 };
@@ -72,6 +76,8 @@ static void build_release(struct build *build)
     trace_release(&build->trace);
     probe_release(&build->probe);
     app_release(&build->app);
+    record_release(&build->record);
+    witness_release(&build->witness);
     free(build->output);
 }
 
@@ -144,6 +150,25 @@ static bool choose_ruby(const struct app *app, struct err *err)
     return setenv("PATH", joined, 1) == 0 || err_sys(err, "environment");
 }
 
+/* What a published gem's newest version is, and what a command opens, no file here tells. */
+static bool is_recorded(const struct build_request *request)
+{
+    return !request->no_cache && request->trace == NULL && request->app.gem == NULL;
+}
+
+static void open_record(struct build *build)
+{
+    const struct build_request *request = build->request;
+    cleanup_free char *around = record_surroundings();
+    cleanup_free char *question =
+        xasprintf("%s\n%s\n%s\n%s\n%d %d %d\n%s", build->app.dir,
+                  build->app.script != NULL ? build->app.script : "", build->app.name,
+                  request->check != NULL ? request->check : "", request->fast, request->no_check,
+                  request->hwcaps, around);
+
+    record_open(&build->record, question, build->output);
+}
+
 static bool probe_app(struct build *build, struct err *err)
 {
     const struct app *app = &build->app;
@@ -155,7 +180,13 @@ static bool probe_app(struct build *build, struct err *err)
         .executable = build->request->app.executable,
     };
 
-    return probe_run(&build->probe, &request, err);
+    cleanup_free char *answer = NULL;
+
+    if (!probe_run(&build->probe, &request, err))
+        return false;
+    answer = jdoc_format(build->probe.answer);
+    record_answer(&build->record, answer);
+    return true;
 }
 
 /* What a script requires by name and no gem has: maybe on purpose, behind a rescue. */
@@ -174,9 +205,18 @@ static void say_unknown(const struct build *build)
 static bool detect(struct build *build, struct err *err)
 {
     const struct app_request *request = &build->request->app;
+    bool is_named;
 
-    if (!app_detect(&build->app, request, err) || !name_output(build, err) ||
-        !choose_ruby(&build->app, err) || !probe_app(build, err) ||
+    if (!app_detect(&build->app, request, err))
+        return false;
+    witness_listen(false); /* what the output was says nothing of what it will be */
+    is_named = name_output(build, err);
+    witness_listen(true);
+    if (!is_named)
+        return false;
+    if (is_recorded(build->request))
+        open_record(build);
+    if (!choose_ruby(&build->app, err) || !probe_app(build, err) ||
         !app_complete(&build->app, request, &build->probe, err))
         return false;
     report_phase(&build->report, "detect", build->app.summary, build->app.evidence);
@@ -528,15 +568,18 @@ static bool boot_file(const struct build *build, int fd, struct boot *boot,
 /* assemble_options.check: all is written, and has no name yet. */
 static bool check_file(int fd, void *context, struct err *err)
 {
-    const struct build *build = context;
+    struct build *build = context;
     cleanup_free char *took =
         xasprintf("%.1f s", (double)(proc_clock_us() - build->image_began_us) / 1e6);
     const struct report quiet = {true};
     cleanup_with(boot_release) struct boot boot = {0};
 
     report_phase(&build->report, "image", "squashfs, zstd", took);
-    return build->request->no_check ||
-           boot_file(build, fd, &boot, build->is_learned ? &quiet : &build->report, err);
+    if (!build->request->no_check &&
+        !boot_file(build, fd, &boot, build->is_learned ? &quiet : &build->report, err))
+        return false;
+    record_collect(&build->record, &build->witness);
+    return true;
 }
 
 /* assemble_options.check of the draft: what its start loads is compiled. */
@@ -594,7 +637,36 @@ static bool write_file(struct build *build, struct err *err)
         return false;
     size = report_size(size_bytes);
     report_phase(&build->report, "wrote", build->output, size);
+    record_write(&build->record);
     return true;
+}
+
+/* The file of the last build is what this one would write. */
+static bool is_unchanged(const struct build *build)
+{
+    cleanup_free char *size = NULL;
+    cleanup_free char *what = NULL;
+    cleanup_free char *changed = NULL;
+    uint64_t size_bytes;
+
+    if (!record_holds(&build->record, &size_bytes, &changed)) {
+        if (changed != NULL)
+            report_phase(&build->report, "changed", changed, NULL);
+        return false;
+    }
+    size = report_size(size_bytes);
+    what = xasprintf("%s is up to date", build->output);
+    report_phase(&build->report, "kept", what, size);
+    return true;
+}
+
+static bool make(struct build *build, struct err *err)
+{
+    if (!record_run(build, err) || !collect(build, err) || !plan_runtime(build, err) ||
+        !plan_manifest(build, err))
+        return false;
+    plan_sort(&build->plan);
+    return write_file(build, err);
 }
 
 bool build_run(const struct build_request *request, char **ret_output, struct err *err)
@@ -603,12 +675,9 @@ bool build_run(const struct build_request *request, char **ret_output, struct er
     bool ok;
 
     plan_init(&build.plan);
-    ok = detect(&build, err) && record_run(&build, err) && collect(&build, err) &&
-         plan_runtime(&build, err) && plan_manifest(&build, err);
-    if (ok) {
-        plan_sort(&build.plan);
-        ok = write_file(&build, err);
-    }
+    witness_begin(&build.witness);
+    ok = detect(&build, err) && (is_unchanged(&build) || make(&build, err));
+    witness_end();
     if (ok)
         *ret_output = steal_ptr(&build.output);
     build_release(&build);

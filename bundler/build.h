@@ -19,6 +19,7 @@ struct build_request {
     const char *check;  /* arguments that a command must succeed with, or NULL */
     bool hwcaps;        /* variants of libraries for newer processors, too */
     const char *trace;  /* command to record, or NULL */
+    bool no_cache;      /* neither look for nor keep a record of earlier builds */
     bool quiet;
 };
 

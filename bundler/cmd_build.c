@@ -18,6 +18,7 @@ struct build_options {
     const char *check;
     bool fast;
     bool hwcaps;
+    bool no_cache;
     bool no_check;
     bool quiet;
 };
@@ -39,6 +40,8 @@ static const struct option_entry options[] = {
      "start the packed command with ARGS, which must succeed (default: --help, which may fail)"},
     {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
      "pack variants of libraries for newer processors, too"},
+    {"no-cache", 0, OPTION_FLAG, offsetof(struct build_options, no_cache), NULL,
+     "build all of it again, whatever earlier builds have left"},
     {"no-check", 0, OPTION_FLAG, offsetof(struct build_options, no_check), NULL,
      "do not start the bundle to see whether it answers"},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct build_options, quiet), NULL,
@@ -57,6 +60,7 @@ static bool run(const struct command_args *args, struct err *err)
         .output = given->output,
         .fast = given->fast,
         .hwcaps = given->hwcaps,
+        .no_cache = given->no_cache,
         .no_check = given->no_check,
         .check = given->check,
         .trace = given->trace,
