@@ -31,6 +31,7 @@
 #include "bundler/record.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
+#include "bundler/start.h"
 #include "bundler/trace.h"
 #include "bundler/witness.h"
 #include "common/cleanup.h"
@@ -61,7 +62,11 @@ struct build {
     struct witness witness;
     struct record record;
     uint64_t image_began_us; /* proc_clock_us() */
-    bool is_learned;         /* a start was watched already */
+    struct start start;      /* that the file is made for */
+    struct start started;    /* that of the file */
+    bool is_guessed;         /* start is that of the last build */
+    bool is_mistaken;        /* and the file's is another */
+    bool is_learned;         /* a start was watched already, and judged */
 };
 
 static void build_release(struct build *build)
@@ -76,6 +81,8 @@ static void build_release(struct build *build)
     trace_release(&build->trace);
     probe_release(&build->probe);
     app_release(&build->app);
+    start_release(&build->start);
+    start_release(&build->started);
     record_release(&build->record);
     witness_release(&build->witness);
     free(build->output);
@@ -565,6 +572,24 @@ static bool boot_file(const struct build *build, int fd, struct boot *boot,
            boot_judge(boot, &build->libs.extras.paths, &build->plan, report, err);
 }
 
+/* What tells its starts from those of others: a guess, which the check boot puts right. */
+static char *application(const struct build *build)
+{
+    const struct app *app = &build->app;
+
+    return xasprintf("%s\n%s\n%s\n%s", app->dir, app->script != NULL ? app->script : "", app->name,
+                     build->request->check != NULL ? build->request->check : "");
+}
+
+/* A guess that was wrong is no error of anybody. */
+static bool check_start(struct build *build, const struct boot *boot, struct err *err)
+{
+    start_release(&build->started);
+    start_learn(&build->started, &boot->trace);
+    build->is_mistaken = build->is_guessed && !start_equals(&build->started, &build->start);
+    return !build->is_mistaken || err_set(err, ERR_INPUT, "it starts otherwise than before");
+}
+
 /* assemble_options.check: all is written, and has no name yet. */
 static bool check_file(int fd, void *context, struct err *err)
 {
@@ -576,45 +601,93 @@ static bool check_file(int fd, void *context, struct err *err)
 
     report_phase(&build->report, "image", "squashfs, zstd", took);
     if (!build->request->no_check &&
-        !boot_file(build, fd, &boot, build->is_learned ? &quiet : &build->report, err))
+        (!boot_file(build, fd, &boot, build->is_learned ? &quiet : &build->report, err) ||
+         !check_start(build, &boot, err)))
         return false;
     record_collect(&build->record, &build->witness);
     return true;
 }
 
-/* assemble_options.check of the draft: what its start loads is compiled. */
+/* assemble_options.check of the draft. */
 static bool learn_start(int fd, void *context, struct err *err)
 {
     struct build *build = context;
     cleanup_with(boot_release) struct boot boot = {0};
-    cleanup_with(compiled_release) struct compiled compiled = {0};
-    cleanup_free char *what = NULL;
 
     if (!boot_file(build, fd, &boot, &build->report, err))
         return false;
     build->is_learned = true;
-    if (boot.result == BOOT_FORBIDDEN)
-        return true;
-    if (!compiled_plan(&compiled, &boot.trace, build->probe.ruby.elf, &build->plan, err))
-        return false;
-    compiled_order(&compiled, &boot.trace, &build->plan);
-    what = compiled.why_not != NULL ? xstrdup(compiled.why_not)
-                                    : xasprintf("%zu sources that a start loads", compiled.count);
-    report_phase(&build->report, "compile", what, NULL);
+    if (boot.result != BOOT_FORBIDDEN)
+        start_learn(&build->start, &boot.trace);
     return true;
 }
 
-/* A first image, quickly made, for a start that is watched. */
+/* The library of this Ruby among what was walked, or NULL. */
+static const char *find_libruby(const struct build *build)
+{
+    const struct walk *walk = &build->libs.walk;
+
+    for (size_t i = 0; build->probe.ruby.libruby != NULL && i < walk->count; i++)
+        if (strncmp(walk->objects[i].name, "libruby", strlen("libruby")) == 0)
+            return walk->objects[i].path;
+    return NULL;
+}
+
+/* Compiles what the start loads, and puts in front what it reads. */
+static bool prepare_start(struct build *build, struct err *err)
+{
+    const struct compiled_ruby ruby = {
+        .program = build->probe.ruby.elf,
+        .library = find_libruby(build),
+        .no_cache = build->request->no_cache,
+    };
+    cleanup_with(compiled_release) struct compiled compiled = {0};
+    cleanup_free char *what = NULL;
+
+    if (!compiled_plan(&compiled, &build->start, &ruby, &build->plan, err))
+        return false;
+    compiled_order(&compiled, &build->start, &build->plan);
+    what = compiled.why_not != NULL ? xstrdup(compiled.why_not)
+                                    : xasprintf("%zu sources that a start loads", compiled.count);
+    report_phase(&build->report, "compile", what, NULL);
+    plan_sort(&build->plan);
+    return true;
+}
+
+/* What a start reads: as it was last time, or as a first image shows, which is quickly made. */
 static bool learn(struct build *build, struct assemble_options options, struct err *err)
 {
+    cleanup_free char *key = application(build);
+
     options.level = LEVEL_DRAFT;
     options.check = learn_start;
     if (build->request->fast || build->request->no_check || build->app.config.boot.no_compiled)
         return true;
-    if (!assemble_draft(&build->plan, &options, err))
+    build->is_guessed = !build->request->no_cache && start_recall(&build->start, key);
+    if (!build->is_guessed && !assemble_draft(&build->plan, &options, err))
         return false;
-    plan_sort(&build->plan);
-    return true;
+    return build->start.count == 0 || prepare_start(build, err);
+}
+
+static bool write_image(struct build *build, const struct assemble_options *options,
+                        uint64_t *ret_size_bytes, struct err *err)
+{
+    build->image_began_us = proc_clock_us();
+    return assemble_write(&build->plan, options, ret_size_bytes, err);
+}
+
+/* With what its start has shown. */
+static bool write_again(struct build *build, const struct assemble_options *options,
+                        uint64_t *ret_size_bytes, struct err *err)
+{
+    *err = (struct err){0};
+    build->is_guessed = false;
+    build->is_learned = true;
+    start_release(&build->start);
+    build->start = build->started;
+    build->started = (struct start){0};
+    compiled_forget(&build->plan);
+    return prepare_start(build, err) && write_image(build, options, ret_size_bytes, err);
 }
 
 static bool write_file(struct build *build, struct err *err)
@@ -624,20 +697,24 @@ static bool write_file(struct build *build, struct err *err)
         .name = build->app.name,
         .kind = build->app.kind == APP_COMMAND ? FORMAT_KIND_CLI : FORMAT_KIND_APP,
         .level = build->request->fast ? LEVEL_FAST : LEVEL_RELEASE,
+        .no_cache = build->request->no_cache,
         .check = check_file,
         .context = build,
     };
-    uint64_t size_bytes;
+    cleanup_free char *key = application(build);
     cleanup_free char *size = NULL;
+    uint64_t size_bytes;
 
     if (!find_mtime(&build->plan, &options.mtime, err) || !learn(build, options, err))
         return false;
-    build->image_began_us = proc_clock_us();
-    if (!assemble_write(&build->plan, &options, &size_bytes, err))
+    if (!write_image(build, &options, &size_bytes, err) &&
+        (!build->is_mistaken || !write_again(build, &options, &size_bytes, err)))
         return false;
     size = report_size(size_bytes);
     report_phase(&build->report, "wrote", build->output, size);
     record_write(&build->record);
+    if (build->start.count > 0 && !build->request->no_cache)
+        start_keep(&build->start, key);
     return true;
 }
 

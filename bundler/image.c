@@ -344,7 +344,7 @@ static bool make_compressors(struct writer *writer, struct err *err)
         writer->data = sqfs_copy(writer->compressor);
         code = writer->data != NULL ? 0 : SQFS_ERROR_ALLOC;
     }
-    if (code == 0 && writer->options->level >= CACHED_LEVEL_MIN)
+    if (code == 0 && writer->options->level >= CACHED_LEVEL_MIN && !writer->options->no_cache)
         writer->cache = blockcache_open(writer->options->level);
     if (writer->cache != NULL)
         writer->data = cached_new(writer->data, writer->cache);

@@ -25,6 +25,7 @@ struct image_options {
     int level;            /* zstd level 1..22 */
     unsigned int workers; /* threads that compress; 0: one per processor */
     uint32_t mtime;       /* seconds since the epoch, for every inode */
+    bool no_cache;        /* neither take nor keep compressed blocks */
     /* Path of a PLAN_DATA entry without data that becomes the image's name table; NULL: none. */
     const char *names;
     void (*progress)(uint64_t done_bytes, void *context); /* uncompressed bytes read; may be NULL */

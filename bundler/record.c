@@ -213,9 +213,9 @@ void record_write(const struct record *record)
 
 static bool changes_by_itself(const char *assignment)
 {
-    static const char *const names[] = {"_=",     "SHLVL=", "PWD=", "OLDPWD=", "TERM=", "COLUMNS=",
-                                        "LINES=", "SSH_",   "STY=", "TMUX",    "WINDOWID=",
-                                        "XDG_SESSION_ID="};
+    static const char *const names[] = {"_=",    "SHLVL=",   "PWD=",      "OLDPWD=",
+                                        "TERM=", "COLUMNS=", "LINES=",    "SSH_",
+                                        "STY=",  "TMUX",     "WINDOWID=", "XDG_SESSION_ID="};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(assignment, names[i], strlen(names[i])) == 0)
@@ -236,8 +236,8 @@ char *record_surroundings(void)
     struct utsname host;
 
     if (uname(&host) == 0) {
-        cleanup_free char *machine = xasprintf("%s %s %s %s\n", host.sysname, host.nodename,
-                                               host.release, host.machine);
+        cleanup_free char *machine =
+            xasprintf("%s %s %s %s\n", host.sysname, host.nodename, host.release, host.machine);
 
         put(&text, machine, strlen(machine));
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The record of a build, in the cache: what it looked at and what it wrote, so that the next one can
- * tell that nothing has changed and the file is still there.
+ * The record of a build, in the cache: what it looked at and what it wrote, so that the next one
+ * can tell that nothing has changed and the file is still there.
  *
  * One record for each question: application, output, options, environment, machine, this program.
  * It says "unchanged" only if every look (bundler/witness.h) still sees the same, the application's
@@ -26,7 +26,7 @@ struct record {
     struct store_key key;
     char *output;                     /* absolute */
     uint8_t answer[FORMAT_HASH_SIZE]; /* of record_answer() */
-    char *looks; /* by record_collect() */
+    char *looks;                      /* by record_collect() */
     size_t looks_size;
 };
 

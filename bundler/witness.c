@@ -121,8 +121,8 @@ static void note(enum sight_kind kind, const char *given)
             struct witness_note *fresh;
 
             is_deaf = true; /* for the look itself */
-            witness->notes = xgrow(witness->notes, &witness->capacity, witness->count,
-                                   sizeof(*witness->notes));
+            witness->notes =
+                xgrow(witness->notes, &witness->capacity, witness->count, sizeof(*witness->notes));
             fresh = &witness->notes[witness->count++];
             *fresh = (struct witness_note){.kind = kind};
             sight_see(kind, path, &fresh->sight);

@@ -20,6 +20,7 @@ setup() {
 }
 
 build() {
+    sleep 0.05 # what was changed in the tick in which a build begins is not recorded
     timeout 60 "$rucksack" build --fast --no-check -o "$out/app.AppImage" "$@" "$app" 2>said
 }
 
@@ -192,4 +193,63 @@ gem_dir() {
     [ -z "$(find cache -type f)" ]
     build --no-cache
     grep -q '^wrote ' said
+}
+
+# --- a release: what a start loads is known from the last build, and most is compiled already
+
+release() {
+    sleep 0.05
+    timeout 100 "$rucksack" build -o "$out/app.AppImage" "$@" "$app" 2>said
+}
+
+# Its bytes are those of a build that knows nothing.
+release_as_from_nothing() {
+    cp "$out/app.AppImage" here
+    release --no-cache
+    cmp here "$out/app.AppImage"
+}
+
+@test "one line changed: no draft, and the same bytes as from nothing" {
+    release
+    grep -q '^image ' said
+    [ "$(grep -c '^check ' said)" = 1 ]
+    sed -i 's/^# /# More: /' app/guestbook.rb
+    release
+    [ "$(sed -n 's/^changed .*\///p' said)" = guestbook.rb ]
+    [ "$(sed -n 's/ .*//p' said | grep -E 'check|compile|image' | tr '\n' ' ')" = "compile image check " ]
+    release_as_from_nothing
+}
+
+@test "a line that lets a start load other sources: found, and the same bytes as from nothing" {
+    release
+    echo 'require "csv"' >>app/config.ru
+    release
+    grep -q '^wrote ' said
+    cp "$out/app.AppImage" more
+    release_as_from_nothing
+    sed -i '/csv/d' app/config.ru
+    release
+    [ "$(stat -c %s "$out/app.AppImage")" -lt "$(stat -c %s more)" ]
+    release_as_from_nothing
+}
+
+@test "a line that lets it start no more: E-CHECK, and the file stays as it was" {
+    release
+    cp "$out/app.AppImage" before
+    echo 'raise "no"' >>app/config.ru
+    run ! release
+    grep -q 'E-CHECK' said
+    cmp before "$out/app.AppImage"
+}
+
+@test "what is kept of compiled sources and starts is damaged: the same bytes" {
+    local file
+    release
+    cp "$out/app.AppImage" before
+    for file in cache/rucksack/{compiled,starts}/*; do
+        printf x | dd of="$file" bs=1 seek=40 conv=notrunc status=none
+    done
+    rm "$out/app.AppImage"
+    release
+    cmp before "$out/app.AppImage"
 }
