@@ -28,8 +28,7 @@ bool iseqs_add(struct iseqs *iseqs, const char *path, const char *value, size_t 
 
     if (!count_texts(value, size_bytes, &texts))
         return false;
-    iseqs->sources =
-        xrealloc_array(iseqs->sources, iseqs->count + 1, sizeof(*iseqs->sources));
+    iseqs->sources = xrealloc_array(iseqs->sources, iseqs->count + 1, sizeof(*iseqs->sources));
     iseqs->sources[iseqs->count++] =
         (struct iseqs_source){xstrdup(path), xstrndup(value, size_bytes), size_bytes};
     return true;

@@ -12,7 +12,7 @@ struct err;
 
 /* One source: the blob, and the offsets in it of words that point to texts with the root. */
 struct iseqs_source {
-    char *path; /* in the image */
+    char *path;  /* in the image */
     char *value; /* uint32_t: how many offsets; then those; then the blob */
     size_t size_bytes;
 };
