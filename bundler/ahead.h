@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Compresses ahead of the image: while a first draft starts, which keeps one processor busy, another
- * one fills the cache of blocks with those that are known already, the whole ones of large files.
- * The image is the same without; what is not done in time, its own threads do.
+ * Compresses ahead of the image: while a first draft starts, which keeps one processor busy,
+ * another one fills the cache of blocks with those that are known already, the whole ones of large
+ * files. The image is the same without; what is not done in time, its own threads do.
  */
 struct ahead;
 struct plan;
