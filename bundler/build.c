@@ -20,6 +20,7 @@
 #include "bundler/gems.h"
 #include "bundler/jdoc.h"
 #include "bundler/launch.h"
+#include "bundler/leftout.h"
 #include "bundler/libs.h"
 #include "bundler/linkage.h"
 #include "bundler/loader.h"
@@ -165,12 +166,26 @@ static bool is_recorded(const struct build_request *request)
     return !request->no_cache && request->trace == NULL && request->app.gem == NULL;
 }
 
+static char *join(const char *const *texts, size_t count)
+{
+    char *joined = xstrdup("");
+
+    for (size_t i = 0; i < count; i++) {
+        char *longer = xasprintf("%s%zu:%s", joined, strlen(texts[i]), texts[i]);
+
+        free(joined);
+        joined = longer;
+    }
+    return joined;
+}
+
 static void open_record(struct build *build)
 {
     const struct build_request *request = build->request;
     cleanup_free char *around = record_surroundings();
+    cleanup_free char *keep = join(request->keep, request->keep_count);
     cleanup_free char *question =
-        xasprintf("%s\n%s\n%s\n%s\n%d %d %d\n%s", build->app.dir,
+        xasprintf("%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep, build->app.dir,
                   build->app.script != NULL ? build->app.script : "", build->app.name,
                   request->check != NULL ? request->check : "", request->fast, request->no_check,
                   request->hwcaps, around);
@@ -279,6 +294,31 @@ static bool record_run(struct build *build, struct err *err)
     return true;
 }
 
+/* "tests 1.2 MB, sources 0.3 MB": what gems have and no program needs. */
+static void say_left_out(const struct build *build)
+{
+    const struct leftout *leftout = &build->gems.leftout;
+    cleanup_free char *list = xstrdup("");
+    cleanup_free char *total = NULL;
+    uint64_t bytes = 0;
+
+    for (enum leftout_class class = 0; class < LEFTOUT_COUNT; class ++) {
+        cleanup_free char *size = report_size(leftout->bytes[class]);
+        char *longer;
+
+        if (leftout->files[class] == 0)
+            continue;
+        longer =
+            xasprintf("%s%s%s %s", list, list[0] != '\0' ? ", " : "", leftout_name(class), size);
+        free(list);
+        list = longer;
+        bytes += leftout->bytes[class];
+    }
+    total = report_size(bytes);
+    if (list[0] != '\0')
+        report_phase(&build->report, "left out", list, total);
+}
+
 static bool collect(struct build *build, struct err *err)
 {
     const struct libs_input input = {
@@ -290,18 +330,24 @@ static bool collect(struct build *build, struct err *err)
         .trace = build->request->trace == NULL ? NULL : &build->trace,
         .has_variants = build->request->hwcaps,
     };
+    const struct config_list asked = {
+        .items = (char **)(uintptr_t)build->request->keep,
+        .count = build->request->keep_count,
+    };
+    const struct config_list *const keep[] = {&build->app.config.keep, &asked, NULL};
     size_t native = 0;
 
     if (!ruby_plan(&build->ruby, &build->probe, &build->plan, err))
         return false;
     say(build, "ruby", PLAN_PART_RUBY,
         xasprintf("%s from %s", build->probe.ruby.version, build->probe.ruby.program));
-    if (!gems_plan(&build->gems, &build->probe, &build->plan, err))
+    if (!gems_plan(&build->gems, &build->probe, keep, &build->plan, err))
         return false;
     for (size_t i = 0; i < build->probe.gem_count; i++)
         native += build->gems.is_native[i];
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
+    say_left_out(build);
     if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
         !programs_plan(&build->programs, build->probe.ruby.elf, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||

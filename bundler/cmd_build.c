@@ -16,6 +16,7 @@ struct build_options {
     const char *executable;
     const char *trace;
     const char *check;
+    struct option_list keep;
     bool fast;
     bool hwcaps;
     bool no_cache;
@@ -38,6 +39,8 @@ static const struct option_entry options[] = {
      "run CMD in the application's directory, and pack the libraries that it loads"},
     {"check", 0, OPTION_TEXT, offsetof(struct build_options, check), "ARGS",
      "start the packed command with ARGS, which must succeed (default: --help, which may fail)"},
+    {"keep", 0, OPTION_LIST, offsetof(struct build_options, keep), "PATTERN",
+     "pack files of gems that would be left out: GEM/PATH; again for more"},
     {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
      "pack variants of libraries for newer processors, too"},
     {"no-cache", 0, OPTION_FLAG, offsetof(struct build_options, no_cache), NULL,
@@ -63,6 +66,8 @@ static bool run(const struct command_args *args, struct err *err)
         .no_cache = given->no_cache,
         .no_check = given->no_check,
         .check = given->check,
+        .keep = given->keep.items,
+        .keep_count = given->keep.count,
         .trace = given->trace,
         .quiet = given->quiet,
     };
