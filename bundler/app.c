@@ -129,7 +129,8 @@ bool app_detect(struct app *ret, const struct app_request *request, struct err *
 /* `ruby -c` parses and runs nothing. */
 static bool check_syntax(const struct app *app, const struct probe *probe, struct err *err)
 {
-    const char *const argv[] = {probe->ruby.program, "-c", "--", "config.ru", NULL};
+    const char *const argv[] = {
+        probe->ruby.program, "--disable=gems", "-c", "--", "config.ru", NULL};
     struct proc_request request = {.argv = argv, .cwd = app->dir, .output_max_bytes = OUTPUT_MAX};
     struct proc_output output = {0};
     bool ok;

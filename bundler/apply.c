@@ -17,6 +17,7 @@
 #include "bundler/probe.h"
 #include "bundler/recipe.h"
 #include "bundler/walk.h"
+#include "bundler/witness.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -335,6 +336,7 @@ static bool apply_command(const struct apply *apply, const struct recipe *recipe
         apply_free_list(given);
     }
     words[count] = NULL;
+    witness_file(words[0]);
     request.argv = (const char *const *)words;
     if (!proc_capture(&request, &output, err))
         return err_id(err, "E-RECIPE");

@@ -130,6 +130,7 @@ static bool fill(const struct plan *plan, const struct assemble_options *options
     struct image_options image = {
         .level = options->level,
         .mtime = options->mtime,
+        .no_cache = options->no_cache,
         .names = plan_find(plan, FORMAT_NAMES) != NULL ? FORMAT_NAMES : NULL,
     };
     uint64_t image_size;

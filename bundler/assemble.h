@@ -15,6 +15,7 @@ struct assemble_options {
     uint32_t kind;      /* enum format_kind */
     int level;          /* zstd level */
     uint32_t mtime;     /* of every inode */
+    bool no_cache;      /* compress every block */
     /* Looks at the file, complete and open for reading, before anybody can see it: false with err
      * filled, and there will be none. */
     bool (*check)(int fd, void *context, struct err *err);

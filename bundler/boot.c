@@ -75,7 +75,7 @@ static char **make_environment(const struct boot_request *request, int bundle)
 {
     /* Names of places that are not in the cell, and what would lead the stub elsewhere. */
     static const char *const without[] = {"HOME=",           "TMPDIR=",          "XDG_", "PORT=",
-                                          "RUCKSACK_",       "APPIMAGE",         "OWD=", "APPDIR=",
+                                          "RUCKSACK",        "APPIMAGE",         "OWD=", "APPDIR=",
                                           "TARGET_APPIMAGE", "STATE_DIRECTORY=", NULL};
     size_t more = words_count(request->environment);
     cleanup_free const char **with = xcalloc(more + ENVIRONMENT_EXTRA, sizeof(*with));

@@ -13,12 +13,15 @@ struct err;
 
 struct build_request {
     struct app_request app;
-    const char *output; /* path; NULL: "NAME-x86_64.AppImage" in the working directory */
-    bool fast;          /* compress less */
-    bool no_check;      /* do not start it before it is done */
-    const char *check;  /* arguments that a command must succeed with, or NULL */
-    bool hwcaps;        /* variants of libraries for newer processors, too */
-    const char *trace;  /* command to record, or NULL */
+    const char *output;      /* path; NULL: "NAME-x86_64.AppImage" in the working directory */
+    bool fast;               /* compress less */
+    bool no_check;           /* do not start it before it is done */
+    const char *check;       /* arguments that a command must succeed with, or NULL */
+    const char *const *keep; /* patterns of files of gems that would be left out (leftout.h) */
+    size_t keep_count;
+    bool hwcaps;       /* variants of libraries for newer processors, too */
+    const char *trace; /* command to record, or NULL */
+    bool no_cache;     /* neither look for nor keep a record of earlier builds */
     bool quiet;
 };
 

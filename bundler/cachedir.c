@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "bundler/witness.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -26,6 +27,7 @@ bool cachedir_make(const char *name, char **ret, struct err *err)
     }
     if (!fs_mkdir_p(path, 0700, err))
         return false;
+    witness_ignore(path);
     *ret = steal_ptr(&path);
     return true;
 }

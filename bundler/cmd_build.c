@@ -16,8 +16,10 @@ struct build_options {
     const char *executable;
     const char *trace;
     const char *check;
+    struct option_list keep;
     bool fast;
     bool hwcaps;
+    bool no_cache;
     bool no_check;
     bool quiet;
 };
@@ -37,8 +39,12 @@ static const struct option_entry options[] = {
      "run CMD in the application's directory, and pack the libraries that it loads"},
     {"check", 0, OPTION_TEXT, offsetof(struct build_options, check), "ARGS",
      "start the packed command with ARGS, which must succeed (default: --help, which may fail)"},
+    {"keep", 0, OPTION_LIST, offsetof(struct build_options, keep), "PATTERN",
+     "pack files of gems that would be left out: GEM/PATH; again for more"},
     {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
      "pack variants of libraries for newer processors, too"},
+    {"no-cache", 0, OPTION_FLAG, offsetof(struct build_options, no_cache), NULL,
+     "build all of it again, whatever earlier builds have left"},
     {"no-check", 0, OPTION_FLAG, offsetof(struct build_options, no_check), NULL,
      "do not start the bundle to see whether it answers"},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct build_options, quiet), NULL,
@@ -57,8 +63,11 @@ static bool run(const struct command_args *args, struct err *err)
         .output = given->output,
         .fast = given->fast,
         .hwcaps = given->hwcaps,
+        .no_cache = given->no_cache,
         .no_check = given->no_check,
         .check = given->check,
+        .keep = given->keep.items,
+        .keep_count = given->keep.count,
         .trace = given->trace,
         .quiet = given->quiet,
     };

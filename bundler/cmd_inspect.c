@@ -122,6 +122,20 @@ static void print_part(const char *key, const struct jdoc *value, void *context)
     listing->is_first = false;
 }
 
+/* Of one class: "tests  1.2 MB in 33 files". */
+static void print_left_out(const char *key, const struct jdoc *value, void *context)
+{
+    struct listing *listing = context;
+    cleanup_free char *name = text_visible(key);
+    cleanup_free char *size = report_size(bytes_of(jdoc_number(value, "bytes")));
+    uint64_t files = bytes_of(jdoc_number(value, "files"));
+
+    print_label_once(listing->label, listing->is_first);
+    print_padded(name, LABEL_WIDTH + 3);
+    printf("%10s in %llu file%s\n", size, (unsigned long long)files, files == 1 ? "" : "s");
+    listing->is_first = false;
+}
+
 static void print_process(const char *key, const struct jdoc *value, void *context)
 {
     struct listing *listing = context;
@@ -248,6 +262,7 @@ static void print_state(const char *class, const struct jdoc *paths, void *conte
 static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
 {
     struct listing parts = {.label = "unpacked", .is_first = true};
+    struct listing left_out = {.label = "left out", .is_first = true};
     struct listing processes = {.label = "processes", .is_first = true};
     struct listing state = {.label = "state", .is_first = true};
 
@@ -255,6 +270,7 @@ static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
     print_requires(jdoc_member(manifest, "requires"));
     print_ruby(jdoc_member(manifest, "ruby"));
     jdoc_each(jdoc_member(manifest, "parts"), print_part, &parts);
+    jdoc_each(jdoc_member(manifest, "left_out"), print_left_out, &left_out);
     jdoc_each(jdoc_member(manifest, "processes"), print_process, &processes);
     jdoc_each(jdoc_member(manifest, "state"), print_state, &state);
     print_gems(jdoc_member(manifest, "gems"));

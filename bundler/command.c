@@ -82,6 +82,16 @@ static bool store_count(const struct option_entry *option, const char *value, ch
     return true;
 }
 
+static bool store_item(const struct option_entry *option, const char *value,
+                       struct option_list *list, struct err *err)
+{
+    if (list->count == OPTION_LIST_MAX)
+        return err_set(err, ERR_USAGE, "option '--%s': more than %d times", option->name,
+                       OPTION_LIST_MAX);
+    list->items[list->count++] = value;
+    return true;
+}
+
 static bool store(const struct option_entry *option, const char *value, void *options,
                   struct err *err)
 {
@@ -89,6 +99,8 @@ static bool store(const struct option_entry *option, const char *value, void *op
 
     if (option->type == OPTION_COUNT)
         return store_count(option, value, target, err);
+    if (option->type == OPTION_LIST)
+        return store_item(option, value, (struct option_list *)(void *)target, err);
     memcpy(target, &value, sizeof(value));
     return true;
 }

@@ -14,6 +14,14 @@ enum option_type {
     OPTION_FLAG,  /* --name          sets a bool */
     OPTION_TEXT,  /* --name VALUE    sets a const char * */
     OPTION_COUNT, /* --name N        sets an unsigned int */
+    OPTION_LIST,  /* --name VALUE    adds to a struct option_list */
+};
+
+enum { OPTION_LIST_MAX = 16 };
+
+struct option_list {
+    const char *items[OPTION_LIST_MAX];
+    size_t count;
 };
 
 struct option_entry {

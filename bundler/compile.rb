@@ -2,11 +2,16 @@
 # frozen_string_literal: true
 
 # Compiles the Ruby sources of a bundle with the Ruby that will run them, into the pack of
-# common/iseqpack.h: compile.rb LIST PACK.
+# common/iseqpack.h: compile.rb LIST TEXTS PACK LANES.
 #
-# LIST is JSON: for each source its path in the image as it is loaded, and without symlinks, then its file
-# or its text. Every entry is loaded once, below another root: a Ruby whose format is not the one that is
-# expected here gets no pack. Prints how many sources are in it, and the options they were compiled with.
+# LIST is JSON: for each source its path in the image as it is loaded, and without symlinks, then where it
+# stands in TEXTS. Every result is loaded once, below another root: a Ruby whose format is not the one that is
+# expected here gets no pack. LANES: how many at a time. Prints how many sources are in the pack, and the
+# options they were compiled with.
+#
+# What the compiler makes of a file shows which were compiled before it: of equal texts one that was kept is
+# listed once. So each has a process of its own, all with the same past, and the same result whatever else is
+# compiled today.
 
 require "json"
 
@@ -103,21 +108,14 @@ module RucksackCompile
   end
 
   # Where it cannot be made, Ruby will say what is wrong when it is asked to read the file.
-  # What is collected meanwhile shows: of equal texts one that was kept is listed once. So nothing is.
   def binary(text, name, real)
-    GC.start
-    GC.disable
     RubyVM::InstructionSequence.compile(text, name, real, 1).to_binary
   rescue SyntaxError, ArgumentError, EncodingError, TypeError, RuntimeError
     nil
-  ensure
-    GC.enable
   end
 
-  def source(file, text)
-    (text || File.binread(file)).dup.force_encoding(Encoding::UTF_8)
-  rescue SystemCallError
-    MARK # a name that JSON cannot hold: left out, as what holds the mark is
+  def source(texts, given)
+    File.binread(texts, given["size"], given["at"]).to_s.force_encoding(Encoding::UTF_8)
   end
 
   def write(target, entries)
@@ -152,13 +150,48 @@ module RucksackCompile
     raise Unknown, "#{found} instead of #{expected}" unless found.map(&:b) == expected.map(&:b)
   end
 
-  def run(list, target)
-    $VERBOSE = nil
-    entries = JSON.parse(File.read(list)).filter_map do |given|
-      found = compile(given["name"], given["real"], source(given["file"], given["text"]))
-      [given["name"].b, found] if found
+  # Begins the block in another process; what ends it returns the block's value.
+  def apart
+    reader, writer = IO.pipe(binmode: true)
+    pid = fork do
+      reader.close
+      writer.write(Marshal.dump(yield))
+      writer.close
+      exit!(true)
     end
-    entries = entries.sort_by(&:first).to_h
+    writer.close
+    lambda do
+      bytes = reader.read
+      reader.close
+      Process.wait(pid)
+      raise Unknown, "the compiler ended early" unless $?.success?
+
+      Marshal.load(bytes)
+    end
+  end
+
+  def attempt(texts, given)
+    [given["name"].b, compile(given["name"], given["real"], source(texts, given))]
+  rescue Unknown => e
+    e
+  end
+
+  # No garbage is collected from here on: the past is the same for all.
+  def compile_all(list, texts, count)
+    GC.start
+    GC.disable
+    lanes = list.group_by.with_index { |_, index| index % count }.values.map do |share|
+      apart { share.map { |given| apart { attempt(texts, given) }.call } }
+    end
+    found = lanes.map { |lane| Thread.new { lane.call } }.flat_map(&:value)
+    found.each { |one| raise one if one.is_a?(Unknown) }
+  end
+
+  def run(list, texts, target, lanes)
+    $VERBOSE = nil
+    Thread.report_on_exception = false
+    found = compile_all(JSON.parse(File.read(list)), texts, lanes.to_i)
+    entries = found.reject { |_, compiled| compiled.nil? }.sort_by(&:first).to_h
     write(target, entries)
     puts entries.size, RubyVM::InstructionSequence.compile_option.inspect
   rescue Unknown => e

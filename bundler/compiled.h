@@ -9,22 +9,34 @@
 
 struct err;
 struct plan;
-struct trace;
+struct start;
 
 struct compiled {
     size_t count;  /* sources in the pack; 0: there is none */
     char *why_not; /* this Ruby's reason, owned; or NULL */
 };
 
+/* Who compiles. */
+struct compiled_ruby {
+    const char *program; /* as it stands on this machine */
+    const char *library; /* libruby; NULL: the program is all of it */
+    bool no_cache;
+};
+
 /*
- * Adds the pack, and what reads it at start, for the Ruby sources of the plan that were opened in
- * the trace of a check boot. ruby is the program as it stands on this machine. A Ruby that cannot
- * do it is no failure.
+ * Adds the pack, and what reads it at start, for the Ruby sources of the plan that a start opens. A
+ * Ruby that cannot do it is no failure.
+ *
+ * What comes out for a source depends on Ruby, on the source's bytes and on its names in the image,
+ * and is kept for later builds by these.
  */
-[[nodiscard]] bool compiled_plan(struct compiled *ret, const struct trace *trace, const char *ruby,
-                                 struct plan *plan, struct err *err);
+[[nodiscard]] bool compiled_plan(struct compiled *ret, const struct start *start,
+                                 const struct compiled_ruby *ruby, struct plan *plan,
+                                 struct err *err);
 void compiled_release(struct compiled *compiled);
 
-/* Marks as early what a start will read of the plan: what that of the trace has, but for the
- * sources that are in the pack. */
-void compiled_order(const struct compiled *compiled, const struct trace *trace, struct plan *plan);
+/* Marks as early what that start reads of the plan, but for the sources that are in the pack. */
+void compiled_order(const struct compiled *compiled, const struct start *start, struct plan *plan);
+
+/* Takes back what both have done. */
+void compiled_forget(struct plan *plan);

@@ -141,6 +141,7 @@ static const struct key top_keys[] = {
     {"check", KEY_TEXT, MEMBER(check), NULL, config_check_command},
     {"include", KEY_LIST, MEMBER(include), NULL, check_path},
     {"exclude", KEY_LIST, MEMBER(exclude), NULL, check_path},
+    {"keep", KEY_LIST, MEMBER(keep), NULL, check_visible},
     {"libs", KEY_MAP, 0, libs_keys, NULL},
     {"recipes", KEY_LIST, MEMBER(recipes), NULL, check_name},
     {"boot", KEY_MAP, 0, boot_keys, NULL},

@@ -51,6 +51,7 @@ struct config {
     struct config_list secrets; /* names of variables; "A|B": one of them */
     struct config_list include; /* patterns of paths in the app's tree */
     struct config_list exclude;
+    struct config_list keep; /* patterns of files of gems that would be left out */
     struct {
         struct config_list include; /* sonames */
         struct config_list never;

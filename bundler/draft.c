@@ -130,6 +130,7 @@ char *draft_text(const struct app *app)
           out);
     fputs("# include: [vendor/fonts]      files that would be left out\n"
           "# exclude: [doc]               files that would be packed\n"
+          "# keep: [puma/ext]             files of gems that would be left out\n"
           "# libs: {include: [libmagic.so.1], never: [libcuda.so.1]}\n",
           out);
     (void)fclose(out);

@@ -234,16 +234,26 @@ struct texts {
     void *context;
 };
 
+/* Of names of files. strspn(3) makes a table of its letters at each call: too slow for all strings
+ * of all objects. */
+static bool is_name_byte(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || byte == '_' || byte == '+' || byte == '-' || byte == '.';
+}
+
 /* "libz.so", "libz.so.1", "libfoo-1.2.so.3.4" */
 static bool is_soname(const char *text)
 {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.";
-    const char *so = strstr(text, ".so");
+    const char *so;
     const char *at;
 
-    if (strncmp(text, "lib", 3) != 0 || text[strspn(text, letters)] != '\0' || so == NULL ||
-        so == text + 3)
+    if (strncmp(text, "lib", 3) != 0)
+        return false;
+    for (at = text; is_name_byte(*at); at++)
+        continue;
+    so = *at == '\0' ? strstr(text + 3, ".so") : NULL;
+    if (so == NULL || so == text + 3)
         return false;
     at = so + 3;
     while (*at == '.' && at[1] >= '0' && at[1] <= '9')
@@ -338,15 +348,16 @@ static char *as_pattern(const char *text)
 
 static void take_component(const char *text, size_t len, void *context)
 {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.%";
     const struct texts *texts = context;
     const char *slash = memrchr(text, '/', len);
     const char *name = slash == NULL ? text : slash + 1;
     cleanup_free char *pattern = NULL;
+    const char *last = name;
     size_t literal = 0;
 
-    if (name[0] == '\0' || name[strspn(name, letters)] != '\0')
+    while (is_name_byte(*last) || *last == '%')
+        last++;
+    if (name[0] == '\0' || *last != '\0')
         return;
     if (strchr(name, '%') == NULL) {
         texts->visit(name, texts->context);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/gems.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bundler/asset.h"
 #include "bundler/elf.h"
@@ -21,73 +19,16 @@
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-/* Directories at the top of a gem that serve its authors, and files that only a compiler wants. */
-static const char *const unused_dirs[] = {"test",      "tests", "spec", "specs", "doc",     "docs",
-                                          "benchmark", "ports", "tmp",  ".git",  ".github", "sig"};
-static const char *const unused_files[] = {"*.o",  "*.a",          "*.la",     "*.c",
-                                           "*.h",  "*.cc",         "*.cpp",    "*.java",
-                                           "*.rl", "gem_make.out", "mkmf.log", "Makefile"};
-
-/* At the top of a gem that was published: what its author works with. */
-static const char *const author_files[] = {
-    "Rakefile", "Gemfile",     "Gemfile.lock", "Dockerfile", ".rspec",        ".yardopts",
-    ".gemtest", ".travis.yml", ".document",    ".gitignore", ".rdoc_options", ".rubocop.yml"};
-
 struct filter {
     struct gems *gems;
     const char *dir;          /* absolute source of the tree */
     const char *image;        /* image path of the tree */
     const char *owner;        /* "gem 'puma'" */
+    const char *gem;          /* "puma" */
     const char *api;          /* Ruby's: "3.1.0" */
     const char *app_dir;      /* absolute, real */
     const struct jdoc *files; /* of a source tree; NULL: all are the gem's */
 };
-
-static bool is_unused(const char *relative, bool is_dir)
-{
-    const char *slash = strrchr(relative, '/');
-    const char *name = slash != NULL ? slash + 1 : relative;
-
-    for (size_t i = 0; is_dir && slash == NULL && i < COUNT(unused_dirs); i++) {
-        if (strcmp(unused_dirs[i], name) == 0)
-            return true;
-    }
-    for (size_t i = 0; !is_dir && i < COUNT(unused_files); i++) {
-        if (fnmatch(unused_files[i], name, 0) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_of_author(const char *relative)
-{
-    for (size_t i = 0; i < COUNT(author_files); i++)
-        if (strcmp(author_files[i], relative) == 0)
-            return true;
-    return false;
-}
-
-/* "README.md", "History.txt": what a gem's author tells readers. Licences stay. */
-static bool is_prose(const char *relative)
-{
-    static const char *const patterns[] = {"*.md", "*.rdoc", "README*", "CHANGELOG*", "HISTORY*"};
-
-    for (size_t i = 0; strchr(relative, '/') == NULL && i < COUNT(patterns); i++) {
-        if (fnmatch(patterns[i], relative, FNM_CASEFOLD) == 0)
-            return strcasestr(relative, "licen") == NULL && strcasestr(relative, "copy") == NULL;
-    }
-    return false;
-}
-
-/* Below ext/ lie the sources of the extensions; some gems load what was compiled there, with the
- * libraries beside it. */
-static bool is_source(const char *relative)
-{
-    size_t len = strlen(relative);
-
-    return strncmp(relative, "ext/", 4) == 0 &&
-           (len < 3 || strcmp(relative + len - 3, ".so") != 0) && strstr(relative, ".so.") == NULL;
-}
 
 /* Of the application, in the tree of a gem above it: `gemspec path: ".."`. */
 static bool is_of_app(const char *relative, const struct filter *filter)
@@ -130,41 +71,16 @@ void gems_add_object(struct gems *gems, const char *path, const char *image, con
         (struct gems_object){xstrdup(path), xstrdup(image), xstrdup(owner)};
 }
 
-/*
- * Precompiled gems carry one object for each Ruby, as lib/sqlite3/3.1/sqlite3_native.so: those of
- * the others can never be loaded. Where ours is missing, the gem counts in another way.
- */
-static bool is_for_other_ruby(const char *relative, const struct filter *filter)
-{
-    const char *dot = strrchr(filter->api, '.');
-    size_t ours = dot == NULL ? strlen(filter->api) : (size_t)(dot - filter->api);
-    cleanup_free char *sibling = NULL;
-    const char *dir = NULL;
-
-    for (const char *at = relative; (at = strchr(at, '/')) != NULL; at++) {
-        size_t len = strspn(at + 1, "0123456789.");
-
-        if (len >= 3 && memchr(at + 1, '.', len) != NULL && at[1 + len] == '/')
-            dir = at + 1;
-    }
-    if (dir == NULL || fnmatch("*.so", relative, 0) != 0 ||
-        (strncmp(dir, filter->api, ours) == 0 && dir[ours] == '/'))
-        return false;
-    sibling = xasprintf("%s/%.*s%.*s", filter->dir, (int)(dir - relative), relative, (int)ours,
-                        filter->api);
-
-    return access(sibling, F_OK) == 0;
-}
-
 static bool is_packed(const char *relative, bool is_dir, void *context)
 {
     struct filter *filter = context;
     struct gems *gems = filter->gems;
     cleanup_free char *path = NULL;
 
-    if (is_unused(relative, is_dir) || is_foreign(relative, is_dir, filter) ||
-        (!is_dir && ((filter->files == NULL && is_of_author(relative)) || is_prose(relative) ||
-                     is_source(relative) || is_for_other_ruby(relative, filter))))
+    const struct leftout_tree tree = {filter->gem, filter->dir, filter->api, filter->files == NULL};
+
+    if (is_foreign(relative, is_dir, filter) ||
+        !leftout_takes(&gems->leftout, &tree, relative, is_dir))
         return false;
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {
@@ -228,9 +144,10 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
     cleanup_free char *extension = gems_extension_dir(probe, gem);
     cleanup_free char *app_dir =
         xstrndup(probe->gemfile, (size_t)(strrchr(probe->gemfile, '/') - probe->gemfile));
-    const struct filter tree = {gems, gem->dir, dir, owner, probe->ruby.api, app_dir, gem->files};
-    const struct filter built = {
-        gems, gem->extension_dir, extension, owner, probe->ruby.api, app_dir, NULL};
+    const struct filter tree = {gems,      gem->dir,        dir,     owner,
+                                gem->name, probe->ruby.api, app_dir, gem->files};
+    const struct filter built = {gems,      gem->extension_dir, extension, owner,
+                                 gem->name, probe->ruby.api,    app_dir,   NULL};
     size_t before = gems->object_count;
     struct plan_origin origin = {PLAN_PART_GEMS, owner};
 
@@ -420,9 +337,10 @@ void gems_count_bytes(struct gems *gems, const struct probe *probe, const struct
     }
 }
 
-bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan, struct err *err)
+bool gems_plan(struct gems *ret, const struct probe *probe, const struct config_list *const *keep,
+               struct plan *plan, struct err *err)
 {
-    *ret = (struct gems){0};
+    *ret = (struct gems){.leftout.keep = keep};
     ret->is_native = xcalloc(probe->gem_count, sizeof(*ret->is_native));
     ret->bytes = xcalloc(probe->gem_count, sizeof(*ret->bytes));
     if (!plan_home(plan, err))
@@ -431,6 +349,7 @@ bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan, s
         if (!plan_gem(ret, probe, i, plan, err))
             return false;
     }
+    ret->leftout.keep = NULL; /* the caller's */
     return plan_executables(ret, probe, plan, err) && plan_setup(probe, plan, err);
 }
 

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bundler/leftout.h"
+
+struct config_list;
 struct err;
 struct plan;
 struct probe;
@@ -32,10 +35,13 @@ struct gems {
     size_t script_count;
     bool *is_native; /* by index of probe->gems */
     uint64_t *bytes; /* by index of probe->gems; zeros before gems_count_bytes() */
+    struct leftout leftout;
 };
 
-/* E-ELF for a file in a load path of a gem that is named .so and is no ELF object. */
-[[nodiscard]] bool gems_plan(struct gems *ret, const struct probe *probe, struct plan *plan,
+/* keep: as in struct leftout, valid during the call. E-ELF for a file in a load path of a gem that
+ * is named .so and is no ELF object. */
+[[nodiscard]] bool gems_plan(struct gems *ret, const struct probe *probe,
+                             const struct config_list *const *keep, struct plan *plan,
                              struct err *err);
 
 /* What the plan has of each gem. */

@@ -327,15 +327,19 @@ static bool write_failed(const struct writer *writer, int code, const char *what
     return err_set(err, ERR_INPUT, "%s: libsquashfs error %d", what, code);
 }
 
+static int make_compressor(sqfs_compressor_config_t *config, int level, sqfs_compressor_t **ret)
+{
+    int code = sqfs_compressor_config_init(config, SQFS_COMP_ZSTD, BLOCK_SIZE, 0);
+
+    config->level = (sqfs_u32)level;
+    return code == 0 ? sqfs_compressor_create(config, ret) : code;
+}
+
 static bool make_compressors(struct writer *writer, struct err *err)
 {
     sqfs_compressor_config_t config;
-    int code = sqfs_compressor_config_init(&config, SQFS_COMP_ZSTD, BLOCK_SIZE, 0);
+    int code = make_compressor(&config, writer->options->level, &writer->compressor);
 
-    if (code == 0) {
-        config.level = (sqfs_u32)writer->options->level;
-        code = sqfs_compressor_create(&config, &writer->compressor);
-    }
     if (code == 0) {
         config.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
         code = sqfs_compressor_create(&config, &writer->uncompressor);
@@ -344,7 +348,7 @@ static bool make_compressors(struct writer *writer, struct err *err)
         writer->data = sqfs_copy(writer->compressor);
         code = writer->data != NULL ? 0 : SQFS_ERROR_ALLOC;
     }
-    if (code == 0 && writer->options->level >= CACHED_LEVEL_MIN)
+    if (code == 0 && writer->options->level >= CACHED_LEVEL_MIN && !writer->options->no_cache)
         writer->cache = blockcache_open(writer->options->level);
     if (writer->cache != NULL)
         writer->data = cached_new(writer->data, writer->cache);
@@ -827,6 +831,41 @@ bool image_write(const struct plan *plan, int fd, uint64_t offset_bytes,
         *ret_size_bytes = writer.window.size;
     writer_release(&writer);
     return ok;
+}
+
+/* One block at the file's position; false at its end, where libsquashfs makes a fragment. */
+static bool compress_block(int fd, sqfs_compressor_t *cached, uint8_t *in, uint8_t *out)
+{
+    size_t used = 0;
+    ssize_t length = 1;
+
+    while (used < BLOCK_SIZE && length > 0) {
+        length = read(fd, in + used, BLOCK_SIZE - used);
+        used += length > 0 ? (size_t)length : 0;
+    }
+    return used == BLOCK_SIZE && cached->do_block(cached, in, BLOCK_SIZE, out, BLOCK_SIZE) >= 0;
+}
+
+void image_compress_ahead(const char *const *files, size_t count, int level,
+                          const atomic_bool *is_over)
+{
+    cleanup_free uint8_t *in = xcalloc(BLOCK_SIZE, 1);
+    cleanup_free uint8_t *out = xcalloc(BLOCK_SIZE, 1);
+    struct blockcache *cache = level >= CACHED_LEVEL_MIN ? blockcache_open(level) : NULL;
+    sqfs_compressor_config_t config;
+    sqfs_compressor_t *compressor = NULL;
+
+    if (cache != NULL && make_compressor(&config, level, &compressor) == 0) {
+        compressor = cached_new(compressor, cache);
+        for (size_t i = 0; i < count && !atomic_load(is_over); i++) {
+            cleanup_fd int fd = open(files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+            while (fd >= 0 && !atomic_load(is_over) && compress_block(fd, compressor, in, out))
+                continue;
+        }
+    }
+    destroy(compressor);
+    blockcache_close(cache);
 }
 
 /* ---- reading ---- */

@@ -13,6 +13,7 @@
  * Format: Documentation/filesystems/squashfs.rst of Linux; "Squashfs Binary Format" of
  * squashfs-tools-ng.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@ struct image_options {
     int level;            /* zstd level 1..22 */
     unsigned int workers; /* threads that compress; 0: one per processor */
     uint32_t mtime;       /* seconds since the epoch, for every inode */
+    bool no_cache;        /* neither take nor keep compressed blocks */
     /* Path of a PLAN_DATA entry without data that becomes the image's name table; NULL: none. */
     const char *names;
     void (*progress)(uint64_t done_bytes, void *context); /* uncompressed bytes read; may be NULL */
@@ -39,6 +41,11 @@ struct image_options {
 [[nodiscard]] bool image_write(const struct plan *plan, int fd, uint64_t offset_bytes,
                                const struct image_options *options, uint64_t *ret_size_bytes,
                                struct err *err);
+
+/* Puts whole blocks of these files into the cache, until all are there or *is_over. What cannot be
+ * read is passed over. */
+void image_compress_ahead(const char *const *files, size_t count, int level,
+                          const atomic_bool *is_over);
 
 struct image; /* an open image */
 

@@ -12,6 +12,7 @@
 #include "bundler/gems.h"
 #include "bundler/image.h"
 #include "bundler/jdoc.h"
+#include "bundler/leftout.h"
 #include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
@@ -282,6 +283,23 @@ static struct jdoc *state_of(const struct app *app)
     return state;
 }
 
+static struct jdoc *left_out_of(const struct leftout *leftout)
+{
+    struct jdoc *all = jdoc_object();
+
+    for (enum leftout_class class = 0; class < LEFTOUT_COUNT; class ++) {
+        struct jdoc *one;
+
+        if (leftout->files[class] == 0)
+            continue;
+        one = jdoc_object();
+        jdoc_set_number(one, "files", (int64_t)leftout->files[class]);
+        jdoc_set_number(one, "bytes", (int64_t)leftout->bytes[class]);
+        jdoc_set(all, leftout_name(class), one);
+    }
+    return all;
+}
+
 static struct jdoc *parts_of(const struct plan *plan)
 {
     static const char *const names[PLAN_PART_COUNT] = {
@@ -319,6 +337,7 @@ char *manifest_text(const struct manifest_input *input)
     jdoc_set(root, "processes", processes_of(input->app));
     jdoc_set(root, "state", state_of(input->app));
     jdoc_set(root, "parts", parts_of(input->plan));
+    jdoc_set(root, "left_out", left_out_of(&input->gems->leftout));
     text = jdoc_format(root);
     jdoc_free(root);
     return text;

@@ -283,12 +283,16 @@ static void ask_rpm_for(struct search *search, size_t index, const char *path, c
     proc_output_release(&output);
 }
 
-/* Debian has the program rpm, too, but no database at these places. */
+/* Debian has the program rpm, too, and at times a database without anything in it: only where the
+ * others know nothing. */
 static void ask_rpm(struct search *search, const char *const *paths, const char *root)
 {
     static const char *const places[] = {"/usr/lib/sysimage/rpm", "/var/lib/rpm"};
     const char *database = NULL;
 
+    for (size_t i = 0; i < search->count; i++)
+        if (search->owners[i].package != NULL)
+            return;
     for (size_t i = 0; i < 2; i++) {
         cleanup_free char *place = xasprintf("%s%s", root, places[i]);
 

@@ -727,6 +727,12 @@ void plan_mark_early(struct plan *plan, const char *path)
         found->entry->is_early = true;
 }
 
+void plan_forget_early(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        plan->entries[i]->is_early = false;
+}
+
 void plan_sort(struct plan *plan)
 {
     if (plan->count > 0)

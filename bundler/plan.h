@@ -118,6 +118,7 @@ void plan_remove(struct plan *plan, const char *path);
 /* What a start reads stands together, so that it decodes few blocks for others. A path that is not
  * in the plan, or no file, is passed over. */
 void plan_mark_early(struct plan *plan, const char *path);
+void plan_forget_early(struct plan *plan);
 
 /* Orders entries: the early ones first, then by path, component by component, so that parents come
  * before children. */

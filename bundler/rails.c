@@ -19,6 +19,7 @@
 #include "bundler/probe.h"
 #include "bundler/state.h"
 #include "bundler/tempdir.h"
+#include "bundler/witness.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
@@ -231,6 +232,7 @@ static bool copy_app(const char *scratch, const char *dir, const struct plan *pl
             !copy_entry(scratch, plan->entries[i], err))
             return false;
     }
+    witness_tree(modules);
     if (access(modules, F_OK) == 0 && symlink(modules, link) != 0)
         return err_sys(err, "'%s'", link);
     return true;

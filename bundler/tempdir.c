@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bundler/witness.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/xalloc.h"
@@ -25,6 +26,7 @@ bool tempdir_make(char **ret, struct err *err)
         (void)err_id(err, "E-TMP");
         return err_hint(err, "name one that can be written: TMPDIR=DIR");
     }
+    witness_ignore(dir);
     *ret = steal_ptr(&dir);
     return true;
 }

@@ -7,7 +7,7 @@
  *
  * Mapped read-only by every Ruby of a bundle; nothing is parsed, each look-up is a binary search.
  * All integers are little-endian, all offsets count from the start of the file. docs/format.md
- * specifies it; bundler/compile.rb writes it; whoever reads it checks every number before it is
+ * specifies it; bundler/iseqs.c writes it; whoever reads it checks every number before it is
  * used.
  */
 #include <stdint.h>

@@ -562,6 +562,25 @@ END
     [ "$(stat -c %a "$out/app.AppImage")" = 755 ]
 }
 
+# --- what is left out
+
+@test "what of gems is left out is told by class; patterns keep it, of option and file" {
+    copy_app
+    run --separate-stderr timeout 60 "$rucksack" build --fast --no-check -o "$out/app.AppImage" app
+    [[ $stderr == *$'\nleft out '*"object files "*"sources "*"tests "* ]]
+    run "$rucksack" inspect "$out/app.AppImage"
+    [[ $output == *$'\nleft out   '* ]]
+    "$rucksack" inspect --json "$out/app.AppImage" >one.json
+    [ "$(ruby -rjson -e 'p JSON.load_file("one.json")["left_out"]["sources"]["files"] > 5')" = true ]
+    echo 'keep: ["sqlite3/ext/*.h"]' >app/rucksack.yml
+    build --keep puma/ext/puma_http11 app
+    "$rucksack" extract -o tree "$out/app.AppImage"
+    [ -e tree/gems/gems/puma-*/ext/puma_http11/puma_http11.c ]
+    [ -e tree/gems/gems/sqlite3-*/ext/sqlite3/database.h ]
+    [ ! -e tree/gems/gems/sqlite3-*/ext/sqlite3/database.c ]
+    [ -z "$(find tree/gems/gems/nio4r-* -name '*.o')" ]
+}
+
 # --- run
 
 @test "run starts a file, also without execute permission" {

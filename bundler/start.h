@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What a start of the bundle reads of its image: learned from the trace of a check boot, and kept
+ * for the next build of the same application, which so needs no first draft.
+ *
+ * A kept one is a guess, and the check boot of the file that was made by it tells whether it was
+ * right: sources are opened by Ruby (rb_file_load_ok() in file.c) before it asks for compiled ones,
+ * so the trace is the same with and without them.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct trace;
+
+struct start_file {
+    char *real;       /* image path, without symlinks */
+    char *name;       /* image path as it was loaded; NULL: by no absolute path */
+    bool is_executed; /* a program, not a file that was opened */
+};
+
+struct start {
+    struct start_file *files; /* sorted; none twice; without the pack of compiled sources */
+    size_t count;
+};
+
+void start_learn(struct start *ret, const struct trace *trace);
+void start_release(struct start *start);
+bool start_equals(const struct start *a, const struct start *b);
+
+/* By anything that tells applications apart. False: nothing is kept. */
+[[nodiscard]] bool start_recall(struct start *ret, const char *application);
+void start_keep(const struct start *start, const char *application);
