@@ -27,6 +27,7 @@
 #include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/profile.h"
 #include "bundler/program.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
@@ -552,9 +553,13 @@ static bool learn_start(int fd, void *context, struct err *err)
     build->is_learned = true;
     if (boot.result == BOOT_FORBIDDEN)
         return true;
-    if (!compiled_plan(&compiled, &boot.trace, build->probe.ruby.elf, &build->plan, err))
+    if ((!build->app.config.boot.no_compiled &&
+         !compiled_plan(&compiled, &boot.trace, build->probe.ruby.elf, &build->plan, err)) ||
+        !profile_plan(&boot.trace, compiled.count > 0, !build->app.config.boot.no_profile,
+                      &build->plan, err))
         return false;
-    compiled_order(&compiled, &boot.trace, &build->plan);
+    if (build->app.config.boot.no_compiled)
+        return true;
     what = compiled.why_not != NULL ? xstrdup(compiled.why_not)
                                     : xasprintf("%zu sources that a start loads", compiled.count);
     report_phase(&build->report, "compile", what, NULL);
@@ -566,7 +571,8 @@ static bool learn(struct build *build, struct assemble_options options, struct e
 {
     options.level = LEVEL_DRAFT;
     options.check = learn_start;
-    if (build->request->fast || build->request->no_check || build->app.config.boot.no_compiled)
+    if (build->request->fast || build->request->no_check ||
+        (build->app.config.boot.no_compiled && build->app.config.boot.no_profile))
         return true;
     if (!assemble_draft(&build->plan, &options, err))
         return false;

@@ -141,20 +141,6 @@ bool compiled_plan(struct compiled *ret, const struct trace *trace, const char *
     return ret->count == 0 || plan_pack(pack, text_last_lines(options, 1), plan, err);
 }
 
-void compiled_order(const struct compiled *compiled, const struct trace *trace, struct plan *plan)
-{
-    for (size_t i = 0; i < trace->count; i++) {
-        const struct trace_file *file = &trace->files[i];
-        const char *path = boot_image_path(file, file->path);
-
-        if (path != NULL && file->error == 0 && (compiled->count == 0 || !is_source(path)))
-            plan_mark_early(plan, path);
-    }
-    plan_mark_early(plan, FORMAT_ISEQS);
-    plan_mark_early(plan, FORMAT_DIR "/iseqs.so");
-    plan_mark_early(plan, FORMAT_DIR "/iseqs.rb");
-}
-
 void compiled_release(struct compiled *compiled)
 {
     free(compiled->why_not);

@@ -24,7 +24,3 @@ struct compiled {
 [[nodiscard]] bool compiled_plan(struct compiled *ret, const struct trace *trace, const char *ruby,
                                  struct plan *plan, struct err *err);
 void compiled_release(struct compiled *compiled);
-
-/* Marks as early what a start will read of the plan: what that of the trace has, but for the
- * sources that are in the pack. */
-void compiled_order(const struct compiled *compiled, const struct trace *trace, struct plan *plan);

@@ -20,6 +20,7 @@
 #include "environment.h"
 #include "group.h"
 #include "process.h"
+#include "replay.h"
 #include "start.h"
 #include "state.h"
 
@@ -104,7 +105,10 @@ static bool verb_run(const struct bundle *bundle, char *const arguments[], struc
 
     if (name != NULL && strcmp(name, "--all") == 0)
         return run_all(bundle, err);
-    return check_secrets(bundle, err) && prepare(bundle, err) &&
+    if (!check_secrets(bundle, err))
+        return false;
+    replay_start(bundle);
+    return prepare(bundle, err) &&
            process_start(bundle, name, name != NULL ? arguments + 1 : arguments, err);
 }
 
@@ -185,9 +189,12 @@ static bool launch(const struct bundle *bundle, char *const argv[], struct err *
 
     if (given != NULL && given[0] == '\0')
         given = NULL;
-    if (given == NULL && is_cli(bundle))
-        return check_secrets(bundle, err) && prepare(bundle, err) &&
-               process_start(bundle, NULL, arguments, err);
+    if (given == NULL && is_cli(bundle)) {
+        if (!check_secrets(bundle, err))
+            return false;
+        replay_start(bundle);
+        return prepare(bundle, err) && process_start(bundle, NULL, arguments, err);
+    }
     if (given == NULL && arguments[0] != NULL)
         given = *arguments++;
     if (given == NULL)
