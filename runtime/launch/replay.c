@@ -32,6 +32,7 @@ struct replay {
     pid_t app;
     int app_fd; /* pidfd, or -1 */
     int root;
+    const char *last; /* path, or NULL */
 };
 
 static bool has_ended(const struct replay *replay)
@@ -90,6 +91,8 @@ static void replay_profile(const struct replay *replay)
 
         if ((whole || launchfile_is(&record, "open", 1)) && is_inside(record.fields[1]))
             read_file(replay, record.fields[1], whole);
+        if (replay->last != NULL && strcmp(record.fields[1], replay->last) == 0)
+            return;
     }
 }
 
@@ -124,13 +127,13 @@ static bool is_worth_it(void)
     return getpid() != 1 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 1;
 }
 
-void replay_start(const struct bundle *bundle)
+void replay_start(const struct bundle *bundle, const char *last)
 {
     cleanup_free char *profile = bundle_path(bundle, FORMAT_PROFILE);
-    cleanup_fd int root = open(bundle->root[0] != '\0' ? bundle->root : "/",
-                               O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int root =
+        open(bundle->root[0] != '\0' ? bundle->root : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_fd int app = -1;
-    struct replay replay = {.app = getpid(), .root = root};
+    struct replay replay = {.app = getpid(), .root = root, .last = last};
     pid_t pid;
 
     if (profile == NULL || root < 0 || !is_worth_it() || access(profile, R_OK) != 0)

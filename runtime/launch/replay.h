@@ -11,7 +11,8 @@
 
 struct bundle;
 
-/* For the start of the app itself, not of a child. Does nothing where the image has no profile
+/* For the start of the app or of a command, not of a child. Up to the file of that image path, or
+ * all (NULL). Does nothing where the image has no profile
  * (FORMAT_PROFILE), where there is one processor only, or for the first process of a container,
  * whose child it would become. Never fails: the app starts without. */
-void replay_start(const struct bundle *bundle);
+void replay_start(const struct bundle *bundle, const char *last);
