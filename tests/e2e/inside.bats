@@ -214,3 +214,10 @@ with_variables() {
     inside ruby -e "$script"
     [ "$output" = "$(cd / && env -u RUBYOPT -u RUBYLIB GEM_HOME=/nowhere GEM_PATH=/nowhere ruby -e "$script")" ]
 }
+
+@test "what tunes any Ruby tunes ours" {
+    with_variables RUBY_THREAD_VM_STACK_SIZE=2097152 RUBYOPT=-W0 -- \
+        ruby -e 'p RubyVM::DEFAULT_PARAMS[:thread_vm_stack_size], ENV["RUBYOPT"]'
+    [ "$status" -eq 0 ]
+    [ "$output" = $'2097152\nnil' ]
+}
