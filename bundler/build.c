@@ -32,6 +32,7 @@
 #include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/profile.h"
 #include "bundler/program.h"
 #include "bundler/record.h"
 #include "bundler/report.h"
@@ -706,15 +707,20 @@ static bool prepare_start(struct build *build, struct err *err)
         .no_cache = build->request->no_cache,
     };
     cleanup_with(compiled_release) struct compiled compiled = {0};
+    const struct config *config = &build->app.config;
     cleanup_free char *what = NULL;
 
-    if (!compiled_plan(&compiled, &build->start, &ruby, &build->plan, err))
+    if ((!config->boot.no_compiled &&
+         !compiled_plan(&compiled, &build->start, &ruby, &build->plan, err)) ||
+        !profile_plan(&build->start, compiled.count > 0, !config->boot.no_profile, &build->plan,
+                      err))
         return false;
-    compiled_order(&compiled, &build->start, &build->plan);
+    plan_sort(&build->plan);
+    if (config->boot.no_compiled)
+        return true;
     what = compiled.why_not != NULL ? xstrdup(compiled.why_not)
                                     : xasprintf("%zu sources that a start loads", compiled.count);
     report_phase(&build->report, "compile", what, NULL);
-    plan_sort(&build->plan);
     return true;
 }
 
@@ -727,7 +733,8 @@ static bool learn(struct build *build, struct assemble_options options, struct e
 
     options.level = LEVEL_DRAFT;
     options.check = learn_start;
-    if (build->request->fast || build->request->no_check || build->app.config.boot.no_compiled)
+    if (build->request->fast || build->request->no_check ||
+        (build->app.config.boot.no_compiled && build->app.config.boot.no_profile))
         return true;
     build->is_guessed = !build->request->no_cache && start_recall(&build->start, key);
     if (!build->is_guessed && !build->request->no_cache)
@@ -756,6 +763,7 @@ static bool write_again(struct build *build, const struct assemble_options *opti
     build->start = build->started;
     build->started = (struct start){0};
     compiled_forget(&build->plan);
+    profile_forget(&build->plan);
     return prepare_start(build, err) && write_image(build, options, ret_size_bytes, err);
 }
 

@@ -355,20 +355,6 @@ void compiled_forget(struct plan *plan)
     plan_remove(plan, FORMAT_ISEQS);
     plan_remove(plan, FORMAT_DIR "/iseqs.so");
     plan_remove(plan, FORMAT_DIR "/iseqs.rb");
-    plan_forget_early(plan);
-}
-
-void compiled_order(const struct compiled *compiled, const struct start *start, struct plan *plan)
-{
-    for (size_t i = 0; i < start->count; i++) {
-        const char *path = start->files[i].real;
-
-        if (compiled->count == 0 || !is_source(path))
-            plan_mark_early(plan, path);
-    }
-    plan_mark_early(plan, FORMAT_ISEQS);
-    plan_mark_early(plan, FORMAT_DIR "/iseqs.so");
-    plan_mark_early(plan, FORMAT_DIR "/iseqs.rb");
 }
 
 void compiled_release(struct compiled *compiled)

@@ -35,8 +35,5 @@ struct compiled_ruby {
                                  struct err *err);
 void compiled_release(struct compiled *compiled);
 
-/* Marks as early what that start reads of the plan, but for the sources that are in the pack. */
-void compiled_order(const struct compiled *compiled, const struct start *start, struct plan *plan);
-
-/* Takes back what both have done. */
+/* Takes back what it has added. */
 void compiled_forget(struct plan *plan);

@@ -124,6 +124,7 @@ static const struct key libs_keys[] = {
 static const struct key boot_keys[] = {
     {"names", KEY_SWITCH, MEMBER(boot.no_names), NULL, NULL},
     {"compiled", KEY_SWITCH, MEMBER(boot.no_compiled), NULL, NULL},
+    {"profile", KEY_SWITCH, MEMBER(boot.no_profile), NULL, NULL},
     {0},
 };
 

@@ -60,6 +60,7 @@ struct config {
     struct {
         bool no_names;    /* names: false */
         bool no_compiled; /* compiled: false */
+        bool no_profile;  /* profile: false */
     } boot;
 };
 

@@ -20,13 +20,19 @@ static void append(struct launch *launch, const char *text)
     launch->size_bytes += len;
 }
 
+bool launch_is_writable(const char *field)
+{
+    for (const char *at = field; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20)
+            return false;
+    return true;
+}
+
 static void append_field(struct launch *launch, const char *field)
 {
-    for (const char *at = field; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 && !launch->is_bad) {
-            launch->is_bad = true;
-            (void)snprintf(launch->bad_field, sizeof(launch->bad_field), "%s", field);
-        }
+    if (!launch->is_bad && !launch_is_writable(field)) {
+        launch->is_bad = true;
+        (void)snprintf(launch->bad_field, sizeof(launch->bad_field), "%s", field);
     }
     append(launch, field);
 }

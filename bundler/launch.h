@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Writes the launch file (common/launchfile.h) of an image.
+ * Writes the launch file (common/launchfile.h) of an image, and the profile, which looks the same.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +17,9 @@ struct launch {
 
 void launch_init(struct launch *launch);
 void launch_release(struct launch *launch);
+
+/* Whether it can be a field. */
+bool launch_is_writable(const char *field);
 
 /* Adds a record; the fields end with NULL. A tab, newline or control character makes it bad. */
 [[gnu::sentinel]] void launch_add(struct launch *launch, const char *key, ...);

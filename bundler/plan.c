@@ -714,8 +714,10 @@ static int compare_entries(const void *a, const void *b)
     const struct plan_entry *const *left = a;
     const struct plan_entry *const *right = b;
 
-    if ((*left)->is_early != (*right)->is_early)
-        return (*left)->is_early ? -1 : 1;
+    if (((*left)->early == 0) != ((*right)->early == 0))
+        return (*left)->early != 0 ? -1 : 1;
+    if ((*left)->early != (*right)->early)
+        return (*left)->early < (*right)->early ? -1 : 1;
     return plan_path_compare((*left)->path, (*right)->path);
 }
 
@@ -723,14 +725,16 @@ void plan_mark_early(struct plan *plan, const char *path)
 {
     const struct plan_index *found = lookup(plan, path);
 
-    if (found != NULL && (found->entry->type == PLAN_FILE || found->entry->type == PLAN_DATA))
-        found->entry->is_early = true;
+    if (found != NULL && found->entry->early == 0 &&
+        (found->entry->type == PLAN_FILE || found->entry->type == PLAN_DATA))
+        found->entry->early = ++plan->early_count;
 }
 
 void plan_forget_early(struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++)
-        plan->entries[i]->is_early = false;
+        plan->entries[i]->early = 0;
+    plan->early_count = 0;
 }
 
 void plan_sort(struct plan *plan)

@@ -45,13 +45,14 @@ struct plan_entry {
     size_t size_bytes; /* PLAN_DATA: length of data; PLAN_FILE: size when it was added */
     char *target;      /* PLAN_SYMLINK: never absolute */
     char *reason;      /* why it is in the image, for people: "gem 'puma'" */
-    bool is_early;     /* a start reads it: plan_mark_early() */
+    size_t early;      /* place among what a start reads: 1, 2, ...; 0: it does not */
 };
 
 struct plan {
     struct plan_entry **entries; /* in the order of plan_sort(), or of addition before */
     size_t count;
     size_t capacity;
+    size_t early_count;
     struct plan_index *index; /* by path; private */
     time_t newest;            /* newest modification time of any source */
     struct plan_move *move;   /* private */
@@ -115,8 +116,9 @@ typedef bool plan_filter(const char *relative, bool is_dir, void *context);
 const struct plan_entry *plan_find(const struct plan *plan, const char *path);
 void plan_remove(struct plan *plan, const char *path);
 
-/* What a start reads stands together, so that it decodes few blocks for others. A path that is not
- * in the plan, or no file, is passed over. */
+/* What a start reads stands together, in the order of these calls, so that it decodes few blocks
+ * for others and reads the disk forwards. A path that is not in the plan, or no file, is passed
+ * over. */
 void plan_mark_early(struct plan *plan, const char *path);
 void plan_forget_early(struct plan *plan);
 

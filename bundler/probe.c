@@ -208,6 +208,7 @@ static bool read_ruby(struct probe *probe, struct err *err)
         {"sitelib", &ruby->sitelib},
         {"rubygems", &ruby->rubygems},
         {"default_specs", &ruby->default_specs},
+        {"default_index", &ruby->default_index},
         {"gem_platform", &ruby->gem_platform},
         {"extension_api", &ruby->extension_api},
     };

@@ -20,12 +20,13 @@ struct probe_ruby {
     const char *elf;      /* the program itself */
     const char *api;      /* "3.1.0", whatever directories are named */
     const char *prefix;
-    const char *stdlib;   /* rubylibdir */
-    const char *archlib;  /* rubyarchdir */
-    const char *sitelib;  /* sitelibdir: the first string of the compiled-in load path */
-    const char *libruby;  /* file name of the shared library, or NULL for a static Ruby */
-    const char *rubygems; /* directory that holds the active rubygems.rb */
-    const char *default_specs;
+    const char *stdlib;        /* rubylibdir */
+    const char *archlib;       /* rubyarchdir */
+    const char *sitelib;       /* sitelibdir: the first string of the compiled-in load path */
+    const char *libruby;       /* file name of the shared library, or NULL for a static Ruby */
+    const char *rubygems;      /* directory that holds the active rubygems.rb */
+    const char *default_specs; /* directory */
+    const char *default_index; /* Ruby source: names to require => files in there */
     const char *gem_platform;  /* "x86_64-linux": names directories below extensions/ */
     const char *extension_api; /* "3.1.0", "3.1.0-static"; "" in Fedora */
 };

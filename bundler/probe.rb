@@ -41,9 +41,28 @@ module RucksackProbe
       "load_path" => default_load_path,
       "rubygems" => File.dirname(loaded("rubygems.rb")),
       "default_specs" => Gem.default_specifications_dir,
+      "default_index" => default_index.inspect,
       "gem_platform" => Gem::Platform.local.to_s,
       "extension_api" => Gem.extension_api_version,
     }
+  end
+
+  # What the names of files to require begin with => the default gems they may belong to. Of Bundler's
+  # specification the image has a short one (ruby.c).
+  def default_index
+    index = {"exe" => ["bundler-#{bundler["version"]}.gemspec"]}
+    Dir.glob("*.gemspec", base: Gem.default_specifications_dir).sort.each do |file|
+      spec = Gem::Specification.load("#{Gem.default_specifications_dir}/#{file}")
+      next if spec.nil? || spec.name == "bundler"
+
+      spec.files.map { |path| required_name(spec, path) }.uniq.each { |name| (index[name] ||= []) << file }
+    end
+    index
+  end
+
+  def required_name(spec, path)
+    dir = spec.require_paths.find { |prefix| path.start_with?("#{prefix}/") }
+    path.delete_prefix("#{dir}/")[%r{\A[^/]*}].sub(/\.[a-z]+\z/, "")
   end
 
   # The program of this process. RbConfig.ruby names it, but a distribution may have put a script

@@ -186,15 +186,17 @@ static bool plan_operating_system(const struct ruby *ruby, const struct probe *p
     struct asset environment = asset_get(ASSET_ENVIRONMENT);
     cleanup_free char *text = xstrndup((const char *)asset.data, asset.size);
     cleanup_free char *depth = NULL;
-    cleanup_free char *filled = NULL;
+    cleanup_free char *at_depth = NULL;
+    cleanup_free char *indexed = NULL;
     cleanup_free char *done = NULL;
     size_t levels = 0;
 
     for (const char *at = path; *at != '\0'; at++)
         levels += *at == '/';
     depth = xasprintf("%zu", levels);
-    filled = text_replace(text, "@DEPTH@", depth);
-    done = text_replace(filled, "@DEFAULT_SPECS@", ruby->specs);
+    at_depth = text_replace(text, "@DEPTH@", depth);
+    indexed = text_replace(at_depth, "@DEFAULT_INDEX@", probe->ruby.default_index);
+    done = text_replace(indexed, "@DEFAULT_SPECS@", ruby->specs);
     return plan_replace_data(plan, path, 0644, done, strlen(done), because("gem paths"), err) &&
            plan_add_data(plan, FORMAT_DIR "/environment.rb", 0644, environment.data,
                          environment.size, because("variables that the app unsets"), err);

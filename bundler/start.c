@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/start.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,10 +19,14 @@ static int compare_texts(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "");
 }
 
-static int by_path(const void *left, const void *right)
+/* One of the trace, until there is an order. */
+struct seen {
+    struct start_file file; /* points into the trace */
+    size_t order;           /* of the app's first thread; SIZE_MAX: another's */
+};
+
+static int compare_files(const struct start_file *a, const struct start_file *b)
 {
-    const struct start_file *a = left;
-    const struct start_file *b = right;
     int order = strcmp(a->real, b->real);
 
     if (order == 0)
@@ -29,26 +34,28 @@ static int by_path(const void *left, const void *right)
     return order != 0 ? order : a->is_executed - b->is_executed;
 }
 
+static int by_order(const void *left, const void *right)
+{
+    const struct seen *a = left;
+    const struct seen *b = right;
+    int order = (a->order > b->order) - (a->order < b->order);
+
+    return order != 0 ? order : compare_files(&a->file, &b->file);
+}
+
+static int by_file(const void *left, const void *right)
+{
+    const struct seen *a = left;
+    const struct seen *b = right;
+    int order = compare_files(&a->file, &b->file);
+
+    return order != 0 ? order : by_order(a, b);
+}
+
 static void release_file(struct start_file *file)
 {
     free(file->real);
     free(file->name);
-}
-
-/* Sorted, and none twice. */
-static void settle(struct start *start)
-{
-    size_t kept = 0;
-
-    if (start->count > 0)
-        qsort(start->files, start->count, sizeof(*start->files), by_path);
-    for (size_t i = 0; i < start->count; i++) {
-        if (kept > 0 && by_path(&start->files[kept - 1], &start->files[i]) == 0)
-            release_file(&start->files[i]);
-        else
-            start->files[kept++] = start->files[i];
-    }
-    start->count = kept;
 }
 
 static void add(struct start *start, size_t *capacity, const char *real, const char *name,
@@ -59,21 +66,57 @@ static void add(struct start *start, size_t *capacity, const char *real, const c
         (struct start_file){xstrdup(real), name != NULL ? xstrdup(name) : NULL, is_executed};
 }
 
-void start_learn(struct start *ret, const struct trace *trace)
+/* The app's: what the launcher becomes is the first program of the bundle. */
+static pid_t first_thread(const struct trace *trace)
 {
-    size_t capacity = 0;
+    const struct trace_file *first = NULL;
 
-    *ret = (struct start){0};
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct trace_file *file = &trace->files[i];
+
+        if (file->is_executed && boot_image_path(file, file->path) != NULL &&
+            (first == NULL || file->order < first->order))
+            first = file;
+    }
+    return first != NULL ? first->thread : 0;
+}
+
+static size_t find_seen(const struct trace *trace, struct seen *all)
+{
+    pid_t thread = first_thread(trace);
+    size_t count = 0;
+
     for (size_t i = 0; i < trace->count; i++) {
         const struct trace_file *file = &trace->files[i];
         const char *real = boot_image_path(file, file->path);
         const char *name = file->name != NULL ? boot_image_path(file, file->name) : NULL;
 
-        if (real != NULL && file->error == 0 &&
-            strncmp(real, FORMAT_ISEQS, strlen(FORMAT_ISEQS)) != 0)
-            add(ret, &capacity, real, name, file->is_executed);
+        if (real == NULL || file->error != 0 ||
+            strncmp(real, FORMAT_ISEQS, strlen(FORMAT_ISEQS)) == 0)
+            continue;
+        all[count++] = (struct seen){
+            {(char *)real, (char *)name, file->is_executed},
+            file->thread == thread ? file->order : SIZE_MAX,
+        };
     }
-    settle(ret);
+    return count;
+}
+
+void start_learn(struct start *ret, const struct trace *trace)
+{
+    cleanup_free struct seen *all = xcalloc(trace->count + 1, sizeof(*all));
+    size_t count = find_seen(trace, all);
+    size_t capacity = 0;
+    size_t kept = 0;
+
+    *ret = (struct start){0};
+    qsort(all, count, sizeof(*all), by_file);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || compare_files(&all[kept - 1].file, &all[i].file) != 0)
+            all[kept++] = all[i];
+    qsort(all, kept, sizeof(*all), by_order);
+    for (size_t i = 0; i < kept; i++)
+        add(ret, &capacity, all[i].file.real, all[i].file.name, all[i].file.is_executed);
 }
 
 void start_release(struct start *start)
@@ -89,7 +132,7 @@ bool start_equals(const struct start *a, const struct start *b)
     if (a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++)
-        if (by_path(&a->files[i], &b->files[i]) != 0)
+        if (compare_files(&a->files[i], &b->files[i]) != 0)
             return false;
     return true;
 }
@@ -129,7 +172,6 @@ bool start_recall(struct start *ret, const char *application)
     while (kept != NULL && (real = take(&at, kept + size)) != NULL && real[0] != '\0' &&
            (name = take(&at, kept + size)) != NULL)
         add(ret, &capacity, real + 1, name[0] != '\0' ? name : NULL, real[0] == 'x');
-    settle(ret);
     return ret->count > 0;
 }
 

@@ -20,7 +20,9 @@ struct start_file {
 };
 
 struct start {
-    struct start_file *files; /* sorted; none twice; without the pack of compiled sources */
+    /* As the app's first thread opened them; what others did could come elsewhere next time, so it
+     * follows by name. None twice; without the pack of compiled sources. */
+    struct start_file *files;
     size_t count;
 };
 

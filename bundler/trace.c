@@ -52,6 +52,7 @@ struct recorder {
     struct trace trace;
     size_t capacity;
     size_t sought_capacity;
+    size_t order; /* of the last file */
     pid_t first;
     struct tracee *tracees;
     size_t tracee_count;
@@ -209,6 +210,8 @@ static void record(struct recorder *recorder, pid_t pid, struct trace_file file)
     struct trace *trace = &recorder->trace;
 
     file.program = read_link(pid, "exe", S_IFREG);
+    file.thread = pid;
+    file.order = ++recorder->order;
     if (trace->count == TRACE_FILES_MAX)
         recorder->overflowed = true;
     if (file.path == NULL || file.program == NULL || recorder->overflowed) {
@@ -427,7 +430,7 @@ static bool watch(struct recorder *recorder, struct err *err)
     return true;
 }
 
-static int compare_files(const void *left, const void *right)
+static int compare_triples(const void *left, const void *right)
 {
     const struct trace_file *a = left;
     const struct trace_file *b = right;
@@ -437,6 +440,15 @@ static int compare_files(const void *left, const void *right)
     if (order == 0)
         order = strcmp(a->program, b->program);
     return order != 0 ? order : a->error - b->error;
+}
+
+static int compare_files(const void *left, const void *right)
+{
+    const struct trace_file *a = left;
+    const struct trace_file *b = right;
+    int order = compare_triples(a, b);
+
+    return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
 }
 
 static void unite(struct trace *trace)
@@ -449,7 +461,7 @@ static void unite(struct trace *trace)
         struct trace_file *file = &trace->files[i];
         struct trace_file *last = kept == 0 ? NULL : &trace->files[kept - 1];
 
-        if (last != NULL && compare_files(last, file) == 0) {
+        if (last != NULL && compare_triples(last, file) == 0) {
             last->is_executed |= file->is_executed;
             last->is_written |= file->is_written;
             release_file(file);

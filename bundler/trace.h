@@ -10,6 +10,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct err;
 
@@ -22,6 +23,8 @@ struct trace_file {
     int error;     /* 0, or the errno of an attempt that failed: of absolute paths, and EROFS */
     bool is_executed; /* a program, not a file that was opened */
     bool is_written;  /* opened for writing */
+    pid_t thread;     /* that did so first */
+    size_t order;     /* when, among all of the run: 1, 2, ... */
 };
 
 /*

@@ -62,9 +62,10 @@ static_assert(sizeof(struct format_header) == FORMAT_HEADER_SIZE);
 #define FORMAT_LAUNCH ".rucksack/launch"          /* see launch.h: what the launcher and guest do */
 #define FORMAT_MANIFEST ".rucksack/manifest.json" /* what `rucksack inspect` shows */
 #define FORMAT_GUEST ".rucksack/guest.so"
-#define FORMAT_ISEQS ".rucksack/iseqs"    /* compiled sources, see iseqpack.h */
-#define FORMAT_NAMES ".rucksack/names"    /* see nametable.h: all paths of the image */
-#define FORMAT_LOADPATH_DIR ".rucksack/l" /* Ruby's load path where no other one fits */
+#define FORMAT_ISEQS ".rucksack/iseqs"     /* compiled sources, see iseqpack.h */
+#define FORMAT_PROFILE ".rucksack/profile" /* what a start reads, see launchfile.h */
+#define FORMAT_NAMES ".rucksack/names"     /* see nametable.h: all paths of the image */
+#define FORMAT_LOADPATH_DIR ".rucksack/l"  /* Ruby's load path where no other one fits */
 #define FORMAT_APP_DIR "app"
 #define FORMAT_GEM_DIR "gems"
 

@@ -32,6 +32,11 @@
  *     loadpath-old DIR ...     its strings, absolute, as they are in the object
  *     loadpath-new DIR ...     what takes their place
  *
+ * The boot profile (FORMAT_PROFILE) has the same form, and its records are in the order of a start:
+ *
+ *     read PATH                a file whose contents a start needs
+ *     open PATH                one that is only opened, or too large to be read whole
+ *
  * This reader uses no libc: it is also part of the guest object. It changes the text in place.
  */
 #include <stdbool.h>

@@ -17,10 +17,19 @@ static const char *const disturbing_prefixes[] = {"LD_", "RUBY", "GEM_", "BUNDLE
 static const char *const disturbing_names[] = {"GLIBC_TUNABLES", "LOCPATH", "GCONV_PATH", "NLSPATH",
                                                "RUBYGEMS_GEMDEPS"};
 
+/* What tunes any Ruby: ruby(1), doc/ of its garbage collector. */
+static const char *const tuning_prefixes[] = {
+    "RUBY_GC_",    "RUBY_YJIT_",         "RUBY_RJIT_",   "RUBY_THREAD",
+    "RUBY_FIBER_", "RUBY_SHARED_FIBER_", "RUBY_MAX_CPU", "RUBY_MN_THREADS"};
+
 static bool is_disturbing(const char *entry)
 {
     size_t len = strcspn(entry, "=");
 
+    for (size_t i = 0; i < sizeof(tuning_prefixes) / sizeof(tuning_prefixes[0]); i++) {
+        if (strncmp(entry, tuning_prefixes[i], strlen(tuning_prefixes[i])) == 0)
+            return false;
+    }
     for (size_t i = 0; i < sizeof(disturbing_prefixes) / sizeof(disturbing_prefixes[0]); i++) {
         if (strncmp(entry, disturbing_prefixes[i], strlen(disturbing_prefixes[i])) == 0)
             return true;

@@ -20,6 +20,7 @@
 #include "environment.h"
 #include "group.h"
 #include "process.h"
+#include "replay.h"
 #include "start.h"
 #include "state.h"
 
@@ -55,6 +56,20 @@ static bool prepare(const struct bundle *bundle, struct err *err)
     if (dir == NULL || chdir(dir) != 0 || setenv("PWD", dir, 1) != 0)
         return err_sys(err, "'%s'", FORMAT_APP_DIR);
     return true;
+}
+
+/* What the app itself needs. */
+static bool prepare_app(const struct bundle *bundle, struct err *err)
+{
+    replay_start(bundle, NULL);
+    return prepare(bundle, err);
+}
+
+/* As far as any Ruby needs it; with more it would be in the way of what is small. */
+static bool prepare_command(const struct bundle *bundle, struct err *err)
+{
+    replay_start(bundle, FORMAT_ISEQS);
+    return prepare(bundle, err);
 }
 
 static bool is_one_set(const struct launchfile_record *record)
@@ -93,7 +108,7 @@ static bool run_all(const struct bundle *bundle, struct err *err)
 {
     int code = 0;
 
-    if (!check_secrets(bundle, err) || !prepare(bundle, err) || !group_run(bundle, &code, err))
+    if (!check_secrets(bundle, err) || !prepare_app(bundle, err) || !group_run(bundle, &code, err))
         return false;
     exit(fflush(stdout) == 0 ? code : 1);
 }
@@ -104,7 +119,7 @@ static bool verb_run(const struct bundle *bundle, char *const arguments[], struc
 
     if (name != NULL && strcmp(name, "--all") == 0)
         return run_all(bundle, err);
-    return check_secrets(bundle, err) && prepare(bundle, err) &&
+    return check_secrets(bundle, err) && prepare_app(bundle, err) &&
            process_start(bundle, name, name != NULL ? arguments + 1 : arguments, err);
 }
 
@@ -114,7 +129,7 @@ static bool verb_exec(const struct bundle *bundle, char *const arguments[], stru
         (void)err_set(err, ERR_USAGE, "exec: no command given");
         return err_hint(err, "FILE exec ruby -v");
     }
-    return prepare(bundle, err) && start_command(bundle, arguments, err);
+    return prepare_command(bundle, err) && start_command(bundle, arguments, err);
 }
 
 static bool verb_console(const struct bundle *bundle, char *const arguments[], struct err *err)
@@ -123,7 +138,8 @@ static bool verb_console(const struct bundle *bundle, char *const arguments[], s
 
     if (console == NULL)
         return err_set(err, ERR_INPUT, "damaged image: it has no console");
-    return prepare(bundle, err) && process_become(bundle, console->fields[1], 0, arguments, err);
+    return prepare_app(bundle, err) &&
+           process_become(bundle, console->fields[1], 0, arguments, err);
 }
 
 static bool verb_help(const struct bundle *bundle, char *const arguments[], struct err *err);
@@ -186,7 +202,7 @@ static bool launch(const struct bundle *bundle, char *const argv[], struct err *
     if (given != NULL && given[0] == '\0')
         given = NULL;
     if (given == NULL && is_cli(bundle))
-        return check_secrets(bundle, err) && prepare(bundle, err) &&
+        return check_secrets(bundle, err) && prepare_app(bundle, err) &&
                process_start(bundle, NULL, arguments, err);
     if (given == NULL && arguments[0] != NULL)
         given = *arguments++;

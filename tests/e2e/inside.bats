@@ -190,3 +190,34 @@ with_variables() {
     wait_until_up
     request /entries.json | grep -q '"text":"kept"'
 }
+
+@test "default gems are what RubyGems finds, though their specifications are read late" {
+    # Whatever RubyGems would find, the index leads to.
+    inside ruby -e '
+      Gem::Specification.each_spec([Gem.default_specifications_dir]) { |spec| Gem.register_default_spec(spec) }
+      all = Gem.instance_variable_get(:@path_to_default_spec_map)
+      missed = all.reject { |path, spec| Gem::RucksackDefaults.files(path).include?(File.basename(spec.loaded_from)) }
+      puts all.size, missed.keys'
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [ "${lines[0]}" -gt 100 ]
+    # Not one is read for what no gem has, nor for a path.
+    inside ruby -e '
+      before = ObjectSpace.each_object(Gem::Specification).count
+      ["", "/", "/json", "no/such", "../json", ".rb"].each { |path| p Gem.find_unresolved_default_spec(path) }
+      puts ObjectSpace.each_object(Gem::Specification).count - before'
+    [ "$(tr '\n' ' ' <<<"$output")" = "nil nil nil nil nil nil 0 " ]
+    # Natively the same gems are active after the same files.
+    local script='%w[json openssl set csv.rb erb net/http psych bigdecimal.so io/console monitor]
+      .each { |file| require file }
+      puts Gem.loaded_specs.values.map(&:full_name).sort'
+    inside ruby -e "$script"
+    [ "$output" = "$(cd / && env -u RUBYOPT -u RUBYLIB GEM_HOME=/nowhere GEM_PATH=/nowhere ruby -e "$script")" ]
+}
+
+@test "what tunes any Ruby tunes ours" {
+    with_variables RUBY_THREAD_VM_STACK_SIZE=2097152 RUBYOPT=-W0 -- \
+        ruby -e 'p RubyVM::DEFAULT_PARAMS[:thread_vm_stack_size], ENV["RUBYOPT"]'
+    [ "$status" -eq 0 ]
+    [ "$output" = $'2097152\nnil' ]
+}

@@ -164,7 +164,7 @@ static void parents_come_before_children(void **state)
 
 static void early_files_come_first(void **state)
 {
-    static const char *const want[] = {"a/y", "b", "", "a", "a/x"};
+    static const char *const want[] = {"b", "a/y", "", "a", "a/x"};
     struct plan *plan = *state;
 
     add_data(plan, "b", "");
@@ -172,6 +172,7 @@ static void early_files_come_first(void **state)
     add_data(plan, "a/y", "");
     plan_mark_early(plan, "b");
     plan_mark_early(plan, "a/y");
+    plan_mark_early(plan, "b");
     plan_mark_early(plan, "a"); /* a directory */
     plan_mark_early(plan, "absent");
     plan_sort(plan);
