@@ -19,6 +19,7 @@
 #include "common/suggest.h"
 #include "environment.h"
 #include "group.h"
+#include "keep.h"
 #include "process.h"
 #include "start.h"
 #include "state.h"
@@ -133,6 +134,10 @@ static const struct verb verbs[] = {
     {"run", "run --all", "start all processes, for development", verb_run},
     {"exec", "exec COMMAND...", "run a command of the bundle: ruby, bundle, rake, ...", verb_exec},
     {"console", "console", "an interactive Ruby with the application", verb_console},
+    {"backup", "backup [--help]", "a snapshot of the state, while the application runs",
+     keep_backup},
+    {"restore", "restore [--help] SNAPSHOT", "put a snapshot in the place of the state",
+     keep_restore},
     {"help", "help", "this text", verb_help},
     {"--help", NULL, NULL, verb_help},
 };
@@ -172,7 +177,7 @@ static bool unknown_verb(const char *given, struct err *err)
     if (suggest.nearest != NULL)
         (void)err_hint(err, "did you mean '%s'?", suggest.nearest);
     else
-        (void)err_hint(err, "there are: run, exec, console, help");
+        (void)err_hint(err, "there are: run, exec, console, backup, restore, help");
     err->sys_errno = ENOENT;
     return false;
 }
@@ -188,6 +193,8 @@ static bool launch(const struct bundle *bundle, char *const argv[], struct err *
     if (given == NULL && is_cli(bundle))
         return check_secrets(bundle, err) && prepare(bundle, err) &&
                process_start(bundle, NULL, arguments, err);
+    if (given == NULL && arguments[0] != NULL && strncmp(arguments[0], "--state", 7) == 0)
+        return keep_elsewhere(bundle, arguments, err);
     if (given == NULL && arguments[0] != NULL)
         given = *arguments++;
     if (given == NULL)

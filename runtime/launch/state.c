@@ -13,6 +13,8 @@
 #include "bundle.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/statelock.h"
+#include "common/stateswap.h"
 
 enum { LINK_MAX_BYTES = 1 << 16, BOOT_ID_LEN = 36, NFTW_FDS = 16 };
 
@@ -215,19 +217,61 @@ static bool renew_run(const struct bundle *bundle, const char *dir, struct err *
     return write_line(mark, now, err);
 }
 
+char *state_place(const struct bundle *bundle)
+{
+    const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
+
+    return state_dir(name != NULL ? name->fields[1] : "app");
+}
+
+/* Whether the app has a database of its own, and nothing is in the place where it will be. */
+static bool is_new(const struct bundle *bundle, const char *dir)
+{
+    cleanup_free char *data = join(dir, STATESWAP_DATA);
+
+    return has_class(bundle, "sqlite") && data != NULL && access(data, F_OK) != 0;
+}
+
+/*
+ * The descriptor stays open: it is the lock. Where there can be none, the app starts all the same;
+ * whether it may write is seen elsewhere.
+ */
+static bool use(const char *dir, struct err *err)
+{
+    cleanup_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_free char *before = NULL;
+    int lock;
+
+    if (fd < 0 || asprintf(&before, STATESWAP_DATA ".before-%ld", (long)getpid()) < 0)
+        return err_sys(err, "'%s'", dir);
+    if (statelock_take(fd, STATELOCK_USE, false, &lock, err))
+        return stateswap_finish(fd, before, err);
+    if (err->sys_errno != EAGAIN) {
+        *err = (struct err){0};
+        return true;
+    }
+    (void)err_set(err, ERR_INPUT, "a snapshot is being restored");
+    (void)err_id(err, "E-DBBUSY");
+    return err_hint(err, "start again when that has ended");
+}
+
 bool state_prepare(const struct bundle *bundle, struct err *err)
 {
     const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
     cleanup_free char *dir = NULL;
     cleanup_free char *link = bundle_path(bundle, "../state");
+    bool is_first = false;
     bool ok;
 
     if (bundle_find(bundle, "state", NULL) == NULL)
         return true;
-    dir = state_dir(name != NULL ? name->fields[1] : "app");
+    dir = state_place(bundle);
     if (dir == NULL || link == NULL)
         return err_sys(err, "state directory");
-    ok = make_dir(dir, err) && redirect_classes(bundle, dir, err) && renew_run(bundle, dir, err) &&
+    ok = make_dir(dir, err) && use(dir, err);
+    if (ok)
+        is_first = is_new(bundle, dir);
+    ok = ok && redirect_classes(bundle, dir, err) && renew_run(bundle, dir, err) &&
          make_dirs(bundle, dir, err) && make_link(link, dir, err);
     if (!ok) {
         (void)err_wrap(err, "state directory");
@@ -235,5 +279,7 @@ bool state_prepare(const struct bundle *bundle, struct err *err)
         (void)err_hint(err, "name a writable one: RUCKSACK_STATE=/var/lib/%s",
                        name != NULL ? name->fields[1] : "app");
     }
+    if (ok && is_first)
+        fprintf(stderr, "rucksack: a new, empty state: %s\n", dir);
     return ok;
 }

@@ -14,5 +14,12 @@
 struct bundle;
 struct err;
 
-/* E-WRITE when the directory cannot be created or written: never silently another place. */
+/*
+ * E-WRITE when the directory cannot be created or written: never silently another place. E-DBBUSY
+ * while a snapshot takes the place of the state. From then on the state is in use
+ * (common/statelock.h) until the last process that was started from this one has ended.
+ */
 [[nodiscard]] bool state_prepare(const struct bundle *bundle, struct err *err);
+
+/* The state directory, absolute, which need not exist; on the heap. NULL: out of memory. */
+[[nodiscard]] char *state_place(const struct bundle *bundle);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A snapshot that is read: found in a file, a capsule or a pipe, its manifest first. All of it is
+ * hostile until it has been compared with the manifest, and the manifest is a claim.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/keeper/manifest.h"
+
+struct err;
+struct tar_reader;
+struct zreader;
+
+struct reading {
+    int fd;
+    struct zreader *zstd;
+    struct tar_reader *tar;
+    struct manifest manifest;
+};
+
+/* path "-" is standard input. E-SNAPSHOT when it is none; of a capsule the whole hash is compared.
+ */
+[[nodiscard]] bool reading_open(struct reading *ret, const char *path, struct err *err);
+void reading_close(struct reading *reading);
