@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan
+# Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
 #          test-rubies check-rubies check-rails check-gems check-names check-layers
 #          check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
@@ -39,7 +39,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
 include tests/fuzz/fuzz.mk
 
-.PHONY: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan \
+.PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
         test-rubies check-rubies check-rails check-gems check-names sanitized check-layers check-headers \
         check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
@@ -76,20 +76,25 @@ $(BUILD)/suite/%: tests/runtime/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -static -s -o $@ $<
 
+# Writes into databases; the tests of the keeper.
+$(BUILD)/torture: tests/keeper/torture.c
+	$(CC) $(BASE) $(CFLAGS) -o $@ $< -lsqlite3
+
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
 STUB_TESTS := $(wildcard tests/stub/*.bats tests/runtime/*.bats)
-CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS)
+KEEPER_TESTS := $(wildcard tests/keeper/*.bats)
+CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS) $(KEEPER_TESTS)
 E2E_TESTS := $(wildcard tests/walker/*.bats tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
-check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse
+check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture
 	$(PROVE) $(TESTS)
 
 check-unit: $(UNIT_BINS) $(REPLAYS)
 	$(PROVE) $(UNIT_BINS) $(REPLAYS)
 
-check-cli: all $(SUITE) $(BUILD)/old_fuse
+check-cli: all $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture
 	$(PROVE) $(CLI_TESTS)
 
 check-e2e: all $(SUITE)
@@ -98,6 +103,10 @@ check-e2e: all $(SUITE)
 # Many starts and kills: minutes. STARTS and KILLS say how many.
 check-storm: all $(SUITE)
 	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/runtime/storm
+
+# Two hundred snapshots of each kind of writer, and every way to be killed: minutes.
+check-keeper: all $(BUILD)/torture
+	SNAPSHOTS=200 FAULTS=1 $(PROVE) --verbose $(KEEPER_TESTS)
 
 # Every object of this machine and of the roots against their loaders: minutes.
 check-walker-full: all

@@ -150,26 +150,21 @@ seconds() {
 }
 
 @test "the drill: a capsule on busybox" {
-    way=userns
     drill busybox
 }
 
 @test "the drill: a capsule on Debian bullseye" {
-    way=userns
     drill debian bullseye
 }
 
 @test "the drill: a capsule on Debian bookworm" {
-    way=userns
     drill debian bookworm
 }
 
 @test "the drill: a capsule on Debian trixie" {
-    way=userns
     drill debian trixie
 }
 
 @test "the drill: a capsule on Debian sid" {
-    way=userns
     drill debian sid
 }
