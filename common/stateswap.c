@@ -29,10 +29,26 @@ static bool cannot_exchange(int why)
     return why == EINVAL || why == ENOSYS || why == EOPNOTSUPP || why == EPERM;
 }
 
+/* An empty directory that stays is no failure: the next one removes it. */
 static bool keep_old(int fd, const char *before, struct err *err)
 {
-    return move(fd, STATESWAP_NEW, before, err) &&
-           (unlinkat(fd, STATESWAP_DIR, AT_REMOVEDIR) == 0 || err_sys(err, "'" STATESWAP_DIR "'"));
+    if (!move(fd, STATESWAP_NEW, before, err))
+        return false;
+    (void)unlinkat(fd, STATESWAP_DIR, AT_REMOVEDIR);
+    return true;
+}
+
+static bool put_new(int fd, struct err *err)
+{
+    if (!move(fd, STATESWAP_NEW, STATESWAP_DATA, err))
+        return false;
+    (void)unlinkat(fd, STATESWAP_DIR, AT_REMOVEDIR);
+    return true;
+}
+
+static int exchange(int fd)
+{
+    return (int)syscall(SYS_renameat2, fd, STATESWAP_NEW, fd, STATESWAP_DATA, EXCHANGE);
 }
 
 static bool explain(struct err *err)
@@ -62,7 +78,8 @@ static bool take_in_two(int fd, const char *before, struct err *err)
         (void)renameat(fd, before, fd, STATESWAP_DATA);
         return mark_again(fd);
     }
-    return unlinkat(fd, STATESWAP_DIR, AT_REMOVEDIR) == 0 || err_sys(err, "'" STATESWAP_DIR "'");
+    (void)unlinkat(fd, STATESWAP_DIR, AT_REMOVEDIR);
+    return true;
 }
 
 bool stateswap_take(int statefd, const char *before, bool *ret_is_kept, struct err *err)
@@ -71,11 +88,12 @@ bool stateswap_take(int statefd, const char *before, bool *ret_is_kept, struct e
     if (unlinkat(statefd, STATESWAP_MARK, 0) != 0)
         return err_sys(err, "'" STATESWAP_MARK "'");
     if (!*ret_is_kept)
-        return (move(statefd, STATESWAP_NEW, STATESWAP_DATA, err) || mark_again(statefd)) &&
-               (unlinkat(statefd, STATESWAP_DIR, AT_REMOVEDIR) == 0 ||
-                err_sys(err, "'" STATESWAP_DIR "'"));
-    if (syscall(SYS_renameat2, statefd, STATESWAP_NEW, statefd, STATESWAP_DATA, EXCHANGE) == 0)
-        return keep_old(statefd, before, err);
+        return put_new(statefd, err) || mark_again(statefd);
+    if (exchange(statefd) == 0) {
+        if (keep_old(statefd, before, err))
+            return true;
+        return exchange(statefd) == 0 && mark_again(statefd);
+    }
     if (cannot_exchange(errno))
         return take_in_two(statefd, before, err);
     return explain(err) || mark_again(statefd);
@@ -91,7 +109,5 @@ bool stateswap_finish(int statefd, const char *before, struct err *err)
     }
     if (is_there(statefd, STATESWAP_DATA))
         return keep_old(statefd, before, err);
-    return move(statefd, STATESWAP_NEW, STATESWAP_DATA, err) &&
-           (unlinkat(statefd, STATESWAP_DIR, AT_REMOVEDIR) == 0 ||
-            err_sys(err, "'" STATESWAP_DIR "'"));
+    return put_new(statefd, err);
 }

@@ -214,15 +214,18 @@ static bool copy_open(sqlite3 *from, const char *path, const char *copy, struct 
 }
 
 /*
- * Opened for writing where that is allowed: a hot journal or a left-over WAL must be taken in
- * first. The last one to close would write a WAL back: that is the application's business, not
- * ours.
+ * Opened for writing where that is allowed: a hot journal or a left-over WAL must be taken in first.
+ * The last one to close writes a WAL back and removes it: one that was there before us is the
+ * application's business.
  */
 static bool open_live(const char *path, sqlite3 **ret, struct err *err)
 {
+    cleanup_free char *wal = xasprintf("%s-wal", path);
+    bool has_wal = access(wal, F_OK) == 0;
+
     if (!open_with(path, path, SQLITE_OPEN_READWRITE, ret, err))
         return false;
-    (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal, NULL);
     return true;
 }
 

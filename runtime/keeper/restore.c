@@ -38,7 +38,8 @@ struct restore {
     int lock;
     char *before; /* name for the state that was */
     struct unpack_owner owner;
-    bool is_made; /* the state directory was made by us */
+    bool is_made;  /* the state directory was made by us */
+    bool is_taken; /* the swap was begun: the scratch may hold the state that was */
 };
 
 /* A state that was is never removed: it has no mark. */
@@ -48,7 +49,7 @@ static void drop_scratch(struct restore *restore)
 
     if (restore->lock < 0 || restore->scratch == NULL)
         return;
-    if (restore->options->check_only || faccessat(restore->site->fd, STATESWAP_MARK, F_OK, 0) == 0)
+    if (!restore->is_taken || faccessat(restore->site->fd, STATESWAP_MARK, F_OK, 0) == 0)
         (void)fs_remove_tree(restore->site->fd, restore->scratch, &ignored);
 }
 
@@ -274,6 +275,7 @@ static bool put_in_place(struct restore *restore, const struct lineage *lineage,
         return false;
     if (syncfs(restore->scratch_fd) != 0)
         return err_sys(err, "sync") || output_explain(restore->site->dir, err);
+    restore->is_taken = true;
     if (!stateswap_take(restore->site->fd, restore->before, &is_kept, err))
         return false;
     (void)fsync(restore->site->fd);
