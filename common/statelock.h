@@ -16,6 +16,7 @@ struct err;
 enum statelock_part {
     STATELOCK_USE,    /* shared: the app, a snapshot; exclusive: who replaces the state */
     STATELOCK_BACKUP, /* exclusive: a snapshot being made */
+    STATELOCK_CHECK,  /* exclusive: a restore drill */
     STATELOCK_SINGLE, /* exclusive: the app, where only one process may write */
 };
 

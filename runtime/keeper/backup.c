@@ -158,11 +158,11 @@ static bool copy_database(struct backup *backup, const char *path, struct err *e
     cleanup_free char *copy = xasprintf("%s/" WORK_DIR "/%zu", backup->site->dir, index);
     struct manifest_file *file;
 
-    if (!database_copy(source, copy, err) || !database_check(copy, false, err))
+    if (!database_copy(source, copy, err) || !database_check(copy, path, false, err))
         return output_explain(backup->site->dir, err);
     file = manifest_add_file(&backup->manifest, path);
     file->is_database = true;
-    return database_describe(copy, &file->facts, err);
+    return database_describe(copy, path, &file->facts, err);
 }
 
 static bool has_file(const struct manifest *manifest, const char *path)

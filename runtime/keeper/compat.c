@@ -100,7 +100,8 @@ unsigned long long gnu_dev_makedev(unsigned int major, unsigned int minor)
     return makedev(major, minor);
 }
 
-/* Names are UTF-8, as is the locale: libarchive has nothing to convert. musl's tables have 130 kB. */
+/* Names are UTF-8, as is the locale: libarchive has nothing to convert. musl's tables have 130 kB.
+ */
 iconv_t iconv_open(const char *to, const char *from)
 {
     (void)to, (void)from;

@@ -155,17 +155,18 @@ static char *immutable_uri(const char *path)
 }
 
 /* A database that is only read, and not trusted. */
-static bool open_copy(const char *path, bool *ret_is_foreign, sqlite3 **ret, struct err *err)
+static bool open_copy(const char *path, const char *shown, bool *ret_is_foreign, sqlite3 **ret,
+                      struct err *err)
 {
     cleanup_free char *uri = immutable_uri(path);
 
     *ret_is_foreign = false;
-    if (!open_with(uri, path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, ret, err))
+    if (!open_with(uri, shown, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, ret, err))
         return false;
     (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_collation_needed(*ret, ret_is_foreign, stand_in);
-    if (run(*ret, path,
+    if (run(*ret, shown,
             "PRAGMA cell_size_check = ON; PRAGMA ignore_check_constraints = ON;"
             "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0",
             err))
@@ -214,9 +215,9 @@ static bool copy_open(sqlite3 *from, const char *path, const char *copy, struct 
 }
 
 /*
- * Opened for writing where that is allowed: a hot journal or a left-over WAL must be taken in first.
- * The last one to close writes a WAL back and removes it: one that was there before us is the
- * application's business.
+ * Opened for writing where that is allowed: a hot journal or a left-over WAL must be taken in
+ * first. The last one to close writes a WAL back and removes it: one that was there before us is
+ * the application's business.
  */
 static bool open_live(const char *path, sqlite3 **ret, struct err *err)
 {
@@ -258,23 +259,25 @@ static bool check_open(sqlite3 *db, const char *path, const char *sql, struct er
                       answer != NULL ? answer : "no answer");
         (void)err_id(err, "E-DATABASE");
         (void)err_hint(err, "look at it: sqlite3 FILE 'PRAGMA integrity_check'");
+        for (char *at = err->msg; (at = strchr(at, '\n')) != NULL;)
+            *at = ' ';
     }
     (void)sqlite3_finalize(statement);
     return ok;
 }
 
-bool database_check(const char *path, bool is_thorough, struct err *err)
+bool database_check(const char *path, const char *shown, bool is_thorough, struct err *err)
 {
     bool is_foreign;
     sqlite3 *db = NULL;
     bool ok;
 
-    if (!open_copy(path, &is_foreign, &db, err))
+    if (!open_copy(path, shown, &is_foreign, &db, err))
         return false;
     /* The schema is read by the first statement: then it is known whether indexes can be compared.
      */
-    ok = check_open(db, path, "PRAGMA quick_check(1)", err) &&
-         (!is_thorough || is_foreign || check_open(db, path, "PRAGMA integrity_check(1)", err));
+    ok = check_open(db, shown, "PRAGMA quick_check(1)", err) &&
+         (!is_thorough || is_foreign || check_open(db, shown, "PRAGMA integrity_check(1)", err));
     (void)sqlite3_close(db);
     return ok;
 }
@@ -350,17 +353,18 @@ static bool count_tables(sqlite3 *db, const char *path, struct database_facts *f
     return code == SQLITE_DONE || failed(db, code, path, err);
 }
 
-bool database_describe(const char *path, struct database_facts *ret, struct err *err)
+bool database_describe(const char *path, const char *shown, struct database_facts *ret,
+                       struct err *err)
 {
     struct database_facts facts = {0};
     bool is_foreign;
     sqlite3 *db = NULL;
     bool ok;
 
-    if (!open_copy(path, &is_foreign, &db, err))
+    if (!open_copy(path, shown, &is_foreign, &db, err))
         return false;
-    ok = number_of(db, path, "PRAGMA user_version", &facts.user_version, err) &&
-         count_tables(db, path, &facts, err);
+    ok = number_of(db, shown, "PRAGMA user_version", &facts.user_version, err) &&
+         count_tables(db, shown, &facts, err);
     facts.migration = ok ? newest_migration(db) : NULL;
     (void)sqlite3_close(db);
     if (ok)

@@ -41,11 +41,14 @@ bool database_owner(const char *name, char *ret, size_t size);
  */
 [[nodiscard]] bool database_copy(const char *path, const char *copy, struct err *err);
 
-/* quick_check, or the whole integrity_check: E-DATABASE with what it found. */
-[[nodiscard]] bool database_check(const char *path, bool is_thorough, struct err *err);
+/* quick_check, or the whole integrity_check: E-DATABASE with what it found. shown: its name in
+ * messages. */
+[[nodiscard]] bool database_check(const char *path, const char *shown, bool is_thorough,
+                                  struct err *err);
 
 /* Counts all rows of all tables. */
-[[nodiscard]] bool database_describe(const char *path, struct database_facts *ret, struct err *err);
+[[nodiscard]] bool database_describe(const char *path, const char *shown,
+                                     struct database_facts *ret, struct err *err);
 void database_facts_release(struct database_facts *facts);
 uint64_t database_rows(const struct database_facts *facts);
 

@@ -133,11 +133,17 @@ static bool check_unused(const struct restore *restore, struct err *err)
 
 static bool lock(struct restore *restore, struct err *err)
 {
-    enum statelock_part part = restore->options->check_only ? STATELOCK_BACKUP : STATELOCK_USE;
+    enum statelock_part part = restore->options->check_only ? STATELOCK_CHECK : STATELOCK_USE;
 
     if (statelock_take(restore->site->fd, part, true, &restore->lock, err))
         return restore->options->check_only || check_unused(restore, err);
-    return err->sys_errno == EAGAIN ? busy(restore, err) : err_id(err, "E-WRITE");
+    if (err->sys_errno != EAGAIN)
+        return err_id(err, "E-WRITE");
+    if (!restore->options->check_only)
+        return busy(restore, err);
+    (void)err_set(err, ERR_INPUT, "another check is under way");
+    (void)err_id(err, "E-DBBUSY");
+    return err_hint(err, "wait for its end");
 }
 
 static bool check_lineage(const struct restore *restore, struct lineage *ret, struct err *err)

@@ -21,8 +21,9 @@
 
 enum {
     PIECE_BYTES = 1 << 20,
-    HEADER_BYTES = 8192, /* of the manifest's entry, padding included: more than any needs */
-    DIGITS_MAX = 20,     /* a size that has grown meanwhile */
+    HEADER_BYTES =
+        1536,        /* of the manifest's entry: a ustar header, and what fills the last block */
+    DIGITS_MAX = 20, /* a size that has grown meanwhile */
     MANIFEST_MODE = 0600,
 };
 

@@ -177,7 +177,8 @@ static bool check_database(const struct unpack *unpack, const struct manifest_fi
     struct database_facts facts = {0};
     bool ok;
 
-    if (!database_check(path, true, err) || !database_describe(path, &facts, err))
+    if (!database_check(path, file->path, true, err) ||
+        !database_describe(path, file->path, &facts, err))
         return err_wrap(err, "the snapshot");
     ok = facts.count == file->facts.count;
     for (size_t i = 0; ok && i < facts.count; i++)
