@@ -97,6 +97,12 @@ static bool read_manifest(struct reading *reading, struct err *err)
            manifest_parse(&reading->manifest, text, (size_t)entry.size_bytes, err);
 }
 
+static bool begin(struct reading *reading, tar_source *source, void *context, struct err *err)
+{
+    reading->tar = tar_reader_new(source, context);
+    return read_manifest(reading, err);
+}
+
 bool reading_open(struct reading *ret, const char *path, struct err *err)
 {
     struct reading reading = {.fd = -1};
@@ -105,9 +111,20 @@ bool reading_open(struct reading *ret, const char *path, struct err *err)
 
     if (ok) {
         reading.zstd = zreader_new(reading.fd, limit);
-        reading.tar = tar_reader_new(from_zstd, reading.zstd);
-        ok = read_manifest(&reading, err);
+        ok = begin(&reading, from_zstd, reading.zstd, err);
     }
+    if (ok)
+        *ret = reading;
+    else
+        reading_close(&reading);
+    return ok;
+}
+
+bool reading_begin(struct reading *ret, tar_source *source, void *context, struct err *err)
+{
+    struct reading reading = {.fd = -1};
+    bool ok = begin(&reading, source, context, err);
+
     if (ok)
         *ret = reading;
     else

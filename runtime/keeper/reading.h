@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #include "runtime/keeper/manifest.h"
+#include "runtime/keeper/tar.h"
 
 struct err;
-struct tar_reader;
 struct zreader;
 
 struct reading {
@@ -23,4 +23,8 @@ struct reading {
 /* path "-" is standard input. E-SNAPSHOT when it is none; of a capsule the whole hash is compared.
  */
 [[nodiscard]] bool reading_open(struct reading *ret, const char *path, struct err *err);
+
+/* The same of a tar archive that comes from anywhere. */
+[[nodiscard]] bool reading_begin(struct reading *ret, tar_source *source, void *context,
+                                 struct err *err);
 void reading_close(struct reading *reading);
