@@ -331,6 +331,8 @@ static void launch_app(struct launch *launch, const struct app *app)
     for (size_t i = 0; i < config->processes.count; i++)
         launch_add(launch, "process", config->processes.items[i].name,
                    config->processes.items[i].value, NULL);
+    for (size_t i = 0; i < config->single.count; i++)
+        launch_add(launch, "single", config->single.items[i], NULL);
     if (config->release != NULL)
         launch_add(launch, "release", config->release, NULL);
     if (config->console != NULL)

@@ -24,8 +24,7 @@ static int open_file(int dirfd)
     return fd;
 }
 
-bool statelock_take(int dirfd, enum statelock_part part, bool is_exclusive, int *ret_fd,
-                    struct err *err)
+bool statelock_take(int dirfd, unsigned int part, bool is_exclusive, int *ret_fd, struct err *err)
 {
     cleanup_fd int low = open_file(dirfd);
     cleanup_fd int fd = low >= 0 ? fcntl(low, F_DUPFD, FIRST_NUMBER) : -1;

@@ -17,7 +17,7 @@ enum statelock_part {
     STATELOCK_USE,    /* shared: the app, a snapshot; exclusive: who replaces the state */
     STATELOCK_BACKUP, /* exclusive: a snapshot being made */
     STATELOCK_CHECK,  /* exclusive: a restore drill */
-    STATELOCK_SINGLE, /* exclusive: the app, where only one process may write */
+    STATELOCK_SINGLE, /* and what follows it, exclusive: processes that may run but once */
 };
 
 /*
@@ -26,5 +26,5 @@ enum statelock_part {
  * another holds it; every other failure means that there can be no lock here (a read-only or
  * foreign directory, a file system without locks).
  */
-[[nodiscard]] bool statelock_take(int dirfd, enum statelock_part part, bool is_exclusive,
-                                  int *ret_fd, struct err *err);
+[[nodiscard]] bool statelock_take(int dirfd, unsigned int part, bool is_exclusive, int *ret_fd,
+                                  struct err *err);

@@ -255,12 +255,62 @@ static bool use(const char *dir, struct err *err)
     return err_hint(err, "start again when that has ended");
 }
 
+/*
+ * A service that comes up empty looks healthy, and its snapshots push out the good ones: there the
+ * first start must be meant. systemd names the place (systemd.exec(5)).
+ */
+static bool check_new(const char *dir, struct err *err)
+{
+    const char *service = getenv("STATE_DIRECTORY");
+    const char *meant = getenv("RUCKSACK_NEW");
+
+    if (service == NULL || service[0] == '\0' || (meant != NULL && strcmp(meant, "1") == 0)) {
+        fprintf(stderr, "rucksack: a new, empty state: %s\n", dir);
+        return true;
+    }
+    (void)err_set(err, ERR_INPUT, "the state is empty: '%s'", dir);
+    (void)err_id(err, "E-EMPTY");
+    return err_hint(err,
+                    "bring it back: FILE restore SNAPSHOT; a new site on purpose: RUCKSACK_NEW=1");
+}
+
+bool state_claim(const struct bundle *bundle, const char *process, struct err *err)
+{
+    cleanup_free char *dir = state_place(bundle);
+    cleanup_fd int fd = -1;
+    unsigned int part = STATELOCK_SINGLE;
+    int lock;
+
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+
+        if (!launchfile_is(record, "process", 1))
+            continue;
+        if (strcmp(record->fields[1], process) == 0)
+            break;
+        part++;
+    }
+    if (bundle_find(bundle, "single", process) == NULL ||
+        bundle_find(bundle, "state", NULL) == NULL)
+        return true;
+    fd = dir != NULL ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return err_sys(err, "state directory");
+    if (statelock_take(fd, part, true, &lock, err))
+        return true;
+    if (err->sys_errno == EAGAIN)
+        (void)err_set(err, ERR_INPUT, "process '%s' runs already with the state '%s'", process,
+                      dir);
+    (void)err_id(err, "E-RUNNING");
+    return err_hint(err,
+                    "stop that one first; another instance has another state: FILE --state DIR");
+}
+
 bool state_prepare(const struct bundle *bundle, struct err *err)
 {
     const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
     cleanup_free char *dir = NULL;
     cleanup_free char *link = bundle_path(bundle, "../state");
-    bool is_first = false;
     bool ok;
 
     if (bundle_find(bundle, "state", NULL) == NULL)
@@ -269,8 +319,8 @@ bool state_prepare(const struct bundle *bundle, struct err *err)
     if (dir == NULL || link == NULL)
         return err_sys(err, "state directory");
     ok = make_dir(dir, err) && use(dir, err);
-    if (ok)
-        is_first = is_new(bundle, dir);
+    if (ok && is_new(bundle, dir))
+        ok = check_new(dir, err);
     ok = ok && redirect_classes(bundle, dir, err) && renew_run(bundle, dir, err) &&
          make_dirs(bundle, dir, err) && make_link(link, dir, err);
     if (!ok) {
@@ -279,7 +329,5 @@ bool state_prepare(const struct bundle *bundle, struct err *err)
         (void)err_hint(err, "name a writable one: RUCKSACK_STATE=/var/lib/%s",
                        name != NULL ? name->fields[1] : "app");
     }
-    if (ok && is_first)
-        fprintf(stderr, "rucksack: a new, empty state: %s\n", dir);
     return ok;
 }
