@@ -146,7 +146,7 @@ static bool check_space(const struct backup *backup, struct err *err)
     if (fstatvfs(backup->site->fd, &fs) != 0 || need + need / 16 <= fs.f_bavail * fs.f_frsize)
         return true;
     (void)err_set(err, ERR_INPUT, "'%s' has no room for a copy of its databases: %llu MB",
-                  backup->site->dir, (unsigned long long)(need / 1000000 + 1));
+                  backup->site->dir, (unsigned long long)need / 1000000 + 1);
     (void)err_id(err, "E-SPACE");
     return err_hint(err, "make room; nothing was left behind, and nothing is lost");
 }

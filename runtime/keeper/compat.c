@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
+#include <sys/types.h>
 
 /* glibc's checked variants (_FORTIFY_SOURCE). room: bytes of the object that is written to. */
 int __snprintf_chk(char *to, size_t size, int flag, size_t room, const char *format, ...);
@@ -21,9 +21,9 @@ void *__memset_chk(void *to, int byte, size_t size, size_t room);
 char *__strncpy_chk(char *to, const char *from, size_t size, size_t room);
 void __explicit_bzero_chk(void *to, size_t size, size_t room);
 int fcntl64(int fd, int command, ...);
-unsigned int gnu_dev_major(unsigned long long device);
-unsigned int gnu_dev_minor(unsigned long long device);
-unsigned long long gnu_dev_makedev(unsigned int major, unsigned int minor);
+unsigned int gnu_dev_major(dev_t device);
+unsigned int gnu_dev_minor(dev_t device);
+dev_t gnu_dev_makedev(unsigned int major, unsigned int minor);
 
 static void check(size_t size, size_t room)
 {
@@ -85,19 +85,21 @@ int fcntl64(int fd, int command, ...)
     return fcntl(fd, command, argument);
 }
 
-unsigned int gnu_dev_major(unsigned long long device)
+/* Device numbers, as the kernel has them in 64 bits (glibc, bits/sysmacros.h). */
+unsigned int gnu_dev_major(dev_t device)
 {
-    return major(device);
+    return (unsigned int)((device >> 8 & 0xfff) | (device >> 32 & 0xfffff000));
 }
 
-unsigned int gnu_dev_minor(unsigned long long device)
+unsigned int gnu_dev_minor(dev_t device)
 {
-    return minor(device);
+    return (unsigned int)((device & 0xff) | (device >> 12 & 0xffffff00));
 }
 
-unsigned long long gnu_dev_makedev(unsigned int major, unsigned int minor)
+dev_t gnu_dev_makedev(unsigned int major, unsigned int minor)
 {
-    return makedev(major, minor);
+    return ((dev_t)major & 0xfffff000) << 32 | ((dev_t)major & 0xfff) << 8 |
+           ((dev_t)minor & 0xffffff00) << 12 | ((dev_t)minor & 0xff);
 }
 
 /* Names are UTF-8, as is the locale: libarchive has nothing to convert. musl's tables have 130 kB.

@@ -42,8 +42,8 @@ bool lineage_read(int dirfd, struct lineage *ret, bool *ret_found, struct err *e
     if (length < 0)
         return err_sys(err, "'" LINEAGE_PATH "'");
     if (sscanf(text,
-               "lineage %32[0-9a-f]\nepoch %20" SCNu64 "\nnumber %20" SCNu64 "\nrows %20" SCNu64
-               "\nfiles %20" SCNu64,
+               "lineage %32[0-9a-f] epoch %20" SCNu64 " number %20" SCNu64 " rows %20" SCNu64
+               " files %20" SCNu64,
                id, &lineage.epoch, &lineage.number, &lineage.rows, &lineage.files) != 5 ||
         !digest_from_hex(id, lineage.id, sizeof(lineage.id)))
         return damaged(err);
@@ -73,8 +73,8 @@ bool lineage_write(int dirfd, const struct lineage *lineage, struct err *err)
 
     digest_hex(lineage->id, sizeof(lineage->id), id);
     (void)snprintf(text, sizeof(text),
-                   "lineage %s\nepoch %" PRIu64 "\nnumber %" PRIu64 "\nrows %" PRIu64
-                   "\nfiles %" PRIu64 "\n",
+                   "lineage %s\nepoch %" PRIu64 "\n"
+                   "number %" PRIu64 "\nrows %" PRIu64 "\nfiles %" PRIu64 "\n",
                    id, lineage->epoch, lineage->number, lineage->rows, lineage->files);
     (void)unlinkat(dirfd, FRESH_PATH, 0);
     if (write_fresh(dirfd, text, err) && (renameat(dirfd, FRESH_PATH, dirfd, LINEAGE_PATH) == 0 ||

@@ -180,7 +180,7 @@ static bool check_space(const struct restore *restore, struct err *err)
     if (fstatvfs(restore->site->fd, &fs) != 0 || need / fs.f_frsize <= fs.f_bavail)
         return true;
     (void)err_set(err, ERR_INPUT, "'%s' has no room for the snapshot: %llu MB", restore->site->dir,
-                  (unsigned long long)(need / 1000000 + 1));
+                  (unsigned long long)need / 1000000 + 1);
     (void)err_id(err, "E-SPACE");
     return err_hint(err, "make room; nothing was changed");
 }

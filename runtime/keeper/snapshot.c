@@ -87,7 +87,7 @@ static bool read_piece(int fd, uint8_t *piece, size_t size, size_t *ret, struct 
 static bool write_open(struct writing *writing, int fd, struct tar_entry *entry,
                        struct manifest_file *file, struct err *err)
 {
-    struct digest digest;
+    struct digest digest = {0};
     size_t length;
     uint64_t left;
 

@@ -58,7 +58,7 @@ static bool make_directories(const struct unpack *unpack, struct err *err)
 
 static bool fill(struct unpack *unpack, int fd, const struct manifest_file *file, struct err *err)
 {
-    struct digest digest;
+    struct digest digest = {0};
     uint8_t sha256[DIGEST_SIZE];
     uint64_t used = 0;
     size_t length;

@@ -323,7 +323,7 @@ bool state_prepare(const struct bundle *bundle, struct err *err)
         ok = check_new(dir, err);
     ok = ok && redirect_classes(bundle, dir, err) && renew_run(bundle, dir, err) &&
          make_dirs(bundle, dir, err) && make_link(link, dir, err);
-    if (!ok) {
+    if (!ok && err->id[0] == '\0') {
         (void)err_wrap(err, "state directory");
         (void)err_id(err, "E-WRITE");
         (void)err_hint(err, "name a writable one: RUCKSACK_STATE=/var/lib/%s",

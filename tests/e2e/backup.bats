@@ -84,7 +84,6 @@ keep() {
     [ "$(integrity "$state")" = ok ]
     has_pictures "$state"
     # What was there is kept, with the row that the snapshot does not have.
-    [ "$(rows "$state"/data.before-*/..)" = 5 ]
     [ "$(sqlite3 "$state"/data.before-*/guestbook.sqlite3 'SELECT count(*) FROM entries')" = 6 ]
 
     start --loop "$root" /srv/guestbook.AppImage
@@ -95,7 +94,7 @@ keep() {
     nothing_left "$root"
 }
 
-@test "a snapshot is read with tar, zstd and jq's like when our tool is gone" {
+@test "a snapshot is read with tar, zstd and any JSON when our tool is gone" {
     make_site 3
     keep backup -o /srv/one.tar.zst
     mkdir "$BATS_TEST_TMPDIR/by-hand"
@@ -111,13 +110,29 @@ keep() {
     sha256sum --check --quiet sums
 }
 
-# drill KIND [RELEASE]: A is lost; on B there is only the capsule.
+# Visitors go on writing, until the site is gone.
+write_on() {
+    while :; do
+        request /entries -o /dev/null -d 'name=Bob&text=meanwhile' || return 0
+    done
+}
+
+# drill KIND [RELEASE]: A is saved under load, and lost; on B there is only the capsule.
 drill() {
     make_site 200
+    write_on 2>/dev/null 3>&- &
+    local visitors=$!
     local began=$EPOCHREALTIME
-    keep backup --capsule -o /srv/guestbook.capsule
+    run keep backup --capsule -o /srv/guestbook.capsule
     local saved=$EPOCHREALTIME
+    [ "$status" -eq 0 ]
+    kill "$visitors"
+    wait "$visitors" || true
     stop KILL
+    [[ $output =~ \ ([0-9]+)\ rows ]]
+    local rows=${BASH_REMATCH[1]}
+    [ "$rows" -ge 200 ]
+    [ "$(rows "$state")" -ge "$rows" ]
     cp "$root/srv/guestbook.capsule" "$BATS_TEST_TMPDIR/guestbook.capsule"
     drop_roots
 
@@ -130,18 +145,18 @@ drill() {
     start --user $user --fuse "$root" /srv/guestbook.capsule
     wait_until_up
     local up=$EPOCHREALTIME
-    [ "$(rows "$state")" = 200 ]
+    [ "$(rows "$state")" = "$rows" ]
     [ "$(integrity "$state")" = ok ]
     has_pictures "$state"
-    request /entries.json | grep -q '"text":"line 200"'
+    [ "$(sqlite3 "$state/data/guestbook.sqlite3" "SELECT count(*) FROM entries WHERE text LIKE 'line %'")" = 200 ]
     [ "$(status_of /entries -d 'name=Eve&text=new')" = 303 ]
     [ "$(stat -c %u "$state/data/guestbook.sqlite3")" = "$user" ]
+    [ "$(stat -c %a "$root/srv/guestbook.capsule")" = 700 ]
     stop TERM
     {
-        echo "# drill on $*:"
-        echo "#   A\$ ./guestbook backup --capsule          $(seconds "$began" "$saved")"
-        echo "#   B\$ ./guestbook.capsule restore; ./guestbook.capsule"
-        echo "#      until it serves                       $(seconds "$carried" "$up")"
+        echo "# drill on $*: $rows rows, $pictures pictures"
+        echo "#   A\$ ./guestbook backup --capsule                        $(seconds "$began" "$saved")"
+        echo "#   B\$ ./guestbook.capsule restore; ./guestbook.capsule    $(seconds "$carried" "$up") until it serves"
     } >&3
 }
 
@@ -167,4 +182,107 @@ seconds() {
 
 @test "the drill: a capsule on Debian sid" {
     drill debian sid
+}
+
+@test "a capsule is a bundle: verify, damage, and a snapshot of its own" {
+    make_site 5
+    cd "$BATS_TEST_TMPDIR"
+    keep backup --capsule -o /srv/one.capsule
+    stop KILL
+    capsule=$root/srv/one.capsule
+    run -0 "$rucksack" verify "$capsule"
+    [[ $output == *"snapshot ok"* ]]
+    "$rucksack" inspect "$capsule" >/dev/null
+    "$capsule" --appimage-offset
+    # One flipped byte, at the beginning, within and at the end of what is behind the image.
+    size=$(stat -c %s "$capsule")
+    image_end=$(stat -c %s "$guestbook")
+    for at in "$image_end" $(((size + image_end) / 2)) $((size - 129)) $((size - 100)) $((size - 90)); do
+        cp "$capsule" bad.capsule
+        printf '%b' "\\x$(printf %02x $((0x$(xxd -p -s "$at" -l 1 bad.capsule) ^ 0x10)))" |
+            dd of=bad.capsule bs=1 seek="$at" conv=notrunc status=none
+        run -3 "$rucksack" verify bad.capsule
+        [[ $output == *"E-VERIFY"* ]]
+        run ! env RUCKSACK_STATE="$PWD/elsewhere" ./bad.capsule restore
+        [[ $output == *"E-SNAPSHOT: "*"damaged"* ]]
+        [ ! -e elsewhere ]
+    done
+    # Cut off: no capsule any more, and no snapshot.
+    head -c $((size - 1)) "$capsule" >bad.capsule
+    run -3 "$rucksack" verify bad.capsule
+    run ! env RUCKSACK_STATE="$PWD/elsewhere" ./bad.capsule restore
+    [[ $output == *"which snapshot?"* ]]
+    # It runs, and what it saves does not grow with every generation.
+    RUCKSACK_STATE=$PWD/second "$capsule" restore
+    RUCKSACK_STATE=$PWD/second "$capsule" backup --capsule -o two.capsule
+    "$rucksack" verify two.capsule
+    [ "$(stat -c %s two.capsule)" -lt $((size + 2000)) ]
+    RUCKSACK_STATE=$PWD/second ./two.capsule restore --check-only
+}
+
+@test "what there is to say without a snapshot, a state or a command" {
+    make_busybox_root "$root"
+    run ! keep backup
+    [[ $output == *"E-EMPTY: there is no state yet"*$'\nhint: start the app once'* ]]
+    run ! keep restore
+    [[ $output == *"restore: which snapshot?"* ]]
+    run -0 keep backup --help
+    run -0 keep help
+    [[ $output == *"FILE backup "*"FILE restore "* ]]
+    run ! keep restor
+    [[ $output == *"did you mean 'restore'?"* ]]
+}
+
+@test "an app without state has no keeper" {
+    cd "$BATS_TEST_TMPDIR"
+    mkdir plain
+    printf 'web: ruby -e "sleep 1"\n' >plain/Procfile
+    touch plain/Gemfile
+    (cd plain && bundle lock >/dev/null)
+    "$rucksack" build --quiet --fast --no-check -o plain.AppImage plain
+    run ! ./plain.AppImage backup
+    [[ $output == *"E-STATE: this application has no state: there is nothing to back up"* ]]
+    run ! "$rucksack" why plain.AppImage keeper
+}
+
+@test "several instances; one process at a time where that is asked for; a service is not born empty" {
+    cd "$BATS_TEST_TMPDIR"
+    mkdir shop shop/db
+    echo 'File.write("db/x.sqlite3", ""); sleep' >shop/web.rb
+    printf 'web: ruby web.rb\nonce: ruby -e "puts 1"\n' >shop/Procfile
+    touch shop/Gemfile
+    (cd shop && bundle lock >/dev/null)
+    printf 'name: shop\nsingle: [wep]\nstate: {sqlite: ["db/*.sqlite3"]}\n' >shop/rucksack.yml
+    run ! "$rucksack" build --quiet --fast --no-check -o shop.AppImage shop
+    [[ $output == *"E-CONFIG: rucksack.yml: single: no process 'wep'"*$'\nhint: did you mean '"'web'?" ]]
+    sed -i 's/wep/web/' shop/rucksack.yml
+    "$rucksack" build --quiet --fast --no-check -o shop.AppImage shop
+
+    ./shop.AppImage >one.log 2>&1 3>&- &
+    one=$!
+    ./shop.AppImage --state two >two.log 2>&1 3>&- &
+    two=$!
+    until [ -e shop.state/data/db/x.sqlite3 ] && [ -e two/data/db/x.sqlite3 ]; do
+        kill -0 $one && kill -0 $two || { cat one.log two.log; false; }
+        sleep 0.05
+    done
+    [ "$(head -1 one.log)" = "rucksack: a new, empty state: $PWD/shop.state" ]
+    [ "$(head -1 two.log)" = "rucksack: a new, empty state: $PWD/two" ]
+    # A second one of the same; another process may run beside it.
+    run -125 ./shop.AppImage run web
+    [[ $output == *"E-RUNNING: process 'web' runs already with the state '$PWD/shop.state'"* ]]
+    [[ $output == *"FILE --state DIR"* ]]
+    run -125 ./shop.AppImage --state=two
+    [ "$(./shop.AppImage run once)" = 1 ]
+    kill $one $two
+    wait $one $two || true
+    run -2 ./shop.AppImage --state
+    [[ $output == *"no directory given"* ]]
+
+    mkdir service
+    STATE_DIRECTORY=$PWD/service run -125 ./shop.AppImage run once
+    [[ $output == *"E-EMPTY: the state is empty: '$PWD/service'"*"RUCKSACK_NEW=1"* ]]
+    STATE_DIRECTORY=$PWD/service run -125 ./shop.AppImage run once # not the second time, either
+    STATE_DIRECTORY=$PWD/service RUCKSACK_NEW=1 ./shop.AppImage run once
+    STATE_DIRECTORY=$PWD/service ./shop.AppImage run once
 }

@@ -58,8 +58,9 @@ again() {
 # Of the state nothing is there but what a state has.
 only_state() {
     local name
-    for name in $(ls -A "$state"); do
-        case $name in
+    for name in "$state"/* "$state"/.[!.]*; do
+        [ -e "$name" ] || continue
+        case ${name##*/} in
         data | .lock | data.before-*) ;;
         *)
             echo "left: $name"

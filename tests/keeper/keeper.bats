@@ -216,7 +216,7 @@ fails() {
         keeper backup --keep 2 -o out
         sleep 1.1
     done
-    [ "$(ls out | grep -c '^blog-2.*Z.tar.zst$')" = 2 ]
+    [ "$(find out -name 'blog-2*Z.tar.zst' | wc -l)" = 2 ]
     [ "$(ls out | wc -l)" = 5 ]
     [[ $(keeper backup --keep 1 -o out) == *$'\nremoved  2 older' ]]
     keeper restore --check-only out/blog-2*Z.tar.zst
