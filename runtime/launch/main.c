@@ -94,7 +94,8 @@ static bool run_all(const struct bundle *bundle, struct err *err)
 {
     int code = 0;
 
-    if (!check_secrets(bundle, err) || !prepare(bundle, err) || !group_run(bundle, &code, err))
+    if (!check_secrets(bundle, err) || !state_begin(bundle, err) || !prepare(bundle, err) ||
+        !group_run(bundle, &code, err))
         return false;
     exit(fflush(stdout) == 0 ? code : 1);
 }
@@ -105,7 +106,7 @@ static bool verb_run(const struct bundle *bundle, char *const arguments[], struc
 
     if (name != NULL && strcmp(name, "--all") == 0)
         return run_all(bundle, err);
-    return check_secrets(bundle, err) && prepare(bundle, err) &&
+    return check_secrets(bundle, err) && state_begin(bundle, err) && prepare(bundle, err) &&
            process_start(bundle, name, name != NULL ? arguments + 1 : arguments, err);
 }
 

@@ -224,12 +224,22 @@ char *state_place(const struct bundle *bundle)
     return state_dir(name != NULL ? name->fields[1] : "app");
 }
 
-/* Whether the app has a database of its own, and nothing is in the place where it will be. */
-static bool is_new(const struct bundle *bundle, const char *dir)
+static int is_a_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)path;
+    (void)st;
+    (void)at;
+    return type == FTW_F;
+}
+
+/* No file at all where snapshots look for them: directories are made by every start. */
+static bool is_empty(const char *dir)
 {
     cleanup_free char *data = join(dir, STATESWAP_DATA);
+    cleanup_free char *restored = join(dir, STATESWAP_NEW);
 
-    return has_class(bundle, "sqlite") && data != NULL && access(data, F_OK) != 0;
+    return data != NULL && restored != NULL && nftw(data, is_a_file, NFTW_FDS, FTW_PHYS) != 1 &&
+           access(restored, F_OK) != 0;
 }
 
 /*
@@ -259,11 +269,19 @@ static bool use(const char *dir, struct err *err)
  * A service that comes up empty looks healthy, and its snapshots push out the good ones: there the
  * first start must be meant. systemd names the place (systemd.exec(5)).
  */
-static bool check_new(const char *dir, struct err *err)
+bool state_begin(const struct bundle *bundle, struct err *err)
 {
     const char *service = getenv("STATE_DIRECTORY");
     const char *meant = getenv("RUCKSACK_NEW");
+    cleanup_free char *dir = NULL;
 
+    if (!has_class(bundle, "sqlite"))
+        return true;
+    dir = state_place(bundle);
+    if (dir == NULL)
+        return err_sys(err, "state directory");
+    if (!is_empty(dir))
+        return true;
     if (service == NULL || service[0] == '\0' || (meant != NULL && strcmp(meant, "1") == 0)) {
         fprintf(stderr, "rucksack: a new, empty state: %s\n", dir);
         return true;
@@ -319,8 +337,6 @@ bool state_prepare(const struct bundle *bundle, struct err *err)
     if (dir == NULL || link == NULL)
         return err_sys(err, "state directory");
     ok = make_dir(dir, err) && use(dir, err);
-    if (ok && is_new(bundle, dir))
-        ok = check_new(dir, err);
     ok = ok && redirect_classes(bundle, dir, err) && renew_run(bundle, dir, err) &&
          make_dirs(bundle, dir, err) && make_link(link, dir, err);
     if (!ok && err->id[0] == '\0') {

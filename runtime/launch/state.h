@@ -16,11 +16,17 @@ struct err;
 
 /*
  * E-WRITE when the directory cannot be created or written: never silently another place. E-DBBUSY
- * while a snapshot takes the place of the state; E-EMPTY when a service would begin with an empty
- * one. From then on the state is in use (common/statelock.h) until the last process that was
- * started from this one has ended.
+ * while a snapshot takes the place of the state. From then on the state is in use
+ * (common/statelock.h) until the last process that was started from this one has ended.
  */
 [[nodiscard]] bool state_prepare(const struct bundle *bundle, struct err *err);
+
+/*
+ * Before state_prepare(), where a process of the app is started: one line when an app with a
+ * database of its own begins with an empty state, and E-EMPTY when that is a service's and nobody
+ * meant it.
+ */
+[[nodiscard]] bool state_begin(const struct bundle *bundle, struct err *err);
 
 /*
  * For a process of which the state may have one at a time (record `single`): E-RUNNING when it has

@@ -229,8 +229,8 @@ seconds() {
     run -0 keep backup --help
     run -0 keep help
     [[ $output == *"FILE backup "*"FILE restore "* ]]
-    run ! keep restor
-    [[ $output == *"did you mean 'restore'?"* ]]
+    run ! keep bakcup
+    [[ $output == *"did you mean 'backup'?"* ]]
 }
 
 @test "an app without state has no keeper" {
@@ -284,5 +284,6 @@ seconds() {
     [[ $output == *"E-EMPTY: the state is empty: '$PWD/service'"*"RUCKSACK_NEW=1"* ]]
     STATE_DIRECTORY=$PWD/service run -125 ./shop.AppImage run once # not the second time, either
     STATE_DIRECTORY=$PWD/service RUCKSACK_NEW=1 ./shop.AppImage run once
+    STATE_DIRECTORY=$PWD/service ./shop.AppImage exec ruby -e 'File.write("db/y.sqlite3", "")'
     STATE_DIRECTORY=$PWD/service ./shop.AppImage run once
 }
