@@ -101,13 +101,19 @@ bool stateswap_take(int statefd, const char *before, bool *ret_is_kept, struct e
 
 bool stateswap_finish(int statefd, const char *before, struct err *err)
 {
+    struct err why = {0};
+
     if (!is_there(statefd, STATESWAP_DIR) || is_there(statefd, STATESWAP_MARK))
         return true;
     if (!is_there(statefd, STATESWAP_NEW)) {
         (void)unlinkat(statefd, STATESWAP_DIR, AT_REMOVEDIR);
         return true;
     }
-    if (is_there(statefd, STATESWAP_DATA))
-        return keep_old(statefd, before, err);
-    return put_new(statefd, err);
+    if (is_there(statefd, STATESWAP_DATA) ? keep_old(statefd, before, &why)
+                                          : put_new(statefd, &why))
+        return true;
+    if (why.sys_errno == ENOENT)
+        return true; /* another one that starts beside us was faster */
+    *err = why;
+    return false;
 }

@@ -75,24 +75,25 @@ static void backup_release(struct backup *backup)
     cleanup_fd_value(&backup->backup_lock);
 }
 
+static bool lock_failed(const struct backup *backup, const char *who, struct err *err)
+{
+    if (err->sys_errno != EAGAIN) {
+        (void)err_id(err, "E-WRITE");
+        return err_hint(err, "is '%.200s' yours to write, on a file system that has locks?",
+                        backup->site->dir);
+    }
+    (void)err_set(err, ERR_INPUT, "%s is under way", who);
+    (void)err_id(err, "E-DBBUSY");
+    return err_hint(err, "wait for its end");
+}
+
 /* Two locks: nobody replaces the state meanwhile, and nobody else makes a snapshot. */
 static bool lock(struct backup *backup, struct err *err)
 {
-    if (!statelock_take(backup->site->fd, STATELOCK_USE, false, &backup->use_lock, err)) {
-        if (err->sys_errno != EAGAIN)
-            return err_id(err, "E-WRITE");
-        (void)err_set(err, ERR_INPUT, "a restore is under way");
-        (void)err_id(err, "E-DBBUSY");
-        return err_hint(err, "wait for its end");
-    }
-    if (!statelock_take(backup->site->fd, STATELOCK_BACKUP, true, &backup->backup_lock, err)) {
-        if (err->sys_errno != EAGAIN)
-            return err_id(err, "E-WRITE");
-        (void)err_set(err, ERR_INPUT, "another backup is under way");
-        (void)err_id(err, "E-DBBUSY");
-        return err_hint(err, "wait for its end");
-    }
-    return true;
+    if (!statelock_take(backup->site->fd, STATELOCK_USE, false, &backup->use_lock, err))
+        return lock_failed(backup, "a restore", err);
+    return statelock_take(backup->site->fd, STATELOCK_BACKUP, true, &backup->backup_lock, err) ||
+           lock_failed(backup, "another backup", err);
 }
 
 static bool begin(struct backup *backup, struct err *err)

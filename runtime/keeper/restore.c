@@ -137,8 +137,11 @@ static bool lock(struct restore *restore, struct err *err)
 
     if (statelock_take(restore->site->fd, part, true, &restore->lock, err))
         return restore->options->check_only || check_unused(restore, err);
-    if (err->sys_errno != EAGAIN)
-        return err_id(err, "E-WRITE");
+    if (err->sys_errno != EAGAIN) {
+        (void)err_id(err, "E-WRITE");
+        return err_hint(err, "is '%.200s' yours to write, on a file system that has locks?",
+                        restore->site->dir);
+    }
     if (!restore->options->check_only)
         return busy(restore, err);
     (void)err_set(err, ERR_INPUT, "another check is under way");
