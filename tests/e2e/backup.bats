@@ -287,3 +287,21 @@ seconds() {
     STATE_DIRECTORY=$PWD/service ./shop.AppImage exec ruby -e 'File.write("db/y.sqlite3", "")'
     STATE_DIRECTORY=$PWD/service ./shop.AppImage run once
 }
+
+@test "docs/backups.md: what it shows, in its order" {
+    make_site 5
+    stop KILL
+    cd "$BATS_TEST_TMPDIR"
+    cp "$guestbook" blog
+    mv "$root/srv/guestbook.state" .
+    awk '/^```sh$/ { on = 1; next } /^```$/ { if (on) print "#end"; on = 0 } on' "$tree/docs/backups.md" >blocks
+    [ "$(grep -c '^#end' blocks)" = 5 ]
+    # Names are the app's; the site serves until it is ended.
+    sed -i 's/blog-\*/guestbook-*/; s,^\./blog\.capsule$,timeout 2 ./blog.capsule exec ruby -e "puts 1",' blocks
+    sh -eu blocks >said
+    [ "$(grep -c '^wrote ' said)" = 2 ]
+    [ "$(grep -c '^intact ' said)" = 1 ]
+    [ "$(grep -c '^restored ' said)" = 2 ]
+    [ "$(rows guestbook.state)" = 5 ]
+    has_pictures guestbook.state
+}

@@ -278,3 +278,14 @@ fails() {
     run ! keeper restore nowhere
     [[ $output == *"'nowhere': No such file or directory"* ]]
 }
+
+@test "progress is for terminals, results are for pipes" {
+    make_state 5
+    run --separate-stderr keeper backup -o one.tar.zst
+    [ -z "$stderr" ]
+    [ "$(wc -l <<<"$output")" = 1 ]
+    printf '%q ' "$keeper_program" "$image" "$state" "" backup -o two.tar.zst >typed
+    script -qec "$(cat typed)" /dev/null </dev/null >seen
+    grep -aqE 'backup   .* of 3\.0 MB' seen
+    grep -aq 'wrote    two.tar.zst' seen
+}
