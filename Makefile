@@ -137,8 +137,9 @@ check-gems: all
 check-asan:
 	$(MAKE) SANITIZE=address,undefined BUILD='$(BUILD)-asan' sanitized
 
-sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse
-	$(PROVE) $(UNIT_BINS) $(filter-out %/fallback.bats,$(STUB_TESTS))
+sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse $(BUILD)/keeper $(BUILD)/torture
+	$(PROVE) $(UNIT_BINS) $(filter-out %/fallback.bats,$(STUB_TESTS)) \
+	    tests/keeper/keeper.bats tests/keeper/hostile.bats
 
 check-layers:
 	tests/layers.sh
