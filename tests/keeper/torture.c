@@ -5,6 +5,7 @@
  *
  *     torture write FILE MODE BLOB-BYTES    until it is killed; MODE: wal, delete, truncate
  *     torture pair FILE FILE                the same number into both, in one transaction
+ *     torture collate FILE                  an index in an order that only this program knows
  *     torture verify FILE                   prints how many transactions there were
  *
  * Every transaction changes some rows with blobs, and in the same breath a line of totals: a torn
@@ -107,6 +108,24 @@ static void write_pair(const char *first, const char *second)
     }
 }
 
+static int backwards(void *context, int a_size, const void *a, int b_size, const void *b)
+{
+    int order = memcmp(b, a, (size_t)(a_size < b_size ? a_size : b_size));
+
+    (void)context;
+    return order != 0 ? order : b_size - a_size;
+}
+
+static int collate(const char *path)
+{
+    sqlite3 *db = open_file(path);
+
+    sqlite3_create_collation(db, "backwards", SQLITE_UTF8, NULL, backwards);
+    run(db, "CREATE TABLE words (w TEXT COLLATE backwards); CREATE INDEX by_w ON words (w);"
+            "INSERT INTO words VALUES ('a'), ('b'), ('c')");
+    return sqlite3_close(db) != SQLITE_OK;
+}
+
 static int verify(const char *path)
 {
     sqlite3 *db = open_file(path);
@@ -138,8 +157,11 @@ int main(int argc, char **argv)
         write_for_ever(argv[2], argv[3], (int)strtol(argv[4], NULL, 10));
     if (argc == 4 && strcmp(argv[1], "pair") == 0)
         write_pair(argv[2], argv[3]);
+    if (argc == 3 && strcmp(argv[1], "collate") == 0)
+        return collate(argv[2]);
     if (argc == 3 && strcmp(argv[1], "verify") == 0)
         return verify(argv[2]);
-    fputs("torture: write FILE MODE BLOB-BYTES | pair FILE FILE | verify FILE\n", stderr);
+    fputs("torture: write FILE MODE BLOB-BYTES | pair FILE FILE | collate FILE | verify FILE\n",
+          stderr);
     return 2;
 }
