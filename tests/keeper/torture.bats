@@ -117,9 +117,9 @@ survive() {
 @test "a writer that was killed: what it left is taken in" {
     mkdir -p "$state/data"
     for mode in wal delete; do
-        write a.sqlite3 $mode 5000
+        write $mode.sqlite3 $mode 5000
         kill -KILL "${writers[-1]}"
         wait "${writers[-1]}" || true
-        survive a.sqlite3
+        survive $mode.sqlite3
     done
 }
