@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan
+# Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
 #          test-rubies check-rubies check-rails check-gems check-names check-layers
 #          check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
@@ -43,7 +43,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
 include tests/fuzz/fuzz.mk
 
-.PHONY: all check check-unit check-cli check-e2e check-storm check-walker-full check-asan \
+.PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
         test-rubies check-rubies check-rails check-gems check-names sanitized check-layers check-headers \
         check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
@@ -59,7 +59,7 @@ $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 	$(CC) $(CFLAGS) $(TOOL_LINK) -o $@ $^ $(TOOL_LIBS) -lpthread
 
 # asset.c takes these in with .incbin
-ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/trial \
+ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/keeper $(BUILD)/trial \
           $(BUILD)/iseqs.so $(wildcard runtime/guest/*.rb runtime/iseqs/*.rb) \
           bundler/compile.rb bundler/packed.rb bundler/standalone.rb bundler/probe.rb \
           docs/icon.png $(BUILD)/recipes.bin
@@ -80,20 +80,25 @@ $(BUILD)/suite/%: tests/runtime/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -static -s -o $@ $<
 
+# Writes into databases; the tests of the keeper.
+$(BUILD)/torture: tests/keeper/torture.c
+	$(CC) $(BASE) $(CFLAGS) -o $@ $< -lsqlite3
+
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
 STUB_TESTS := $(wildcard tests/stub/*.bats tests/runtime/*.bats)
-CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS)
+KEEPER_TESTS := $(wildcard tests/keeper/*.bats)
+CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS) $(KEEPER_TESTS)
 E2E_TESTS := $(wildcard tests/walker/*.bats tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
 
-check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse
+check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture
 	$(PROVE) $(TESTS)
 
 check-unit: $(UNIT_BINS) $(REPLAYS)
 	$(PROVE) $(UNIT_BINS) $(REPLAYS)
 
-check-cli: all $(SUITE) $(BUILD)/old_fuse
+check-cli: all $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture
 	$(PROVE) $(CLI_TESTS)
 
 check-e2e: all $(SUITE)
@@ -102,6 +107,10 @@ check-e2e: all $(SUITE)
 # Many starts and kills: minutes. STARTS and KILLS say how many.
 check-storm: all $(SUITE)
 	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/runtime/storm
+
+# Two hundred snapshots of each kind of writer, and every way to be killed: minutes.
+check-keeper: all $(BUILD)/torture
+	SNAPSHOTS=200 FAULTS=1 $(PROVE) --verbose $(KEEPER_TESTS)
 
 # Every object of this machine and of the roots against their loaders: minutes.
 check-walker-full: all
@@ -132,8 +141,9 @@ check-gems: all
 check-asan:
 	$(MAKE) SANITIZE=address,undefined BUILD='$(BUILD)-asan' sanitized
 
-sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse
-	$(PROVE) $(UNIT_BINS) $(filter-out %/fallback.bats,$(STUB_TESTS))
+sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse $(BUILD)/keeper $(BUILD)/torture
+	$(PROVE) $(UNIT_BINS) $(filter-out %/fallback.bats,$(STUB_TESTS)) \
+	    tests/keeper/keeper.bats tests/keeper/hostile.bats
 
 check-layers:
 	tests/layers.sh

@@ -18,6 +18,7 @@
 #include "common/format.h"
 #include "common/fs.h"
 #include "common/proc.h"
+#include "common/suggest.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -193,6 +194,28 @@ static void set_defaults(struct app *app, const struct probe *probe)
         config->health = xstrdup("/");
 }
 
+/* A name that is misspelt would lock nothing. */
+static bool check_single(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->single.count; i++) {
+        struct suggest suggest = suggest_begin(config->single.items[i]);
+        bool is_known = false;
+
+        for (size_t j = 0; j < config->processes.count; j++) {
+            suggest_offer(&suggest, config->processes.items[j].name);
+            is_known |= strcmp(config->processes.items[j].name, config->single.items[i]) == 0;
+        }
+        if (is_known)
+            continue;
+        (void)err_set(err, ERR_INPUT, CONFIG_FILE ": single: no process '%.100s'",
+                      config->single.items[i]);
+        (void)err_id(err, "E-CONFIG");
+        return suggest.nearest != NULL ? err_hint(err, "did you mean '%s'?", suggest.nearest)
+                                       : err_hint(err, "name one of 'processes'");
+    }
+    return true;
+}
+
 bool app_complete(struct app *app, const struct app_request *request, const struct probe *probe,
                   struct err *err)
 {
@@ -213,6 +236,8 @@ bool app_complete(struct app *app, const struct app_request *request, const stru
     if (app->is_rails)
         rails_settle(&app->config, app->dir, probe);
     if (app->config.processes.count == 0 && !find_server(app, probe, err))
+        return false;
+    if (!check_single(&app->config, err))
         return false;
     set_defaults(app, probe);
     input.has_bootsnap = rails_keeps_bootsnap(&app->config);

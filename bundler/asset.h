@@ -13,6 +13,7 @@ enum asset_id {
     ASSET_STUB,             /* the ELF in front of the image */
     ASSET_LAUNCH,           /* /AppRun and every trampoline */
     ASSET_GUEST,            /* the preload object */
+    ASSET_KEEPER,           /* what makes and restores snapshots */
     ASSET_TRIAL,            /* /AppRun of the bundle that doctor makes */
     ASSET_OPERATING_SYSTEM, /* rubygems/defaults/operating_system.rb */
     ASSET_LOADPATH,         /* rubygems.rb of the short load path */

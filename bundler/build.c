@@ -442,6 +442,8 @@ static void launch_app(struct launch *launch, const struct app *app)
     for (size_t i = 0; i < config->processes.count; i++)
         launch_add(launch, "process", config->processes.items[i].name,
                    config->processes.items[i].value, NULL);
+    for (size_t i = 0; i < config->single.count; i++)
+        launch_add(launch, "single", config->single.items[i], NULL);
     if (config->release != NULL)
         launch_add(launch, "release", config->release, NULL);
     if (config->console != NULL)
@@ -507,6 +509,16 @@ static bool plan_appimage(struct build *build, struct err *err)
            plan_add_symlink(&build->plan, ".DirIcon", picture, ours("AppImage"), err);
 }
 
+/* Only where there is something to keep: it is the largest of the programs that we add. */
+static bool plan_keeper(struct build *build, struct err *err)
+{
+    struct asset keeper = asset_get(ASSET_KEEPER);
+
+    return !states_are_kept(&build->app.states) ||
+           plan_add_data(&build->plan, FORMAT_KEEPER, 0755, keeper.data, keeper.size,
+                         ours("snapshots"), err);
+}
+
 static bool plan_runtime(struct build *build, struct err *err)
 {
     struct asset launch = asset_get(ASSET_LAUNCH);
@@ -530,7 +542,7 @@ static bool plan_runtime(struct build *build, struct err *err)
     for (size_t i = 0; i < build->programs.count; i++)
         if (!libs_plan_loader(&build->libs, build->programs.items[i].comm, plan, err))
             return false;
-    return plan_appimage(build, err) && plan_launch(build, err) &&
+    return plan_keeper(build, err) && plan_appimage(build, err) && plan_launch(build, err) &&
            (build->app.config.boot.no_names ||
             plan_add_data(plan, FORMAT_NAMES, 0644, "", 0, ours("name table"), err));
 }

@@ -16,6 +16,7 @@
 #include "common/checksum.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/trailer.h"
 #include "common/xalloc.h"
 
 #if defined(__x86_64__)
@@ -354,6 +355,27 @@ static bool content_decodes(const struct bundle *bundle, uint64_t *ret_files, st
     return ok;
 }
 
+/* A damaged capsule is a finding, not an error. */
+static bool find_snapshot(const struct bundle *bundle, uint64_t end,
+                          struct bundle_findings *findings, struct err *err)
+{
+    struct format_trailer trailer;
+    uint8_t hash[FORMAT_HASH_SIZE];
+    struct err why = {0};
+
+    if (findings->trailing_bytes == 0)
+        return true;
+    if (!trailer_read(bundle->fd, bundle->file_size, end, &trailer, &findings->is_capsule, &why))
+        return why.kind == ERR_INPUT || err_set(err, ERR_SYSTEM, "'%s': %s", bundle->path, why.msg);
+    if (!findings->is_capsule)
+        return true;
+    if (!hash_range(bundle->fd, trailer.snapshot_offset, trailer.snapshot_size, hash, err))
+        return err_wrap(err, "'%s'", bundle->path);
+    findings->is_snapshot_ok = memcmp(hash, trailer.snapshot_hash, sizeof(hash)) == 0;
+    findings->trailing_bytes = 0;
+    return true;
+}
+
 static bool report_findings(const struct bundle *bundle, const struct bundle_findings *findings,
                             const struct err *why, struct err *err)
 {
@@ -361,16 +383,20 @@ static bool report_findings(const struct bundle *bundle, const struct bundle_fin
     cleanup_free char *content = NULL;
     const char *stub = findings->is_stub_ok ? "" : "; the stub or its header differs";
     const char *image = findings->is_image_ok ? "" : "; the image differs";
+    const char *snapshot = "";
 
     trailing = findings->trailing_bytes == 0
                    ? xstrdup("")
                    : xasprintf("; %llu bytes follow the image",
                                (unsigned long long)findings->trailing_bytes);
     content = findings->is_content_ok ? xstrdup("") : xasprintf("; its content: %s", why->msg);
-    if (stub[0] == '\0' && image[0] == '\0' && trailing[0] == '\0' && content[0] == '\0')
+    if (findings->is_capsule && !findings->is_snapshot_ok)
+        snapshot = "; its snapshot differs";
+    if (stub[0] == '\0' && image[0] == '\0' && trailing[0] == '\0' && content[0] == '\0' &&
+        snapshot[0] == '\0')
         return true;
-    (void)err_set(err, ERR_CHECK, "'%s' is not as it was built%s%s%s%s", bundle->path, stub, image,
-                  trailing, content);
+    (void)err_set(err, ERR_CHECK, "'%s' is not as it was built%s%s%s%s%s", bundle->path, stub,
+                  image, snapshot, trailing, content);
     (void)err_id(err, "E-VERIFY");
     return err_hint(err, "do not run it; copy it again from where it was built");
 }
@@ -385,6 +411,8 @@ bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings
     uint64_t sum;
 
     *findings = (struct bundle_findings){.trailing_bytes = bundle->file_size - end};
+    if (!find_snapshot(bundle, end, findings, err))
+        return false;
     if (!hash_stub(bundle->fd, bundle->section_offset, header->image_offset, stub, err) ||
         !hash_range(bundle->fd, header->image_offset, header->image_size, image, err) ||
         !sum_file(bundle->fd, bundle->section_offset, end, &sum, err))

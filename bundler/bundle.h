@@ -40,7 +40,9 @@ struct bundle_findings {
     bool is_image_ok;        /* image_hash fits the image */
     bool is_content_ok;      /* every block of the image decodes */
     uint64_t files;          /* regular files in the image, when is_content_ok */
-    uint64_t trailing_bytes; /* behind the image: no honest bundle has any */
+    uint64_t trailing_bytes; /* behind the image: no honest bundle has any but a capsule's */
+    bool is_capsule;         /* a snapshot is behind the image, and fits its hash */
+    bool is_snapshot_ok;     /* of what claims to be a capsule */
 };
 
 /*

@@ -10,6 +10,8 @@ static void print_findings(const struct bundle_findings *findings)
 {
     puts(findings->is_stub_ok ? "stub ok" : "stub differs");
     puts(findings->is_image_ok ? "image ok" : "image differs");
+    if (findings->is_capsule)
+        puts(findings->is_snapshot_ok ? "snapshot ok" : "snapshot differs");
     if (findings->trailing_bytes > 0)
         printf("%llu bytes follow the image\n", (unsigned long long)findings->trailing_bytes);
     if (findings->is_content_ok)

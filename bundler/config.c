@@ -138,6 +138,7 @@ static const struct key top_keys[] = {
     {"env", KEY_PAIRS, MEMBER(env), NULL, check_visible},
     {"state", KEY_MAP, 0, state_keys, NULL},
     {"secrets", KEY_LIST, MEMBER(secrets), NULL, check_secret},
+    {"single", KEY_LIST, MEMBER(single), NULL, check_visible},
     {"health", KEY_TEXT, MEMBER(health), NULL, check_url_path},
     {"check", KEY_TEXT, MEMBER(check), NULL, config_check_command},
     {"include", KEY_LIST, MEMBER(include), NULL, check_path},

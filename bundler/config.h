@@ -48,6 +48,7 @@ struct config {
         struct config_list run;
         struct config_list log;
     } state;                    /* paths and patterns in the app's tree */
+    struct config_list single;  /* names of processes */
     struct config_list secrets; /* names of variables; "A|B": one of them */
     struct config_list include; /* patterns of paths in the app's tree */
     struct config_list exclude;

@@ -62,6 +62,14 @@ bool states_hold(const struct states *states, const char *path)
     return false;
 }
 
+bool states_are_kept(const struct states *states)
+{
+    for (size_t i = 0; i < states->count; i++)
+        if (states->items[i].class == STATE_DATA || states->items[i].class == STATE_SQLITE)
+            return true;
+    return false;
+}
+
 const char *state_class_name(enum state_class class)
 {
     return class_names[class];

@@ -53,6 +53,9 @@ struct states_input {
 /* Whether the path in the app's tree is state, or lies in it: then it is not packed. */
 bool states_hold(const struct states *states, const char *path);
 
+/* Whether there is state that a snapshot holds: of the classes data and sqlite. */
+bool states_are_kept(const struct states *states);
+
 /* Adds the links. */
 [[nodiscard]] bool states_plan(const struct states *states, struct plan *plan, struct err *err);
 

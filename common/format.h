@@ -5,7 +5,7 @@
  *
  *     0              ELF stub; "AI\x02" at byte 8; section header table last
  *     image_offset   squashfs 4.0 image (the ELF end; a multiple of FORMAT_ALIGN)
- *     image_offset + image_size   end of file
+ *     image_offset + image_size   end of file; of a capsule, a snapshot and a trailer
  *
  * The stub reserves the sections below. `.rucksack` holds one struct format_header, little-endian,
  * all zero in a stub without an image. All readers check magic, version, offset and size against
@@ -57,11 +57,36 @@ static_assert(offsetof(struct format_header, stub_hash) == FORMAT_SUMS_OFFSET);
 static_assert(offsetof(struct format_header, name) == FORMAT_SUMS_OFFSET + FORMAT_SUMS_SIZE);
 static_assert(sizeof(struct format_header) == FORMAT_HEADER_SIZE);
 
+/*
+ * The end of a capsule, a bundle that a snapshot of its state follows:
+ *
+ *     snapshot_offset   the snapshot (the end of the image)
+ *     end - FORMAT_TRAILER_SIZE   struct format_trailer, little-endian
+ */
+#define FORMAT_TRAILER_MAGIC "RUCKSNAP"
+
+enum { FORMAT_TRAILER_VERSION = 1, FORMAT_TRAILER_SIZE = 128 };
+
+struct format_trailer {
+    uint8_t magic[8];
+    uint32_t version;
+    uint32_t reserved;
+    uint64_t snapshot_offset;                /* bytes from the start of the file */
+    uint64_t snapshot_size;                  /* bytes */
+    uint8_t snapshot_hash[FORMAT_HASH_SIZE]; /* BLAKE2b-256 of the snapshot's bytes */
+    uint8_t trailer_hash[FORMAT_HASH_SIZE];  /* of the bytes of the trailer before this field */
+    uint8_t padding[32];                     /* zero */
+};
+
+static_assert(offsetof(struct format_trailer, trailer_hash) == 64);
+static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
+
 /* Paths inside the image; each is relative to the image root. */
 #define FORMAT_DIR ".rucksack"
 #define FORMAT_LAUNCH ".rucksack/launch"          /* see launch.h: what the launcher and guest do */
 #define FORMAT_MANIFEST ".rucksack/manifest.json" /* what `rucksack inspect` shows */
 #define FORMAT_GUEST ".rucksack/guest.so"
+#define FORMAT_KEEPER ".rucksack/keeper"   /* snapshots; only where there is state to keep */
 #define FORMAT_ISEQS ".rucksack/iseqs"     /* compiled sources, see iseqpack.h */
 #define FORMAT_PROFILE ".rucksack/profile" /* what a start reads, see launchfile.h */
 #define FORMAT_NAMES ".rucksack/names"     /* see nametable.h: all paths of the image */

@@ -18,6 +18,7 @@
  *     loader ELF PATH          the copy of the loader that starts ELF, where it is not COMM's
  *     argv0 yes                the loader takes --argv0
  *     process NAME COMMAND ... a command line (common/words.h)
+ *     single NAME ...          a process of which a state has one at a time
  *     release COMMAND          what prepares a new version: migrations
  *     console COMMAND          an interactive Ruby
  *     secret NAME [OR [OR]] .. a variable that must be set when a process starts, or one of others

@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "process.h"
+#include "state.h"
 
 enum { CHILDREN_MAX = 64, LINE_MAX_BYTES = 4096, PATIENCE_MS = 10 * 1000, NOT_STARTED = 125 };
 
@@ -232,6 +233,8 @@ static bool list_children(struct group *group, struct err *err)
 
         if (!launchfile_is(record, "process", 2))
             continue;
+        if (!state_claim(group->bundle, record->fields[1], err))
+            return false;
         *child =
             (struct child){.name = record->fields[1], .command = record->fields[2], .output = -1};
         if ((int)strlen(child->name) > group->width)

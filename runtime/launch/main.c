@@ -19,6 +19,7 @@
 #include "common/suggest.h"
 #include "environment.h"
 #include "group.h"
+#include "keep.h"
 #include "process.h"
 #include "replay.h"
 #include "start.h"
@@ -108,7 +109,8 @@ static bool run_all(const struct bundle *bundle, struct err *err)
 {
     int code = 0;
 
-    if (!check_secrets(bundle, err) || !prepare_app(bundle, err) || !group_run(bundle, &code, err))
+    if (!check_secrets(bundle, err) || !state_begin(bundle, err) || !prepare_app(bundle, err) ||
+        !group_run(bundle, &code, err))
         return false;
     exit(fflush(stdout) == 0 ? code : 1);
 }
@@ -119,7 +121,7 @@ static bool verb_run(const struct bundle *bundle, char *const arguments[], struc
 
     if (name != NULL && strcmp(name, "--all") == 0)
         return run_all(bundle, err);
-    return check_secrets(bundle, err) && prepare_app(bundle, err) &&
+    return check_secrets(bundle, err) && state_begin(bundle, err) && prepare_app(bundle, err) &&
            process_start(bundle, name, name != NULL ? arguments + 1 : arguments, err);
 }
 
@@ -149,6 +151,10 @@ static const struct verb verbs[] = {
     {"run", "run --all", "start all processes, for development", verb_run},
     {"exec", "exec COMMAND...", "run a command of the bundle: ruby, bundle, rake, ...", verb_exec},
     {"console", "console", "an interactive Ruby with the application", verb_console},
+    {"backup", "backup [--help]", "a snapshot of the state, while the application runs",
+     keep_backup},
+    {"restore", "restore [--help] SNAPSHOT", "put a snapshot in the place of the state",
+     keep_restore},
     {"help", "help", "this text", verb_help},
     {"--help", NULL, NULL, verb_help},
 };
@@ -188,7 +194,7 @@ static bool unknown_verb(const char *given, struct err *err)
     if (suggest.nearest != NULL)
         (void)err_hint(err, "did you mean '%s'?", suggest.nearest);
     else
-        (void)err_hint(err, "there are: run, exec, console, help");
+        (void)err_hint(err, "there are: run, exec, console, backup, restore, help");
     err->sys_errno = ENOENT;
     return false;
 }
@@ -204,6 +210,8 @@ static bool launch(const struct bundle *bundle, char *const argv[], struct err *
     if (given == NULL && is_cli(bundle))
         return check_secrets(bundle, err) && prepare_app(bundle, err) &&
                process_start(bundle, NULL, arguments, err);
+    if (given == NULL && arguments[0] != NULL && strncmp(arguments[0], "--state", 7) == 0)
+        return keep_elsewhere(bundle, arguments, err);
     if (given == NULL && arguments[0] != NULL)
         given = *arguments++;
     if (given == NULL)

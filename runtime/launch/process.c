@@ -13,6 +13,7 @@
 #include "common/suggest.h"
 #include "common/words.h"
 #include "start.h"
+#include "state.h"
 
 enum { PORT_FIRST = 5000, PORT_STEP = 100 };
 
@@ -125,7 +126,8 @@ bool process_start(const struct bundle *bundle, const char *name, char *const ar
         if (!launchfile_is(record, "process", 2))
             continue;
         if (strcmp(record->fields[1], wanted) == 0)
-            return process_become(bundle, record->fields[2], number, arguments, err);
+            return state_claim(bundle, wanted, err) &&
+                   process_become(bundle, record->fields[2], number, arguments, err);
         number++;
     }
     if (strcmp(wanted, "release") == 0 && release != NULL)

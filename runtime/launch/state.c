@@ -13,6 +13,8 @@
 #include "bundle.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/statelock.h"
+#include "common/stateswap.h"
 
 enum { LINK_MAX_BYTES = 1 << 16, BOOT_ID_LEN = 36, NFTW_FDS = 16 };
 
@@ -215,6 +217,113 @@ static bool renew_run(const struct bundle *bundle, const char *dir, struct err *
     return write_line(mark, now, err);
 }
 
+char *state_place(const struct bundle *bundle)
+{
+    const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
+
+    return state_dir(name != NULL ? name->fields[1] : "app");
+}
+
+static int is_a_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)path;
+    (void)st;
+    (void)at;
+    return type == FTW_F;
+}
+
+/* No file at all where snapshots look for them: directories are made by every start. */
+static bool is_empty(const char *dir)
+{
+    cleanup_free char *data = join(dir, STATESWAP_DATA);
+    cleanup_free char *restored = join(dir, STATESWAP_NEW);
+
+    return data != NULL && restored != NULL && nftw(data, is_a_file, NFTW_FDS, FTW_PHYS) != 1 &&
+           access(restored, F_OK) != 0;
+}
+
+/*
+ * The descriptor stays open: it is the lock. Where there can be none, the app starts all the same;
+ * whether it may write is seen elsewhere.
+ */
+static bool use(const char *dir, struct err *err)
+{
+    cleanup_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_free char *before = NULL;
+    int lock;
+
+    if (fd < 0 || asprintf(&before, STATESWAP_DATA ".before-%ld", (long)getpid()) < 0)
+        return err_sys(err, "'%s'", dir);
+    if (statelock_take(fd, STATELOCK_USE, false, &lock, err))
+        return stateswap_finish(fd, before, err);
+    if (err->sys_errno != EAGAIN) {
+        *err = (struct err){0};
+        return true;
+    }
+    (void)err_set(err, ERR_INPUT, "a snapshot is being restored");
+    (void)err_id(err, "E-DBBUSY");
+    return err_hint(err, "start again when that has ended");
+}
+
+/*
+ * A service that comes up empty looks healthy, and its snapshots push out the good ones: there the
+ * first start must be meant. systemd names the place (systemd.exec(5)).
+ */
+bool state_begin(const struct bundle *bundle, struct err *err)
+{
+    const char *service = getenv("STATE_DIRECTORY");
+    const char *meant = getenv("RUCKSACK_NEW");
+    cleanup_free char *dir = NULL;
+
+    if (!has_class(bundle, "sqlite"))
+        return true;
+    dir = state_place(bundle);
+    if (dir == NULL)
+        return err_sys(err, "state directory");
+    if (!is_empty(dir))
+        return true;
+    if (service == NULL || service[0] == '\0' || (meant != NULL && strcmp(meant, "1") == 0)) {
+        fprintf(stderr, "rucksack: a new, empty state: %s\n", dir);
+        return true;
+    }
+    (void)err_set(err, ERR_INPUT, "the state is empty: '%s'", dir);
+    (void)err_id(err, "E-EMPTY");
+    return err_hint(err,
+                    "bring it back: FILE restore SNAPSHOT; a new site on purpose: RUCKSACK_NEW=1");
+}
+
+bool state_claim(const struct bundle *bundle, const char *process, struct err *err)
+{
+    cleanup_free char *dir = state_place(bundle);
+    cleanup_fd int fd = -1;
+    unsigned int part = STATELOCK_SINGLE;
+    int lock;
+
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+
+        if (!launchfile_is(record, "process", 1))
+            continue;
+        if (strcmp(record->fields[1], process) == 0)
+            break;
+        part++;
+    }
+    if (bundle_find(bundle, "single", process) == NULL ||
+        bundle_find(bundle, "state", NULL) == NULL)
+        return true;
+    fd = dir != NULL ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return err_sys(err, "state directory");
+    if (statelock_take(fd, part, true, &lock, err))
+        return true;
+    if (err->sys_errno == EAGAIN)
+        (void)err_set(err, ERR_INPUT, "process '%s' runs already with the state '%s'", process,
+                      dir);
+    (void)err_id(err, "E-RUNNING");
+    return err_hint(err,
+                    "stop that one first; another instance has another state: FILE --state DIR");
+}
+
 bool state_prepare(const struct bundle *bundle, struct err *err)
 {
     const struct launchfile_record *name = bundle_find(bundle, "name", NULL);
@@ -224,12 +333,13 @@ bool state_prepare(const struct bundle *bundle, struct err *err)
 
     if (bundle_find(bundle, "state", NULL) == NULL)
         return true;
-    dir = state_dir(name != NULL ? name->fields[1] : "app");
+    dir = state_place(bundle);
     if (dir == NULL || link == NULL)
         return err_sys(err, "state directory");
-    ok = make_dir(dir, err) && redirect_classes(bundle, dir, err) && renew_run(bundle, dir, err) &&
+    ok = make_dir(dir, err) && use(dir, err);
+    ok = ok && redirect_classes(bundle, dir, err) && renew_run(bundle, dir, err) &&
          make_dirs(bundle, dir, err) && make_link(link, dir, err);
-    if (!ok) {
+    if (!ok && err->id[0] == '\0') {
         (void)err_wrap(err, "state directory");
         (void)err_id(err, "E-WRITE");
         (void)err_hint(err, "name a writable one: RUCKSACK_STATE=/var/lib/%s",

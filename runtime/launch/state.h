@@ -14,5 +14,25 @@
 struct bundle;
 struct err;
 
-/* E-WRITE when the directory cannot be created or written: never silently another place. */
+/*
+ * E-WRITE when the directory cannot be created or written: never silently another place. E-DBBUSY
+ * while a snapshot takes the place of the state. From then on the state is in use
+ * (common/statelock.h) until the last process that was started from this one has ended.
+ */
 [[nodiscard]] bool state_prepare(const struct bundle *bundle, struct err *err);
+
+/*
+ * Before state_prepare(), where a process of the app is started: one line when an app with a
+ * database of its own begins with an empty state, and E-EMPTY when that is a service's and nobody
+ * meant it.
+ */
+[[nodiscard]] bool state_begin(const struct bundle *bundle, struct err *err);
+
+/*
+ * For a process of which the state may have one at a time (record `single`): E-RUNNING when it has
+ * one already. Others are let through. After state_prepare().
+ */
+[[nodiscard]] bool state_claim(const struct bundle *bundle, const char *process, struct err *err);
+
+/* The state directory, absolute, which need not exist; on the heap. NULL: out of memory. */
+[[nodiscard]] char *state_place(const struct bundle *bundle);

@@ -140,11 +140,12 @@ RUBY
     run --separate-stderr -0 "$rucksack" build --fast --no-check -o "$made"
     [[ $stderr == *"files -> shop.state/data/files"*"rucksack.yml"* ]]
     cd "$BATS_TEST_TMPDIR"
-    run -0 "$made"
+    run --separate-stderr -0 "$made"
+    [ "$stderr" = "rucksack: a new, empty state: $PWD/shop.state" ]
     [ "$output" = 'n=1; x ["from", "yml"] PORT=nil true' ]
-    run -0 "$made" run two
+    run --separate-stderr -0 "$made" run two
     [ "$output" = $'["test/kept.txt"]\nfalse\nfalse\nfalse' ]
-    [ "$(cd shop.state && find . -type f ! -name .boot | sort | xargs)" = \
+    [ "$(cd shop.state && find . -type f ! -name .boot ! -name .lock | sort | xargs)" = \
         './cache/tmp/cache/x ./data/db/x ./data/deep/er/x ./data/files/x ./log/x ./run/tmp/pids/x' ]
     run -0 "$rucksack" inspect "$made"
     [[ $output == *'1.4.2'* && $output == *'tmp/cache (cache)'* ]]

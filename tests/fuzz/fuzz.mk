@@ -4,13 +4,17 @@
 # interesting stay below the build directory, those that broke something go into tests/fuzz/corpus.
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := payload image extract codec manifest names iseqs
+FUZZ_TARGETS := payload image extract codec manifest names iseqs snapshot
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_SOURCES := $(filter-out runtime/stub/main.c,$(STUB_SOURCES)) common/fs.c tests/fuzz/fuzz.c
 FUZZ_LIBS := $(STUB_ARCHIVES)
 # liblz4 itself, to compare with; compat.c would stand in for it.
 FUZZ_CODEC_SOURCES := runtime/stub/codec.c runtime/stub/lz4.c common/err.c common/fs.c \
                       tests/fuzz/fuzz.c
+
+# With the distribution's shared libraries: no compat.c, nothing of musl.
+FUZZ_KEEPER_SOURCES := $(filter-out %/main.c %/compat.c %/zstdlegacy.c,$(KEEPER_SOURCES)) \
+                       tests/fuzz/fuzz.c
 
 REPLAYS := $(patsubst %,$(BUILD)/replay/%,$(FUZZ_TARGETS))
 fuzz_objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
@@ -24,8 +28,8 @@ $(BUILD)/fuzz-obj/%.o: %.c Makefile tests/fuzz/fuzz.mk
 	clang $(BASE) $(CFLAGS) $(FUZZ_SANITIZE) -fsanitize=fuzzer-no-link -include common/banned.h \
 	    -MMD -MP -c $< -o $@
 
-$(BUILD)/fuzz-seeds/done: tests/fuzz/seeds $(BUILD)/stub
-	tests/fuzz/seeds $(@D)
+$(BUILD)/fuzz-seeds/done: tests/fuzz/seeds $(BUILD)/stub $(BUILD)/keeper
+	tests/fuzz/seeds $(@D) $(BUILD)/keeper
 	touch $@
 
 # Which directories a replay reads is compiled in: prove gives no arguments.
@@ -47,6 +51,8 @@ $(foreach target,payload image extract manifest,$(eval $(call fuzz_target,$(targ
 $(eval $(call fuzz_target,codec,$(FUZZ_CODEC_SOURCES)))
 $(eval $(call fuzz_target,iseqs,runtime/iseqs/pack.c common/err.c common/fs.c))
 $(BUILD)/replay/codec $(BUILD)/fuzz/codec: FUZZ_LIBS += -llz4
+$(eval $(call fuzz_target,snapshot,$(FUZZ_KEEPER_SOURCES)))
+$(BUILD)/replay/snapshot $(BUILD)/fuzz/snapshot: FUZZ_LIBS := -larchive -lsqlite3 -ljansson -lsodium -lzstd
 $(eval $(call fuzz_target,names,common/err.c common/fs.c tests/fuzz/fuzz.c))
 
 # An input that breaks something is kept as crash-HASH where the message says.

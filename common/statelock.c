@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/statelock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+
+enum { FIRST_NUMBER = 100 };
+
+/* Made by root for a directory of another user, it is that user's. */
+static int open_file(int dirfd)
+{
+    int fd = openat(dirfd, STATELOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat owner;
+    struct stat st;
+
+    if (fd >= 0 && geteuid() == 0 && fstat(dirfd, &owner) == 0 && fstat(fd, &st) == 0 &&
+        (st.st_uid != owner.st_uid || st.st_gid != owner.st_gid))
+        (void)!fchown(fd, owner.st_uid, owner.st_gid);
+    return fd;
+}
+
+bool statelock_take(int dirfd, unsigned int part, bool is_exclusive, int *ret_fd, struct err *err)
+{
+    cleanup_fd int low = open_file(dirfd);
+    cleanup_fd int fd = low >= 0 ? fcntl(low, F_DUPFD, FIRST_NUMBER) : -1;
+    struct flock lock = {
+        .l_type = (short)(is_exclusive ? F_WRLCK : F_RDLCK),
+        .l_whence = SEEK_SET,
+        .l_start = part,
+        .l_len = 1,
+    };
+
+    /* A limit on descriptors may leave no number so high. */
+    if (low >= 0 && fd < 0)
+        fd = fcntl(low, F_DUPFD, 3);
+    if (fd < 0)
+        return err_sys(err, STATELOCK_FILE);
+    if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+        if (errno == EACCES)
+            errno = EAGAIN; /* fcntl(2): either */
+        return err_sys(err, STATELOCK_FILE);
+    }
+    *ret_fd = steal_fd(&fd);
+    return true;
+}

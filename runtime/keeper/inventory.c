@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/keeper/inventory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/path.h"
+#include "common/text.h"
+#include "common/xalloc.h"
+#include "runtime/keeper/database.h"
+#include "runtime/keeper/interrupt.h"
+#include "runtime/keeper/lineage.h"
+
+enum { DEPTH_MAX = 100, ITEMS_MAX = 20000000, TARGET_MAX = 4095, NAME_BYTES_MAX = 255 };
+
+struct look {
+    struct inventory *inventory;
+    const struct inventory *known;
+    struct err *err;
+};
+
+static bool look_into(const struct look *look, int parent, const char *name, const char *path,
+                      int depth);
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names of a directory, sorted; the array and they belong to the caller. */
+static bool read_names(int fd, char ***ret, size_t *ret_count, struct err *err)
+{
+    int copy = dup(fd);
+    cleanup_dir DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
+    const struct dirent *entry;
+    char **names = NULL;
+    size_t capacity = 0;
+    size_t count = 0;
+
+    if (entries == NULL)
+        return err_sys(err, "directory");
+    while ((entry = readdir(entries)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        names = xgrow(names, &capacity, count, sizeof(*names));
+        names[count++] = xstrdup(entry->d_name);
+    }
+    if (count > 0)
+        qsort(names, count, sizeof(*names), by_name);
+    *ret = names;
+    *ret_count = count;
+    return true;
+}
+
+bool inventory_link_stays(const char *path, const char *target)
+{
+    long depth = -1; /* directories below the top one in which the link lies */
+
+    if (target[0] == '/' || target[0] == '\0')
+        return false;
+    for (const char *at = path; *at != '\0'; at++)
+        depth += *at == '/';
+    while (*target != '\0') {
+        size_t len = strcspn(target, "/");
+
+        if (len == 2 && target[0] == '.' && target[1] == '.')
+            depth--;
+        else if (len > 0 && !(len == 1 && target[0] == '.'))
+            depth++;
+        if (depth < 0)
+            return false;
+        target += len + (target[len] == '/');
+    }
+    return true;
+}
+
+static struct inventory_item *add(const struct look *look, enum inventory_kind kind,
+                                  const char *path, const struct stat *st)
+{
+    struct inventory *inventory = look->inventory;
+
+    inventory->items =
+        xgrow(inventory->items, &inventory->capacity, inventory->count, sizeof(*inventory->items));
+    inventory->items[inventory->count] = (struct inventory_item){
+        .kind = kind,
+        .path = xstrdup(path),
+        .mode = st->st_mode & 0777,
+        .size_bytes = (uint64_t)st->st_size,
+        .mtime = st->st_mtim.tv_sec,
+    };
+    return &inventory->items[inventory->count++];
+}
+
+static bool add_link(const struct look *look, int parent, const char *name, const char *path,
+                     const struct stat *st)
+{
+    cleanup_free char *target = xcalloc(TARGET_MAX + 1, 1);
+    ssize_t length = readlinkat(parent, name, target, TARGET_MAX);
+
+    if (length < 0)
+        return errno == ENOENT || err_sys(look->err, "'%s'", path);
+    if (!inventory_link_stays(path, target)) {
+        (void)err_set(
+            look->err, ERR_INPUT,
+            "'%s' is a link to '%s', outside of the state: what is there would be missing", path,
+            target);
+        (void)err_id(look->err, "E-LINK");
+        return err_hint(look->err, "put the files themselves in its place");
+    }
+    add(look, INVENTORY_LINK, path, st)->target = steal_ptr(&target);
+    return true;
+}
+
+static bool is_side_file(int parent, const char *name)
+{
+    char owner[NAME_BYTES_MAX + 1];
+    struct stat st;
+
+    return database_owner(name, owner, sizeof(owner)) &&
+           fstatat(parent, owner, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+           (st.st_size == 0 || database_is(parent, owner));
+}
+
+static bool is_known(const struct look *look, const char *path)
+{
+    const struct inventory_item *item =
+        look->known != NULL ? inventory_find(look->known, path) : NULL;
+
+    return item != NULL && item->kind == INVENTORY_DATABASE;
+}
+
+/* The side files of a known database: without opening it. */
+static bool belongs_to_known(const struct look *look, const char *path)
+{
+    cleanup_free char *owner = xstrdup(path);
+
+    return database_owner(path, owner, strlen(path) + 1) && is_known(look, owner);
+}
+
+static bool add_file(const struct look *look, int parent, const char *name, const char *path,
+                     const struct stat *st)
+{
+    if (is_known(look, path)) {
+        (void)add(look, INVENTORY_DATABASE, path, st);
+        return true;
+    }
+    if (belongs_to_known(look, path) || is_side_file(parent, name))
+        return true;
+    (void)add(look, database_is(parent, name) ? INVENTORY_DATABASE : INVENTORY_FILE, path, st);
+    return true;
+}
+
+static bool check_name(const struct look *look, const char *path)
+{
+    cleanup_free char *visible = text_visible(path);
+
+    if (strcmp(visible, path) == 0 && strlen(path) <= PATH_IMAGE_MAX)
+        return true;
+    (void)err_set(look->err, ERR_INPUT, "'%.300s': the name is not UTF-8, or too long", visible);
+    (void)err_id(look->err, "E-NAME");
+    return err_hint(look->err, "rename it");
+}
+
+static bool look_at(const struct look *look, int parent, const char *name, const char *above,
+                    int depth)
+{
+    cleanup_free char *path = xasprintf("%s/%s", above, name);
+    struct stat st;
+
+    if (!interrupt_check(look->err) || !check_name(look, path))
+        return false;
+    if (strcmp(path, LINEAGE_PATH) == 0 || strcmp(path, LINEAGE_PATH ".new") == 0)
+        return true; /* the manifest says what is in it */
+    if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT || err_sys(look->err, "'%s'", path);
+    if (look->inventory->count >= ITEMS_MAX)
+        return err_set(look->err, ERR_INPUT, "more than %d files", ITEMS_MAX);
+    if (S_ISDIR(st.st_mode))
+        return look_into(look, parent, name, path, depth + 1);
+    if (S_ISLNK(st.st_mode))
+        return add_link(look, parent, name, path, &st);
+    return !S_ISREG(st.st_mode) || add_file(look, parent, name, path, &st);
+}
+
+static bool look_into(const struct look *look, int parent, const char *name, const char *path,
+                      int depth)
+{
+    cleanup_fd int fd =
+        openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth > 0 ? O_NOFOLLOW : 0));
+    char **names = NULL;
+    size_t count = 0;
+    struct stat st;
+    bool ok;
+
+    if (depth > DEPTH_MAX)
+        return err_set(look->err, ERR_INPUT, "'%.200s...' is more than %d directories deep", path,
+                       DEPTH_MAX);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return (errno == ENOENT && depth > 0) || err_sys(look->err, "'%s'", path);
+    (void)add(look, INVENTORY_DIRECTORY, path, &st);
+    ok = read_names(fd, &names, &count, look->err);
+    for (size_t i = 0; i < count; i++) {
+        ok = ok && look_at(look, fd, names[i], path, depth);
+        free(names[i]);
+    }
+    free(names);
+    return ok;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct inventory_item *)a)->path,
+                  ((const struct inventory_item *)b)->path);
+}
+
+bool inventory_take(struct inventory *ret, int statefd, const struct inventory *known,
+                    struct err *err)
+{
+    struct inventory inventory = {0};
+    const struct look look = {&inventory, known, err};
+    bool ok = look_into(&look, statefd, INVENTORY_TOP, INVENTORY_TOP, 0);
+
+    if (!ok && err->sys_errno == ENOENT) {
+        (void)err_set(err, ERR_INPUT, "there is no state yet: no '" INVENTORY_TOP "'");
+        (void)err_id(err, "E-EMPTY");
+        (void)err_hint(err, "start the app once, or restore a snapshot");
+    }
+    if (!ok) {
+        inventory_release(&inventory);
+        return false;
+    }
+    qsort(inventory.items, inventory.count, sizeof(*inventory.items), by_path);
+    *ret = inventory;
+    return true;
+}
+
+void inventory_release(struct inventory *inventory)
+{
+    for (size_t i = 0; i < inventory->count; i++) {
+        free(inventory->items[i].path);
+        free(inventory->items[i].target);
+    }
+    free(inventory->items);
+    *inventory = (struct inventory){0};
+}
+
+const struct inventory_item *inventory_find(const struct inventory *inventory, const char *path)
+{
+    struct inventory_item key = {.path = (char *)path};
+
+    if (inventory->count == 0)
+        return NULL;
+    return bsearch(&key, inventory->items, inventory->count, sizeof(*inventory->items), by_path);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * `FILE restore`: a snapshot is unpacked beside the state, checked as a whole, and then put in its
+ * place in one step; what was there is kept (common/stateswap.h). Nothing of the old state, least
+ * of all a side file of a database, can come together with the new one.
+ */
+#include <stdbool.h>
+
+struct err;
+struct options;
+struct site;
+
+[[nodiscard]] bool restore_run(struct site *site, const struct options *options, struct err *err);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A directory of snapshots, called NAME-20261123T021409Z.tar.zst or .capsule: later names sort
+ * behind earlier ones. Files of other names are nobody's business here.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+/* The name for a snapshot of that time, on the heap. */
+[[nodiscard]] char *retention_name(const char *app, int64_t seconds, bool is_capsule);
+
+/* The path of the newest one, on the heap; NULL when there is none. */
+[[nodiscard]] char *retention_newest(const char *directory, const char *app);
+
+/* Removes all but the newest so many; *ret_removed. */
+[[nodiscard]] bool retention_apply(const char *directory, const char *app, unsigned int keep,
+                                   unsigned int *ret_removed, struct err *err);

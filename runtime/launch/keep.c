@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "keep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/format.h"
+#include "common/words.h"
+#include "state.h"
+
+enum { KEEPER_WORDS = 5 };
+
+static bool become(const struct bundle *bundle, const char *verb, char *const arguments[],
+                   struct err *err)
+{
+    size_t count = words_count((const char *const *)arguments);
+    cleanup_free char **words = calloc(KEEPER_WORDS + count + 1, sizeof(*words));
+    cleanup_free char *keeper = bundle_path(bundle, FORMAT_KEEPER);
+    cleanup_free char *dir = state_place(bundle);
+    const char *file = getenv("APPIMAGE");
+
+    if (words == NULL || keeper == NULL || dir == NULL)
+        return err_sys(err, "%s", verb);
+    words[0] = keeper;
+    words[1] = bundle->root;
+    words[2] = dir;
+    words[3] = (char *)(file != NULL ? file : "");
+    words[4] = (char *)verb;
+    memcpy(words + KEEPER_WORDS, arguments, count * sizeof(*words));
+    (void)execv(keeper, words);
+    if (errno != ENOENT)
+        return err_sys(err, "'%s'", keeper);
+    (void)err_set(err, ERR_INPUT, "this application has no state: there is nothing to %s",
+                  strcmp(verb, "backup") == 0 ? "back up" : verb);
+    (void)err_id(err, "E-STATE");
+    return err_hint(err, "what it writes is named below 'state:' of rucksack.yml, and built in");
+}
+
+bool keep_backup(const struct bundle *bundle, char *const arguments[], struct err *err)
+{
+    return become(bundle, "backup", arguments, err);
+}
+
+bool keep_restore(const struct bundle *bundle, char *const arguments[], struct err *err)
+{
+    return become(bundle, "restore", arguments, err);
+}
+
+bool keep_elsewhere(const struct bundle *bundle, char *const arguments[], struct err *err)
+{
+    const char *file = getenv("APPIMAGE");
+    const char *place = NULL;
+    cleanup_free char *self = bundle_path(bundle, "AppRun");
+    cleanup_free char **words = NULL;
+    size_t used = 1;
+    size_t count;
+
+    if (strncmp(arguments[0], "--state=", 8) == 0)
+        place = arguments[0] + 8;
+    else if (strcmp(arguments[0], "--state") == 0)
+        place = arguments[used++];
+    if (place == NULL || place[0] == '\0') {
+        (void)err_set(err, ERR_USAGE, "--state: no directory given");
+        return err_hint(err, "FILE --state DIR run");
+    }
+    count = words_count((const char *const *)arguments);
+    words = calloc(count + 1, sizeof(*words));
+    if (file == NULL || file[0] == '\0')
+        file = self;
+    if (words == NULL || file == NULL || setenv("RUCKSACK_STATE", place, 1) != 0)
+        return err_sys(err, "--state");
+    words[0] = (char *)file;
+    memcpy(words + 1, arguments + used, (count - used) * sizeof(*words));
+    (void)execv(file, words);
+    return err_sys(err, "'%s'", file);
+}

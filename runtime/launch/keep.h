@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What concerns the state as a whole: snapshots, which a program of the image makes and restores
+ * (runtime/keeper), and another state than the usual one.
+ */
+#include <stdbool.h>
+
+struct bundle;
+struct err;
+
+/* Become the keeper, with the arguments behind the verb. Return only on failure: E-STATE when the
+ * app has no state that a snapshot would hold. */
+[[nodiscard]] bool keep_backup(const struct bundle *bundle, char *const arguments[],
+                               struct err *err);
+[[nodiscard]] bool keep_restore(const struct bundle *bundle, char *const arguments[],
+                                struct err *err);
+
+/*
+ * `FILE --state DIR ...`: starts the file again with RUCKSACK_STATE, since each state has a mount
+ * of its own, with the link to it. Returns only on failure.
+ */
+[[nodiscard]] bool keep_elsewhere(const struct bundle *bundle, char *const arguments[],
+                                  struct err *err);

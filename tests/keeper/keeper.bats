@@ -1,0 +1,287 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What backup and restore promise, and what they refuse, each with its hint.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+    make_image
+}
+
+teardown() {
+    kill -KILL "${holder:-}" 2>/dev/null || true
+    wait
+}
+
+# fails ID HINT COMMAND...
+fails() {
+    local id=$1 hint=$2
+    shift 2
+    run ! "$@"
+    [[ ${lines[-2]} == "rucksack: $id: "* ]] || { echo "$output" && return 1; }
+    [[ ${lines[-1]} == "hint: "*"$hint"* ]] || { echo "$output" && return 1; }
+}
+
+@test "restore over a left-over WAL: never the old data" {
+    make_state 100
+    keeper backup -o one.tar.zst >/dev/null
+    local i
+    for i in $(seq 20); do
+        # A writer dies: its rows are in the WAL alone.
+        sqlite3 "$state/data/blog.sqlite3" '.filectrl persist_wal 1' 'PRAGMA wal_autocheckpoint = 0' \
+            "INSERT INTO posts (text) VALUES ('old $i')" '.shell kill -9 $PPID' >/dev/null 2>&1 || true
+        [ -s "$state/data/blog.sqlite3-wal" ]
+        keeper restore one.tar.zst >/dev/null
+        [ ! -e "$state/data/blog.sqlite3-wal" ]
+        is_whole "$state/data" 100
+        # What was there is kept, with the WAL: nothing of it is lost.
+        [ "$(sqlite3 "$state"/data.before-*/blog.sqlite3 'SELECT count(*) FROM posts')" = 101 ]
+        rm -r "$state"/data.before-*
+    done
+}
+
+@test "a snapshot has what is in the WAL, and leaves the state as it is" {
+    make_state 100
+    sqlite3 "$state/data/blog.sqlite3" 'PRAGMA wal_autocheckpoint = 0' \
+        "INSERT INTO posts (text) VALUES ('in the WAL')" '.shell kill -9 $PPID' >/dev/null 2>&1 || true
+    sum=$(cat "$state/data/blog.sqlite3" "$state/data/blog.sqlite3-wal" | sha256sum)
+    keeper backup -o one.tar.zst
+    [ "$sum" = "$(cat "$state/data/blog.sqlite3" "$state/data/blog.sqlite3-wal" | sha256sum)" ]
+    rm -rf "$state"
+    keeper restore one.tar.zst
+    [ "$(rows "$state")" = 101 ]
+}
+
+@test "restore while somebody has the database open" {
+    make_state 10
+    keeper backup -o one.tar.zst >/dev/null
+    mkfifo hold
+    sqlite3 "$state/data/blog.sqlite3" <hold >said 3>&- &
+    holder=$!
+    exec 9>hold
+    echo 'SELECT count(*) FROM posts;' >&9
+    until grep -q 10 said; do sleep 0.05; done
+    fails E-DBBUSY "stop the application first" keeper restore one.tar.zst
+    [[ $output == *"in use by process $holder, 'sqlite3'"* ]]
+    # A drill needs nobody to stop.
+    keeper restore --check-only one.tar.zst
+    exec 9>&-
+    wait "$holder"
+    keeper restore one.tar.zst
+}
+
+@test "every table of every database is counted, whatever is in its schema" {
+    make_state 3
+    sqlite3 "$state/data/blog.sqlite3" 'CREATE TABLE "a ""b" (x); INSERT INTO "a ""b" VALUES (1), (2);
+        CREATE TABLE without (k PRIMARY KEY, v) WITHOUT ROWID; INSERT INTO without VALUES (1, 2);
+        CREATE VIRTUAL TABLE search USING fts5 (text); INSERT INTO search VALUES (3);
+        CREATE VIRTUAL TABLE box USING rtree (id, a, b); INSERT INTO box VALUES (1, 2, 3);
+        CREATE VIEW v AS SELECT no_such_function(x) FROM "a ""b";
+        CREATE TABLE schema_migrations (version); INSERT INTO schema_migrations VALUES (20260101), (20260203);
+        CREATE TABLE checked (x CHECK (x > 0)); INSERT INTO checked VALUES (1);
+        PRAGMA user_version = 42'
+    mkdir "$state/data/db"
+    : >"$state/data/db/empty.sqlite3"
+    keeper backup -o one.tar.zst
+    zstd -dc one.tar.zst | tar -xO manifest.json >manifest.json
+    ruby -rjson -e 'd = JSON.parse(File.read("manifest.json"))["files"].find { |f| f["database"] }["database"]
+        abort d.inspect unless d["user_version"] == 42 && d["migration"] == "20260203" &&
+            d["rows"].values_at("a \"b", "without", "posts", "checked") == [2, 1, 3, 1] && !d["rows"].key?("search")'
+    keeper restore one.tar.zst
+    [ "$(sqlite3 "$state/data/blog.sqlite3" 'SELECT count(*) FROM search')" = 1 ]
+}
+
+@test "a database with a collation that only the application knows" {
+    mkdir -p "$state/data"
+    "$torture" collate "$state/data/x.db"
+    keeper backup -o one.tar.zst
+    keeper restore one.tar.zst
+    [[ $(keeper restore --check-only one.tar.zst) == *", 3 rows, "* ]]
+}
+
+@test "names of all kinds, modes, times, links within; side files that are none" {
+    make_state 1
+    cd "$state/data/uploads"
+    mkdir "deep er" 'quo"te' "$(printf 'n%.0s' $(seq 200))"
+    echo 1 >"$(printf 'n%.0s' $(seq 200))/$(printf 'm%.0s' $(seq 200))"
+    echo 2 >'quo"te/back\slash'
+    echo 3 >"ünï→"
+    echo 4 >photo-wal
+    echo 5 >photo-journal
+    ln -s ../blog.sqlite3 link
+    ln -s nowhere dangling
+    chmod 640 photo-wal
+    touch -d '2001-02-03 04:05:06' photo-wal
+    mkfifo fifo
+    cd "$BATS_TEST_TMPDIR"
+    cp -a "$state/data" before
+    keeper backup -o one.tar.zst
+    keeper restore one.tar.zst
+    rm before/uploads/fifo
+    diff -r --no-dereference -x .lineage -x '*-wal' -x '*-shm' before/uploads "$state/data/uploads"
+    [ "$(stat -c '%a %Y' "$state/data/uploads/photo-wal")" = "640 $(stat -c %Y before/uploads/photo-wal)" ]
+}
+
+@test "links that lead out, and names that are none" {
+    make_state 1
+    ln -s /srv/elsewhere "$state/data/uploads/link"
+    fails E-LINK "put the files themselves in its place" keeper backup
+    rm "$state/data/uploads/link"
+    : >"$state/data/uploads/"$'bad\xff'
+    fails E-NAME "rename it" keeper backup
+    rm "$state/data/uploads/"$'bad\xff'
+    [ -z "$(ls -- *.tar.zst 2>/dev/null)" ]
+}
+
+@test "a damaged database is no snapshot" {
+    make_state 5000
+    printf 'XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX' |
+        dd of="$state/data/blog.sqlite3" bs=1 seek=8200 conv=notrunc status=none
+    fails E-DATABASE "integrity_check" keeper backup
+    [[ $output == *"'data/blog.sqlite3' is damaged: "* ]]
+    [ -z "$(ls -- *.tar.zst 2>/dev/null)" ]
+    [ ! -e "$state/.backup" ]
+}
+
+@test "no state, an emptied one, and one that is meant to be empty" {
+    fails E-EMPTY "start the app once" keeper backup
+    make_state 5
+    keeper backup -o one.tar.zst
+    rm -r "${state:?}/data/uploads"
+    sqlite3 "$state/data/blog.sqlite3" 'DELETE FROM posts'
+    fails E-EMPTY "restore a snapshot" keeper backup -o two.tar.zst
+    [ ! -e two.tar.zst ]
+    keeper backup --emptier -o two.tar.zst
+    keeper backup -o three.tar.zst
+}
+
+@test "another site's snapshots are not pushed out, nor those of one that is further on" {
+    make_state 5
+    mkdir out
+    keeper backup -o out
+    cp -a "$state" older.state
+    sleep 1.1
+    keeper backup -o out
+    # The same state as it was before: an old clone of the machine.
+    local now=$state
+    state=$BATS_TEST_TMPDIR/older.state
+    fails E-LINEAGE "running elsewhere" keeper backup -o out
+    # A new site under the same name.
+    state=$BATS_TEST_TMPDIR/new.state
+    make_state 2
+    fails E-LINEAGE "another directory: -o DIR" keeper backup -o out
+    keeper backup -o new.tar.zst
+    # Nor restored over it by accident.
+    fails E-LINEAGE "restore --replace" keeper restore "$(ls out/*.tar.zst | tail -1)"
+    [ "$(rows "$state")" = 2 ]
+    # Restored here, it goes on here: whoever goes on there is behind.
+    keeper restore --replace "$(ls out/*.tar.zst | tail -1)"
+    [ "$(rows "$state")" = 5 ]
+    sleep 1.1
+    keeper backup -o out
+    state=$now
+    fails E-LINEAGE "running elsewhere" keeper backup -o out
+}
+
+@test "a snapshot of another app" {
+    make_state 5
+    keeper backup -o one.tar.zst
+    sed -i 's/blog/shop/' "$image/.rucksack/launch"
+    fails E-LINEAGE "the bundle of 'blog'" keeper restore one.tar.zst
+}
+
+@test "secrets: the same, another, none" {
+    make_state 5
+    MASTER_KEY=one keeper backup -o one.tar.zst
+    run ! grep -aq one <(zstd -dc one.tar.zst | tar -xO manifest.json | grep -v sha256 | grep fingerprint)
+    MASTER_KEY=one keeper restore one.tar.zst
+    MASTER_KEY=two fails E-KEY "--other-secrets" keeper restore one.tar.zst
+    MASTER_KEY=two keeper restore --other-secrets one.tar.zst
+    run --separate-stderr keeper restore one.tar.zst
+    [ "$status" -eq 0 ]
+    [ "$stderr" = "note: the secret 'MASTER_KEY' is not set here: it was not compared" ]
+}
+
+@test "--keep: the newest of this name, and nothing else" {
+    make_state 5
+    mkdir out
+    touch out/blog-20200101T000000Z.tar.zst.txt out/blog-old.tar.zst out/shop-20200101T000000Z.tar.zst
+    local i
+    for i in 1 2 3 4; do
+        keeper backup --keep 2 -o out
+        sleep 1.1
+    done
+    [ "$(find out -name 'blog-2*Z.tar.zst' | wc -l)" = 2 ]
+    [ "$(ls out | wc -l)" = 5 ]
+    [[ $(keeper backup --keep 1 -o out) == *$'\nremoved  2 older' ]]
+    keeper restore --check-only out/blog-2*Z.tar.zst
+}
+
+@test "--push and standard output: whole snapshots, and what a command that fails says" {
+    make_state 5
+    keeper backup --push 'cat >pushed; echo "$RUCKSACK_SNAPSHOT" >name'
+    keeper restore --check-only pushed
+    [[ $(cat name) == blog-20*Z.tar.zst ]]
+    keeper backup --push 'dd of=plain status=none'
+    keeper restore --check-only plain
+    keeper backup -o - 2>said >streamed
+    grep -q '^wrote ' said
+    keeper restore --check-only streamed
+    keeper restore - <streamed
+    keeper backup -o - 2>/dev/null | keeper restore --check-only -
+    fails E-PUSH "backup -o - | exit 3" keeper backup --push 'exit 3'
+    fails E-PUSH "try it by itself" keeper backup --push 'no-such-command-here'
+    [ "$(ls -A "$state")" = $'.lock\ndata\n'"$(cd "$state" && ls -d data.before-*)" ]
+}
+
+@test "one backup at a time; SIGTERM leaves nothing" {
+    make_state 5
+    keeper backup -o one.tar.zst
+    mkfifo slow
+    keeper backup --push 'cat slow' 3>&- &
+    holder=$!
+    until [ -d "$state/.backup" ] && pgrep -f '^cat slow$' >/dev/null; do sleep 0.05; done
+    fails E-DBBUSY "wait for its end" keeper backup -o two.tar.zst
+    fails E-DBBUSY "stop the application first" keeper restore one.tar.zst
+    [ ! -e two.tar.zst ]
+    : >slow
+    wait "$holder"
+    head -c 300000000 /dev/zero >"$state/data/uploads/large"
+    "$keeper_program" "$image" "$state" "" backup -o large.tar.zst 3>&- &
+    holder=$!
+    sleep 0.2
+    kill "$holder" 2>/dev/null || true
+    wait "$holder" || true
+    [ ! -e "$state/.backup" ]
+    [ ! -e large.tar.zst ] || keeper restore --check-only large.tar.zst
+}
+
+@test "usage" {
+    make_state 1
+    run -2 keeper backup --kep 3
+    [[ $output == *"unknown option '--kep'"*"did you mean '--keep'?" ]]
+    run -2 keeper backup --keep none
+    run -2 keeper backup --keep 3 -o -
+    run -2 keeper backup file
+    [[ $output == *"hint: name the file with -o"* ]]
+    run -2 keeper restore
+    [[ $output == *"which snapshot?"* ]]
+    run -2 keeper restore a b
+    run -0 keeper backup --help
+    run -0 keeper restore --help
+    fails E-OUTPUT "-o FILE" keeper backup -o /nowhere/at/all
+    run ! keeper restore nowhere
+    [[ $output == *"'nowhere': No such file or directory"* ]]
+}
+
+@test "progress is for terminals, results are for pipes" {
+    make_state 5
+    run --separate-stderr keeper backup -o one.tar.zst
+    [ -z "$stderr" ]
+    [ "$(wc -l <<<"$output")" = 1 ]
+    printf '%q ' "$keeper_program" "$image" "$state" "" backup -o two.tar.zst >typed
+    script -qec "$(cat typed)" /dev/null </dev/null >seen
+    grep -aqE 'backup   .* of 3\.0 MB' seen
+    grep -aq 'wrote    two.tar.zst' seen
+}
