@@ -117,7 +117,9 @@ module RucksackProbe
     # are there: what they read beside themselves.
     def data_of(trees)
       top = data_top(trees.keys)
-      named = trees.flat_map { |file, tree| places_of(tree, file).flat_map { |place| found_at(place, top) } }
+      named = trees.flat_map do |file, tree|
+        (places_of(tree, file) + places_from(tree, file)).flat_map { |place| found_at(place, top) }
+      end
       named = named.uniq.sort - trees.keys
       named.reject { |path| named.any? { |other| path.start_with?("#{other}/") } }
     end
@@ -152,6 +154,21 @@ module RucksackProbe
         places.concat(globs_of(node, file)) if glob?(node)
       end
       places.uniq
+    end
+
+    # Files by relative names, after Dir.chdir to where the script is.
+    def places_from(tree, file)
+      dirs = []
+      texts = []
+      each_node(tree) do |node|
+        texts << node.children[0] if node.type == :STR
+        next unless node.type == :CALL && node.children[1] == :chdir && beside?(node, file)
+
+        dirs << path_of(arguments_of(node).first, file)
+      end
+      texts = texts.select { |text| text.is_a?(String) && text.match?(%r{[./]}) && !text.match?(%r{\A/|\0}) }
+      dirs.compact.product(texts).map { |dir, text| File.expand_path(text, dir.to_s) }.uniq
+          .select { |path| File.file?(path) }.map { |path| escaped(path, false) }
     end
 
     def escaped(path, is_pattern)

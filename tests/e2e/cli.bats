@@ -131,6 +131,17 @@ false
 false' ]
 }
 
+@test "one script: files that it names from its own directory, after Dir.chdir" {
+    mkdir -p tool/assets
+    echo text >tool/assets/a.txt
+    touch tool/other.txt
+    printf 'Dir.chdir File.dirname(__FILE__)\nputs File.read("assets/a.txt"), Dir.exist?("other")\n' >tool/tool.rb
+    pack --check "" tool/tool.rb
+    run -0 in_root
+    [ "$output" = $'text\nfalse' ]
+    [ "$(grep -c '^data ' said)" = 1 ]
+}
+
 @test "one script: what it reads beside itself by computed names, by --trace" {
     mkdir home
     cd home
