@@ -20,9 +20,9 @@ struct rule {
 
 /* At the top of a gem. */
 static const struct rule dirs[] = {
-    {"test", LEFTOUT_TESTS},     {"tests", LEFTOUT_TESTS},   {"spec", LEFTOUT_TESTS},
-    {"specs", LEFTOUT_TESTS},    {"doc", LEFTOUT_DOCS},      {"docs", LEFTOUT_DOCS},
-    {"benchmark", LEFTOUT_DOCS}, {"ports", LEFTOUT_BUILD},   {"tmp", LEFTOUT_BUILD},
+    {"test", LEFTOUT_TESTS},     {"tests", LEFTOUT_TESTS},    {"spec", LEFTOUT_TESTS},
+    {"specs", LEFTOUT_TESTS},    {"doc", LEFTOUT_DOCS},       {"docs", LEFTOUT_DOCS},
+    {"benchmark", LEFTOUT_DOCS}, {"ports", LEFTOUT_BUILD},    {"tmp", LEFTOUT_BUILD},
     {".git", LEFTOUT_AUTHOR},    {".github", LEFTOUT_AUTHOR}, {"sig", LEFTOUT_AUTHOR},
 };
 
@@ -97,8 +97,8 @@ static bool is_for_other_ruby(const struct leftout_tree *tree, const char *relat
     if (dir == NULL || fnmatch("*.so", relative, 0) != 0 ||
         (strncmp(dir, tree->api, ours) == 0 && dir[ours] == '/'))
         return false;
-    sibling = xasprintf("%s/%.*s%.*s", tree->dir, (int)(dir - relative), relative, (int)ours,
-                        tree->api);
+    sibling =
+        xasprintf("%s/%.*s%.*s", tree->dir, (int)(dir - relative), relative, (int)ours, tree->api);
     return access(sibling, F_OK) == 0;
 }
 
@@ -195,10 +195,14 @@ bool leftout_takes(struct leftout *leftout, const struct leftout_tree *tree, con
 const char *leftout_name(enum leftout_class class)
 {
     static const char *const names[LEFTOUT_COUNT] = {
-        [LEFTOUT_RUBIES] = "other Rubies", [LEFTOUT_HEADERS] = "headers",
-        [LEFTOUT_STATIC] = "archives",     [LEFTOUT_OBJECTS] = "object files",
-        [LEFTOUT_SOURCES] = "sources",     [LEFTOUT_TESTS] = "tests",
-        [LEFTOUT_DOCS] = "docs",           [LEFTOUT_BUILD] = "build trees",
+        [LEFTOUT_RUBIES] = "other Rubies",
+        [LEFTOUT_HEADERS] = "headers",
+        [LEFTOUT_STATIC] = "archives",
+        [LEFTOUT_OBJECTS] = "object files",
+        [LEFTOUT_SOURCES] = "sources",
+        [LEFTOUT_TESTS] = "tests",
+        [LEFTOUT_DOCS] = "docs",
+        [LEFTOUT_BUILD] = "build trees",
         [LEFTOUT_AUTHOR] = "authors' files",
     };
 

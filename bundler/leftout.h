@@ -35,9 +35,9 @@ struct leftout {
 
 /* The tree that is asked about. */
 struct leftout_tree {
-    const char *gem;   /* name, in front of what patterns match: "puma/ext/puma_http11/ext_help.h" */
-    const char *dir;   /* absolute */
-    const char *api;   /* Ruby's: "3.1.0" */
+    const char *gem; /* name, in front of what patterns match: "puma/ext/puma_http11/ext_help.h" */
+    const char *dir; /* absolute */
+    const char *api; /* Ruby's: "3.1.0" */
     bool is_published; /* not the source tree of somebody's own gem */
 };
 

@@ -562,6 +562,25 @@ END
     [ "$(stat -c %a "$out/app.AppImage")" = 755 ]
 }
 
+@test "a release by another user, on one processor, in memory, with nothing kept: the same bytes" {
+    export SOURCE_DATE_EPOCH=1700000000
+    copy_app
+    timeout 200 "$rucksack" build --quiet -o first app
+    mkdir other
+    in_memory other
+    cp -r app other/app
+    chown -R $user other
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test"
+    cp "$rucksack" tool
+    (
+        umask 077
+        export TZ=Asia/Tokyo LC_ALL=C LANG= HOME=$PWD/none
+        setpriv --reuid $user --regid $user --clear-groups taskset -c 0 \
+            timeout 300 ./tool build --quiet -o other/app.AppImage other/app
+    )
+    cmp first other/app.AppImage
+}
+
 # --- what is left out
 
 @test "what of gems is left out is told by class; patterns keep it, of option and file" {

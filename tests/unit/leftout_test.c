@@ -63,9 +63,9 @@ static void each_class_is_counted(void **state)
 
 static void what_a_program_needs_is_taken(void **state)
 {
-    static const char *const paths[] = {"lib/puma.rb",      "LICENSE.md", "README.license",
-                                        "ext/puma/x.so",    "lib/test",   "lib/x/Rakefile",
-                                        "lib/README.md",    "bin/puma"};
+    static const char *const paths[] = {"lib/puma.rb",   "LICENSE.md", "README.license",
+                                        "ext/puma/x.so", "lib/test",   "lib/x/Rakefile",
+                                        "lib/README.md", "bin/puma"};
     struct leftout_tree tree = gem();
     struct leftout leftout = {0};
 
