@@ -91,7 +91,12 @@ static bool detect_tree(struct app *app, const char *dir, struct err *err)
     bool has_procfile = false;
 
     app->dir = realpath(dir, NULL);
-    app->own_name = xstrdup(app->dir != NULL ? text_base_name(app->dir) : "");
+    if (app->dir == NULL) { /* a directory above it is closed to us */
+        (void)err_sys(err, "'%s'", dir);
+        (void)err_id(err, "E-APP");
+        return err_hint(err, "build it where all directories above it can be entered");
+    }
+    app->own_name = xstrdup(text_base_name(app->dir));
     return config_load(&app->config, app->dir, err) &&
            procfile_read(app->dir, &app->config, &has_procfile, err) &&
            check_kind(app, has_procfile, err);

@@ -73,10 +73,22 @@ static bool is_set(const char *assignment)
 
 static char **make_environment(const struct boot_request *request, int bundle)
 {
-    /* Names of places that are not in the cell, and what would lead the stub elsewhere. */
-    static const char *const without[] = {"HOME=",           "TMPDIR=",          "XDG_", "PORT=",
-                                          "RUCKSACK",        "APPIMAGE",         "OWD=", "APPDIR=",
-                                          "TARGET_APPIMAGE", "STATE_DIRECTORY=", NULL};
+    /* Names of places that are not in the cell, what would lead the stub elsewhere, and what
+     * belongs to who sits here: from what a start opens follows what is packed, and how. */
+    static const char *const without[] = {"HOME=",
+                                          "TMPDIR=",
+                                          "XDG_",
+                                          "PORT=",
+                                          "RUCKSACK",
+                                          "APPIMAGE",
+                                          "OWD=",
+                                          "APPDIR=",
+                                          "TARGET_APPIMAGE",
+                                          "STATE_DIRECTORY=",
+                                          "LANG",
+                                          "LC_",
+                                          "TZ=",
+                                          NULL};
     size_t more = words_count(request->environment);
     cleanup_free const char **with = xcalloc(more + ENVIRONMENT_EXTRA, sizeof(*with));
     cleanup_free char *port = xasprintf("PORT=%d", PORT);
@@ -87,6 +99,7 @@ static char **make_environment(const struct boot_request *request, int bundle)
         if (!is_set(request->environment[i]))
             with[used++] = request->environment[i];
     with[used++] = "HOME=/tmp";
+    with[used++] = "LANG=C.UTF-8";
     with[used++] = "RUCKSACK_STATE=/state";
     with[used++] = port;
     with[used++] = target;

@@ -47,7 +47,8 @@ struct boot_request {
 };
 
 /*
- * Our environment is the app's, but for what names places of this machine; PORT is set. False only
+ * Our environment is the app's, but for what names places of this machine, locale and time zone
+ * (LANG is C.UTF-8); PORT is set. False only
  * when nothing could be tried.
  */
 [[nodiscard]] bool boot_check(struct boot *ret, const struct boot_request *request,

@@ -802,7 +802,9 @@ static bool write_file(struct build *build, struct err *err)
     size = report_size(size_bytes);
     report_phase(&build->report, "wrote", build->output, size);
     record_write(&build->record);
-    if (build->start.count > 0 && !build->request->no_cache)
+    /* One that differs from time to time is no guess. */
+    if (build->start.count > 0 && !build->request->no_cache &&
+        start_equals(&build->start, &build->started))
         start_keep(&build->start, key);
     return true;
 }
