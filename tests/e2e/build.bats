@@ -574,7 +574,7 @@ END
     cp "$rucksack" tool
     (
         umask 077
-        export TZ=Asia/Tokyo LC_ALL=C LANG= HOME=$PWD/none
+        export TZ=Asia/Tokyo LC_ALL=C LANG="" HOME=$PWD/none
         setpriv --reuid $user --regid $user --clear-groups taskset -c 0 \
             timeout 300 ./tool build --quiet -o other/app.AppImage other/app
     )

@@ -37,7 +37,7 @@ kept() {
     build "$@"
     cat said
     grep -q "^kept .*/app.AppImage is up to date" said
-    ! grep -q '^wrote ' said
+    run ! grep -q '^wrote ' said
     [ "$(stat -c '%i %z' "$out/app.AppImage")" = "$before" ]
 }
 
@@ -150,7 +150,7 @@ gem_dir() {
     build
     build
     grep -q '^wrote ' said
-    ! grep -q '^kept ' said
+    run ! grep -q '^kept ' said
 }
 
 @test "a path outside of application and gems that was looked for in vain" {
