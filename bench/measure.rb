@@ -110,7 +110,8 @@ module Measure
       exit RuboCop::CLI.new.run(ARGV)
     RUBY
     File.chmod(0o755, "#{dir}/exe/lint")
-    File.write("#{dir}/Gemfile", "source \"https://rubygems.org\"\ngemspec\n")
+    source = File.read("#{guestbook_dir}/Gemfile")[/^source .*/]
+    File.write("#{dir}/Gemfile", "#{source}\ngemspec\n")
     quiet("bundle", "config", "set", "--local", "path", "vendor/bundle", chdir: dir)
     quiet("bundle", "install", chdir: dir, err: File::NULL)
   end
