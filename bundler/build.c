@@ -191,7 +191,8 @@ static void open_record(struct build *build)
     cleanup_free char *around = record_surroundings();
     cleanup_free char *keep = join(request->keep, request->keep_count);
     cleanup_free char *question =
-        xasprintf("%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep, build->app.dir,
+        xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep,
+                  request->app.executable != NULL ? request->app.executable : "", build->app.dir,
                   build->app.script != NULL ? build->app.script : "", build->app.name,
                   request->check != NULL ? request->check : "", request->fast, request->no_check,
                   request->hwcaps, around);
@@ -681,7 +682,9 @@ static bool check_file(int fd, void *context, struct err *err)
         (!boot_file(build, fd, &boot, build->is_learned ? &quiet : &build->report, err) ||
          !check_start(build, &boot, err)))
         return false;
-    record_collect(&build->record, &build->witness);
+    /* What was not checked is not "up to date": the next machine state may allow it. */
+    if (build->request->no_check || boot.result != BOOT_FORBIDDEN)
+        record_collect(&build->record, &build->witness, fd);
     return true;
 }
 
@@ -776,7 +779,9 @@ static bool write_again(struct build *build, const struct assemble_options *opti
     build->started = (struct start){0};
     compiled_forget(&build->plan);
     profile_forget(&build->plan);
-    return prepare_start(build, err) && write_image(build, options, ret_size_bytes, err);
+    plan_sort(&build->plan);
+    return (build->start.count == 0 || prepare_start(build, err)) &&
+           write_image(build, options, ret_size_bytes, err);
 }
 
 static bool write_file(struct build *build, struct err *err)

@@ -269,27 +269,13 @@ static bool recall(struct work *work)
     return all && work->options != NULL;
 }
 
-static int by_path(const void *a, const void *b)
-{
-    return strcmp(((const struct iseqs_source *)a)->path, ((const struct iseqs_source *)b)->path);
-}
-
-/* Sorted by Ruby. */
-static const struct iseqs_source *find_made(const struct iseqs *made, const char *name)
-{
-    struct iseqs_source wanted = {.path = (char *)(uintptr_t)name};
-
-    return made->count == 0 ? NULL
-                            : bsearch(&wanted, made->sources, made->count, sizeof(wanted), by_path);
-}
-
 static bool keep_made(struct work *work, const struct iseqs *made)
 {
     bool ok = true;
 
     for (size_t i = 0; i < work->count; i++) {
         const struct source *source = &work->sources[i];
-        const struct iseqs_source *found = find_made(made, source->name);
+        const struct iseqs_source *found = iseqs_find(made, source->name);
 
         if (source->is_known)
             continue;

@@ -103,8 +103,14 @@ static bool link_one(struct run *run, const char *relative, const struct stat *s
 static bool find_one(struct run *run, const char *relative, const struct stat *st, struct err *err)
 {
     (void)err;
-    if (run->made == NULL && S_ISREG(st->st_mode) && is_made(run, relative))
-        run->made = xasprintf("%s/%s", run->copy, relative);
+    cleanup_free char *path = xasprintf("%s/%s", run->copy, relative);
+
+    /* Of several the first by name, whatever order the file system has. */
+    if (!S_ISREG(st->st_mode) || !is_made(run, relative) ||
+        (run->made != NULL && strcmp(run->made, path) <= 0))
+        return true;
+    free(run->made);
+    run->made = steal_ptr(&path);
     return true;
 }
 

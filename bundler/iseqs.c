@@ -97,6 +97,15 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const struct iseqs_source *)a)->path, ((const struct iseqs_source *)b)->path);
 }
 
+const struct iseqs_source *iseqs_find(const struct iseqs *iseqs, const char *path)
+{
+    struct iseqs_source wanted = {.path = (char *)(uintptr_t)path};
+
+    return iseqs->count == 0
+               ? NULL
+               : bsearch(&wanted, iseqs->sources, iseqs->count, sizeof(wanted), by_path);
+}
+
 static uint64_t rounded(uint64_t at, uint64_t align)
 {
     return (at + align - 1) / align * align;

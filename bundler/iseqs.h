@@ -30,6 +30,9 @@ struct iseqs {
                              size_t size_bytes);
 void iseqs_release(struct iseqs *iseqs);
 
+/* Of what was read: it is sorted by Ruby. NULL: there is none of that path. */
+const struct iseqs_source *iseqs_find(const struct iseqs *iseqs, const char *path);
+
 /*
  * The pack with all of them, owned by the caller. Those of the application come last, and what
  * stands before the blobs has room to grow: a line that changes leaves most of the bytes where they

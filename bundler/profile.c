@@ -14,9 +14,6 @@
 #include "common/launchfile.h"
 #include "common/xalloc.h"
 
-/* Of what is larger a start needs little: data of ICU, a model. */
-enum { READ_MAX_BYTES = 8 << 20 };
-
 /* Behind this source Ruby takes others from the pack. */
 static const char starter[] = "rubygems/defaults/operating_system.rb";
 
@@ -37,7 +34,7 @@ static bool ends_with(const char *path, const char *end)
 static bool is_readable(const struct plan_entry *entry)
 {
     return (entry->type == PLAN_FILE || entry->type == PLAN_DATA) &&
-           entry->size_bytes <= READ_MAX_BYTES;
+           entry->size_bytes <= FORMAT_PROFILE_READ_MAX;
 }
 
 static void add_record(struct profile *profile, const char *key, const char *path)

@@ -70,7 +70,7 @@ void record_release(struct record *record)
 {
     store_close(record->store);
     free(record->output);
-    free(record->looks);
+    free(record->text);
     *record = (struct record){0};
 }
 
@@ -83,16 +83,23 @@ void record_answer(struct record *record, const char *answer)
     hash_final(&hash, record->answer);
 }
 
-static bool hash_output(const struct record *record, struct record_head *ret)
+static bool hash_file(int fd, struct record_head *ret)
 {
-    cleanup_fd int fd = open(record->output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct err ignored = {0};
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 0777) != 0755)
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return false;
     ret->output_size = (uint64_t)st.st_size;
     return hash_range(fd, 0, ret->output_size, ret->output_hash, &ignored);
+}
+
+static bool hash_output(const struct record *record, struct record_head *ret)
+{
+    cleanup_fd int fd = open(record->output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0777) == 0755 && hash_file(fd, ret);
 }
 
 static bool sees_same(enum sight_kind kind, const char *path, const struct sight *known,
@@ -142,7 +149,7 @@ static bool all_the_same(const char *at, const char *end, const char *output, ch
     return true;
 }
 
-bool record_holds(const struct record *record, uint64_t *ret_size_bytes, char **ret_changed)
+static bool holds(const struct record *record, uint64_t *ret_size_bytes, char **ret_changed)
 {
     size_t size = 0;
     cleanup_free char *kept = store_load(record->store, &record->key, RECORD_MAX, &size);
@@ -159,6 +166,16 @@ bool record_holds(const struct record *record, uint64_t *ret_size_bytes, char **
         return false;
     *ret_size_bytes = head.output_size;
     return true;
+}
+
+bool record_holds(const struct record *record, uint64_t *ret_size_bytes, char **ret_changed)
+{
+    bool result;
+
+    witness_listen(false); /* our own looks are no inputs */
+    result = holds(record, ret_size_bytes, ret_changed);
+    witness_listen(true);
+    return result;
 }
 
 /* False: it may have changed since it was read. */
@@ -182,33 +199,30 @@ static bool collect(struct text *text, const struct witness *witness, size_t ind
     return true;
 }
 
-void record_collect(struct record *record, const struct witness *witness)
+void record_collect(struct record *record, const struct witness *witness, int fd)
 {
+    struct record_head head = {0};
     struct text text = {0};
-    bool ok = record->store != NULL;
+    bool ok;
 
+    witness_listen(false); /* our own looks are no inputs, nor may they move the notes */
+    memcpy(head.answer, record->answer, sizeof(head.answer));
+    ok = record->store != NULL && hash_file(fd, &head);
+    put(&text, &head, sizeof(head));
     for (size_t i = 0; ok && i < witness->count; i++)
         ok = collect(&text, witness, i, record->output);
-    if (!ok) {
+    witness_listen(true);
+    free(record->text);
+    record->text = ok ? text.bytes : NULL;
+    record->text_size = text.size;
+    if (!ok)
         free(text.bytes);
-        return;
-    }
-    record->looks = text.bytes;
-    record->looks_size = text.size;
 }
 
 void record_write(const struct record *record)
 {
-    struct text text = {0};
-    struct record_head head = {0};
-
-    if (record->looks == NULL || !hash_output(record, &head))
-        return;
-    memcpy(head.answer, record->answer, sizeof(head.answer));
-    put(&text, &head, sizeof(head));
-    put(&text, record->looks, record->looks_size);
-    store_put(record->store, &record->key, text.bytes, text.size);
-    free(text.bytes);
+    if (record->text != NULL)
+        store_put(record->store, &record->key, record->text, record->text_size);
 }
 
 static bool changes_by_itself(const char *assignment)

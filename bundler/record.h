@@ -26,8 +26,8 @@ struct record {
     struct store_key key;
     char *output;                     /* absolute */
     uint8_t answer[FORMAT_HASH_SIZE]; /* of record_answer() */
-    char *looks;                      /* by record_collect() */
-    size_t looks_size;
+    char *text;                       /* to be kept, by record_collect(); or NULL */
+    size_t text_size;
 };
 
 /* question: all that decides what is built, but for the answer and for files. */
@@ -41,8 +41,9 @@ void record_answer(struct record *record, const char *answer);
  * path at which something has changed, owned by the caller. */
 bool record_holds(const struct record *record, uint64_t *ret_size_bytes, char **ret_changed);
 
-/* Takes down what was looked at: before the output gets its name, which changes its directory. */
-void record_collect(struct record *record, const struct witness *witness);
+/* Takes down what was looked at, and the complete output: before that gets its name, which changes
+ * its directory, and under which another build may put its own. */
+void record_collect(struct record *record, const struct witness *witness, int fd);
 
 /* Keeps it, once the output is there. Without a word if it cannot: then the next build works. */
 void record_write(const struct record *record);

@@ -33,13 +33,17 @@ struct store {
 /* What nobody has asked for lately, and what a killed build has left. */
 static void remove_old(int dir)
 {
-    cleanup_dir DIR *stream = fdopendir(dup(dir));
+    cleanup_fd int copy = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+    cleanup_dir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
     const struct dirent *entry;
     struct stat st;
     time_t now = time(NULL);
 
+    if (stream != NULL)
+        copy = -1;
     while (stream != NULL && (entry = readdir(stream)) != NULL) {
-        if (entry->d_name[0] != '.' && fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        if (strspn(entry->d_name, "0123456789abcdef") == NAME_LEN &&
+            fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             st.st_mtime < now - UNUSED_SECONDS)
             (void)unlinkat(dir, entry->d_name, 0);
     }
@@ -73,7 +77,7 @@ struct store *store_open(const char *name)
 
     if (!name_maker(store.maker, &ignored) || !cachedir_make(name, &path, &ignored))
         return NULL;
-    store.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    store.dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (store.dir < 0 || !is_ours_alone(store.dir, S_IFDIR)) {
         cleanup_fd_value(&store.dir);
         return NULL;

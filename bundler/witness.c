@@ -309,6 +309,15 @@ void witness_file(const char *path)
     note(SIGHT_FILE, path);
 }
 
+/* Not every file system says so. */
+static bool is_directory(const struct dirent *entry, const char *path)
+{
+    struct stat st;
+
+    return entry->d_type == DT_DIR ||
+           (entry->d_type == DT_UNKNOWN && __real_lstat64(path, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
 void witness_tree(const char *path)
 {
     cleanup_dir DIR *stream = noting != NULL ? __real_opendir(path) : NULL;
@@ -321,7 +330,7 @@ void witness_tree(const char *path)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         note(SIGHT_LINK, below);
-        if (entry->d_type == DT_DIR)
+        if (is_directory(entry, below))
             witness_tree(below);
     }
 }

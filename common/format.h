@@ -97,4 +97,6 @@ static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
 enum {
     FORMAT_LAUNCH_MAX = 1 << 20,    /* bytes of FORMAT_LAUNCH */
     FORMAT_MANIFEST_MAX = 64 << 20, /* bytes of FORMAT_MANIFEST */
+    /* Bytes of a file that is read ahead: of a larger one, as data of ICU, a start needs little. */
+    FORMAT_PROFILE_READ_MAX = 8 << 20,
 };

@@ -16,11 +16,13 @@ module RucksackEnvironment
     end
 
     # What Process.spawn and its like are given, with what the variables that are nil there mean.
-    def arguments(given)
+    # options: of the call; who wants no other variables gets none.
+    def arguments(given, options = given.last)
       variables = Hash.try_convert(given[0])
       names = variables ? variables.select { |_, value| value.nil? }.keys : []
       saved = ENV[SAVED]
       return given if names.empty? || saved.nil? || variables.key?(SAVED)
+      return given if options.is_a?(Hash) && options[:unsetenv_others]
 
       [variables.merge(SAVED => left(saved, names)), *given.drop(1)]
     end
@@ -60,8 +62,8 @@ class << IO
   alias rucksack_popen popen
   ruby2_keywords def popen(*given, &block)
     command = Array.try_convert(given[0])
-    given = command ? [RucksackEnvironment.arguments(command), *given.drop(1)] : RucksackEnvironment.arguments(given)
-    rucksack_popen(*given, &block)
+    changed = RucksackEnvironment.arguments(command || given, given.last)
+    rucksack_popen(*(command ? [changed, *given.drop(1)] : changed), &block)
   end
 end
 
@@ -72,6 +74,13 @@ class << ENV
     rucksack_store(name, value)
   end
   alias store []=
+
+  alias rucksack_update update
+  def update(*others, &block)
+    others.each { |other| other.to_hash.each { |name, value| RucksackEnvironment.forget(name) if value.nil? } }
+    rucksack_update(*others, &block)
+  end
+  alias merge! update
 
   alias rucksack_delete delete
   def delete(name, &block)

@@ -37,17 +37,27 @@ void shell_init(void)
     libc.pclose = (int (*)(FILE *))guest_next("pclose");
 }
 
-static atomic_flag busy = ATOMIC_FLAG_INIT;
+/* The process that has it, or 0. A child that was forked meanwhile has its parent's: the thread
+ * that would give it back is not in the child, so it is taken over. */
+static _Atomic pid_t holder;
 
 static void lock(void)
 {
-    while (atomic_flag_test_and_set(&busy))
+    pid_t self = getpid();
+
+    for (;;) {
+        pid_t found = 0;
+
+        if (atomic_compare_exchange_strong(&holder, &found, self) ||
+            (found != self && atomic_compare_exchange_strong(&holder, &found, self)))
+            return;
         (void)sched_yield();
+    }
 }
 
 static void unlock(void)
 {
-    atomic_flag_clear(&busy);
+    atomic_store(&holder, 0);
 }
 
 static int start_shell(pid_t *pid, const char *command, const posix_spawn_file_actions_t *actions,
@@ -154,6 +164,14 @@ static int free_slot(void)
     return -1;
 }
 
+/* A new stream stands where one was that was closed by fclose(). Under the lock. */
+static void forget_stream(const FILE *stream)
+{
+    for (int i = 0; i < STREAMS_MAX; i++)
+        if (streams[i].stream == stream)
+            streams[i].stream = NULL;
+}
+
 /* ours: the end that stays, theirs: the shell's, to become its descriptor `at`. Under the lock. */
 static int start_piped(pid_t *pid, const char *command, int theirs, int at)
 {
@@ -200,6 +218,7 @@ static FILE *open_stream(const char *command, bool reads, bool closes)
     }
     if (!closes)
         (void)fcntl(ours, F_SETFD, 0);
+    forget_stream(stream);
     streams[slot].stream = stream;
     streams[slot].pid = pid;
     streams[slot].fd = ours;
@@ -214,10 +233,14 @@ GUEST_EXPORT FILE *popen(const char *command, const char *mode)
 
     guest_prepare();
     if (!exec_restores(environ) || (mode[0] != 'r' && mode[0] != 'w') ||
-        strcmp(mode + 1, closes ? "e" : "") != 0)
-        return libc.popen(command, mode);
-    lock();
-    stream = open_stream(command, mode[0] == 'r', closes);
+        strcmp(mode + 1, closes ? "e" : "") != 0) {
+        stream = libc.popen(command, mode);
+        lock();
+        forget_stream(stream);
+    } else {
+        lock();
+        stream = open_stream(command, mode[0] == 'r', closes);
+    }
     unlock();
     return stream;
 }

@@ -22,8 +22,7 @@
 
 enum {
     CHUNK_BYTES = 128 << 10, /* readahead(2) reads no more than the device's window at once */
-    READ_MAX_BYTES = 8 << 20,
-    DESCRIPTORS = 256, /* closed one by one where there is no close_range(2) */
+    DESCRIPTORS = 256,       /* closed one by one where there is no close_range(2) */
     CALL_PIDFD_OPEN = 434,
     CALL_CLOSE_RANGE = 436,
 };
@@ -51,7 +50,7 @@ static void read_file(const struct replay *replay, const char *path, bool whole)
     struct stat st;
 
     if (fd < 0 || !whole || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-        st.st_size > READ_MAX_BYTES)
+        st.st_size > FORMAT_PROFILE_READ_MAX)
         return;
     for (off_t at = 0; at < st.st_size && !has_ended(replay); at += CHUNK_BYTES)
         (void)readahead(fd, at, CHUNK_BYTES);
