@@ -5,8 +5,8 @@
  * done at build, as recipes say (`first_runs` in recipe.h).
  *
  * The gem's script runs in a copy of its directory, made of symlinks and removed again: it may add
- * files. The one that the recipe names is packed. Until the image is written its bytes are kept in
- * the tool's cache, named by their hash.
+ * files. The one that the recipe names is packed. Its bytes are put into the tool's cache, named
+ * by their hash: the same ones for each later build, and safe to delete after it.
  */
 #include <stdbool.h>
 

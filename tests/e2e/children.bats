@@ -322,6 +322,8 @@ end
 show({"A" => "1", "KEPT" => nil, "RUBYOPT" => "-W0"}, "echo $A-$KEPT-$RUBYOPT; exit 2")
 show({"A" => "1"}, RbConfig.ruby, "-e", "p ENV.to_h.slice('A', 'KEPT'); exit 3")
 show({"A" => "1"}, "env", unsetenv_others: true)
+show({"A" => "1", "RUBYOPT" => nil}, "env", unsetenv_others: true)
+p IO.popen([{"A" => "1", "RUBYOPT" => nil}, "env", {unsetenv_others: true}], &:read)
 show("pwd", chdir: "/usr")
 show("cat; echo err >&2", in: ["/etc/hostname"], err: %i[child out])
 show("ps -o pgid= -p $$ | tr -d ' ' | grep -vqx #{Process.getpgrp}", pgroup: true)
@@ -567,19 +569,26 @@ when "delete"
   p ENV.delete("GEM_HOME") if ENV.delete("GEM_HOME")
   ENV["RUBYSHELL"] = nil
   system("env")
+when "update"
+  ENV.update({"GEM_HOME" => nil}, {"RUBYSHELL" => nil})
+  system("env")
 when "ractor" then Ractor.new(unset) { |u| Process.wait(spawn(u, "env")) }.then { |r| r.respond_to?(:value) ? r.value : r.take }
 when "through" then system(RbConfig.ruby, "-e", "system({ 'GEM_HOME' => nil, 'RUBYSHELL' => nil }, 'env')")
 when "again" then system(unset, RbConfig.ruby, "-e", "system('env')")
 end
 RUBY
     sed -i '1i Warning[:experimental] = false' "$text"
-    for way in spawn process system shell exec popen list open3 delete ractor through again; do
+    for way in spawn process system shell exec popen list open3 delete update ractor through again; do
         children_see $way
         diff "$BATS_TEST_TMPDIR"/{native,bundle} || {
             echo "by $way"
             return 1
         }
     done
+    # Who wants no others gets none of those either.
+    echo 'exec({"GEM_HOME" => nil, "A" => "1"}, "env", unsetenv_others: true)' >"$text"
+    run -0 env -i "${variables[@]}" "${foreign[@]}" "$bundle" exec ruby "$text"
+    [ "$output" = A=1 ]
     # All of them: nothing is left.
     echo 'system(ARGV.to_h { |name| [name, nil] }, "env")' >"$text"
     env -i "${variables[@]}" "${foreign[@]}" "$bundle" exec ruby "$text" "${foreign[@]%%=*}" >all

@@ -138,6 +138,7 @@ gem_dir() {
     anew --name other
     anew
     anew --hwcaps
+    anew --executable puma
     export SOURCE_DATE_EPOCH=1700000000
     anew
     export SOURCE_DATE_EPOCH=1700000001
