@@ -570,7 +570,8 @@ when "delete"
   ENV["RUBYSHELL"] = nil
   system("env")
 when "update"
-  ENV.update({"GEM_HOME" => nil}, {"RUBYSHELL" => nil})
+  ENV.update("GEM_HOME" => nil)
+  ENV.merge!("RUBYSHELL" => nil)
   system("env")
 when "ractor" then Ractor.new(unset) { |u| Process.wait(spawn(u, "env")) }.then { |r| r.respond_to?(:value) ? r.value : r.take }
 when "through" then system(RbConfig.ruby, "-e", "system({ 'GEM_HOME' => nil, 'RUBYSHELL' => nil }, 'env')")
