@@ -317,13 +317,17 @@ static bool fill(struct backup *backup, struct err *err)
     struct progress progress;
     const struct snapshot_input input = {backup->site, &backup->inventory, WORK_DIR, &progress};
     int fd = backup->output.fd;
+    struct err why = {0};
     bool ok;
 
-    if (backup->site->file != NULL && capsule_open(&capsule, backup->site->file, err))
+    if (backup->options->capsule && backup->site->file == NULL)
+        return err_set(err, ERR_INPUT, "--capsule: the image runs unpacked, there is no file");
+    if (backup->site->file != NULL && capsule_open(&capsule, backup->site->file, &why)) {
         backup->manifest.bundle = xstrdup(capsule.hash);
-    else if (backup->options->capsule)
-        return backup->site->file != NULL ||
-               err_set(err, ERR_INPUT, "--capsule: the image runs unpacked, there is no file");
+    } else if (backup->options->capsule) {
+        *err = why;
+        return err_wrap(err, "--capsule");
+    }
     progress_begin(&progress, "backup", manifest_bytes(&backup->manifest));
     ok = (!backup->options->capsule || capsule_copy_bundle(&capsule, fd, err)) &&
          snapshot_write(&input, fd, &backup->manifest, err) &&

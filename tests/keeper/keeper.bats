@@ -235,6 +235,20 @@ fails() {
     [ "$(ls -A "$state")" = $'.lock\ndata\n'"$(cd "$state" && ls -d data.before-*)" ]
 }
 
+@test "--capsule without a bundle: an error, and no file" {
+    make_state 5
+    run ! keeper backup --capsule -o one.capsule
+    [[ $output == "rucksack: --capsule: the image runs unpacked"* ]]
+    file=$BATS_TEST_TMPDIR/gone run ! keeper backup --capsule -o one.capsule
+    [[ $output == "rucksack: --capsule: '$BATS_TEST_TMPDIR/gone': No such file or directory" ]]
+    echo text >plain
+    file=$BATS_TEST_TMPDIR/plain fails E-BUNDLE "a capsule" keeper backup --capsule -o one.capsule
+    [ ! -e one.capsule ]
+    # Without --capsule the bundle is only mentioned.
+    file=$BATS_TEST_TMPDIR/plain keeper backup -o one.tar.zst
+    keeper restore --check-only one.tar.zst
+}
+
 @test "one backup at a time; SIGTERM leaves nothing" {
     make_state 5
     keeper backup -o one.tar.zst
