@@ -390,14 +390,20 @@ static void report(const struct backup *backup, unsigned int removed)
         fprintf(to, "removed  %u older\n", removed);
 }
 
+/*
+ * Before anybody can see the snapshot: one that the state did not know of would be further on than
+ * its own state, and stop all later ones. A number that is noted and never comes does no harm.
+ */
+static bool note(const struct backup *backup, struct err *err)
+{
+    return lineage_write(backup->site->fd, &backup->manifest.lineage, err) ||
+           output_explain(backup->site->dir, err);
+}
+
 static bool finish(struct backup *backup, struct err *err)
 {
     unsigned int removed = 0;
 
-    if (!lineage_write(backup->site->fd, &backup->manifest.lineage, err)) {
-        (void)output_explain(backup->site->dir, err);
-        return err_wrap(err, "the snapshot is written, but not noted in the state");
-    }
     if (backup->options->keep > 0 && !retention_apply(backup->directory, backup->site->name,
                                                       backup->options->keep, &removed, err))
         return err_wrap(err, "the snapshot is written, but --keep failed");
@@ -416,7 +422,7 @@ bool backup_run(struct site *site, const struct options *options, struct err *er
     ok = ok && collect(&backup, err) && continue_lineage(&backup, err) &&
          check_succession(&backup, err) &&
          output_open(&backup.output, site->dir, backup.path, err) && fill(&backup, err) &&
-         deliver(&backup, err) && finish(&backup, err);
+         note(&backup, err) && deliver(&backup, err) && finish(&backup, err);
     backup_release(&backup);
     return ok;
 }

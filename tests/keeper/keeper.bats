@@ -184,6 +184,24 @@ fails() {
     fails E-LINEAGE "running elsewhere" keeper backup -o out
 }
 
+@test "a push that fails, or is killed, stops no later backup" {
+    make_state 5
+    mkdir out
+    fails E-PUSH "try it by itself" keeper backup -o out --push false
+    # Whole, and this state's own.
+    keeper restore --check-only out/blog-2*Z.tar.zst
+    keeper backup -o out
+    # Killed with the snapshot in its place.
+    run -137 keeper backup -o out --push 'kill -KILL $PPID'
+    keeper backup -o out
+    keeper restore --check-only "$(ls out/*.tar.zst | tail -1)"
+    # The first one of a state, too.
+    rm -r "${state:?}/data/.lineage" out/*
+    run -137 keeper backup -o out --push 'kill -KILL $PPID'
+    [ -n "$(ls out)" ]
+    keeper backup -o out
+}
+
 @test "a snapshot of another app" {
     make_state 5
     keeper backup -o one.tar.zst
