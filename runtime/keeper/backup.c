@@ -225,24 +225,26 @@ static bool collect(struct backup *backup, struct err *err)
 static bool continue_lineage(struct backup *backup, struct err *err)
 {
     struct lineage *lineage = &backup->manifest.lineage;
-    uint64_t rows = manifest_rows(&backup->manifest);
-    uint64_t files = backup->manifest.file_count;
+    struct lineage now = {0};
     bool is_found;
 
     if (!lineage_read(backup->site->fd, lineage, &is_found, err) ||
         (!is_found && !lineage_begin(lineage, err)))
         return false;
+    manifest_measure(&backup->manifest, &now);
     if (!backup->options->emptier &&
-        ((rows == 0 && lineage->rows > 0) || (files == 0 && lineage->files > 0))) {
+        ((now.rows == 0 && lineage->rows > 0) || (now.files == 0 && lineage->files > 0))) {
         (void)err_set(err, ERR_INPUT,
-                      "the state is empty: its last snapshot had %llu rows and %llu files",
+                      "the state is empty: %llu rows and %llu files, its last snapshot had %llu "
+                      "and %llu",
+                      (unsigned long long)now.rows, (unsigned long long)now.files,
                       (unsigned long long)lineage->rows, (unsigned long long)lineage->files);
         (void)err_id(err, "E-EMPTY");
         return err_hint(err, "restore a snapshot; if it is meant to be empty: backup --emptier");
     }
     lineage->number++;
-    lineage->rows = rows;
-    lineage->files = files;
+    lineage->rows = now.rows;
+    lineage->files = now.files;
     return true;
 }
 

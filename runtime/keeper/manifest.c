@@ -97,6 +97,27 @@ uint64_t manifest_bytes(const struct manifest *manifest)
     return bytes;
 }
 
+static bool is_of_migrations(const char *table)
+{
+    return strcmp(table, "schema_migrations") == 0 || strcmp(table, "ar_internal_metadata") == 0;
+}
+
+void manifest_measure(const struct manifest *manifest, struct lineage *ret)
+{
+    ret->rows = 0;
+    ret->files = 0;
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        const struct manifest_file *file = &manifest->files[i];
+
+        if (file->is_gone)
+            continue;
+        ret->files += !file->is_database;
+        for (size_t j = 0; j < file->facts.count; j++)
+            if (!is_of_migrations(file->facts.tables[j].name))
+                ret->rows += file->facts.tables[j].rows;
+    }
+}
+
 void manifest_time(int64_t seconds, char ret[MANIFEST_TIME_SIZE])
 {
     time_t when = (time_t)seconds;
@@ -541,8 +562,7 @@ bool manifest_parse(struct manifest *ret, const char *text, size_t size, struct 
          parse_links(&manifest, json_object_get(root, "links"), err) &&
          check_places(&manifest, err);
     json_decref(root);
-    manifest.lineage.rows = ok ? manifest_rows(&manifest) : 0;
-    manifest.lineage.files = manifest.file_count;
+    manifest_measure(&manifest, &manifest.lineage);
     sort(&manifest);
     if (ok)
         *ret = manifest;

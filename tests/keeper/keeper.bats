@@ -156,6 +156,29 @@ fails() {
     keeper backup -o three.tar.zst
 }
 
+@test "a database that was made again by migrations is empty, and so are uploads that are gone" {
+    make_state 5
+    local migrations="CREATE TABLE schema_migrations (version PRIMARY KEY);
+        INSERT INTO schema_migrations VALUES ('20260101000000'), ('20260203000000');
+        CREATE TABLE ar_internal_metadata (key PRIMARY KEY, value);
+        INSERT INTO ar_internal_metadata VALUES ('environment', 'production')"
+    sqlite3 "$state/data/blog.sqlite3" "$migrations"
+    keeper backup -o one.tar.zst
+    grep -qx 'rows 5' "$state/data/.lineage"
+    grep -qx 'files 2' "$state/data/.lineage"
+    rm "$state/data"/blog.sqlite3*
+    sqlite3 "$state/data/blog.sqlite3" "CREATE TABLE posts (id INTEGER PRIMARY KEY, text TEXT); $migrations"
+    fails E-EMPTY "restore a snapshot" keeper backup -o two.tar.zst
+    [[ $output == *"the state is empty: 0 rows and 2 files, its last snapshot had 5 and 2"* ]]
+    keeper restore one.tar.zst
+    # A restored state knows as much.
+    grep -qx 'rows 5' "$state/data/.lineage"
+    rm "$state"/data/uploads/*
+    fails E-EMPTY "--emptier" keeper backup -o two.tar.zst
+    [[ $output == *"5 rows and 0 files, its last snapshot had 5 and 2"* ]]
+    [ ! -e two.tar.zst ]
+}
+
 @test "another site's snapshots are not pushed out, nor those of one that is further on" {
     make_state 5
     mkdir out
@@ -192,12 +215,12 @@ fails() {
     keeper restore --check-only out/blog-2*Z.tar.zst
     keeper backup -o out
     # Killed with the snapshot in its place.
-    run -137 keeper backup -o out --push 'kill -KILL $PPID'
+    run -137 keeper backup -o out --push 'kill -KILL $PPID; :'
     keeper backup -o out
     keeper restore --check-only "$(ls out/*.tar.zst | tail -1)"
     # The first one of a state, too.
     rm -r "${state:?}/data/.lineage" out/*
-    run -137 keeper backup -o out --push 'kill -KILL $PPID'
+    run -137 keeper backup -o out --push 'kill -KILL $PPID; :'
     [ -n "$(ls out)" ]
     keeper backup -o out
 }
