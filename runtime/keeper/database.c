@@ -28,13 +28,19 @@ struct database_hold {
 
 static const char magic[16] = "SQLite format 3";
 
-bool database_is(int dirfd, const char *name)
+bool database_is(int dirfd, const char *name, bool *ret, struct err *err)
 {
     cleanup_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char head[sizeof(magic)] = {0};
+    ssize_t length = fd >= 0 ? read(fd, head, sizeof(head)) : -1;
 
-    return fd >= 0 && read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
-           memcmp(head, magic, sizeof(magic)) == 0;
+    if (length < 0 && !(fd < 0 && errno == ENOENT)) {
+        (void)err_sys(err, "its first bytes");
+        (void)err_id(err, "E-READ");
+        return err_hint(err, "make it readable: a database that is taken for a file is lost");
+    }
+    *ret = length == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(magic)) == 0;
+    return true;
 }
 
 bool database_owner(const char *name, char *ret, size_t size)

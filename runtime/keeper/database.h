@@ -29,8 +29,9 @@ struct database_facts {
 /* Holds off all writers of a database, or nothing. */
 struct database_hold;
 
-/* Whether the file begins as a database (https://sqlite.org/fileformat2.html, 1.3). */
-bool database_is(int dirfd, const char *name);
+/* Whether the file begins as a database (https://sqlite.org/fileformat2.html, 1.3); one that is not
+ * there does not. E-READ. */
+[[nodiscard]] bool database_is(int dirfd, const char *name, bool *ret, struct err *err);
 
 /* Whether name is a side file of a database: then ret, of size bytes, is the database's name. */
 bool database_owner(const char *name, char *ret, size_t size);

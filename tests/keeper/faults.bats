@@ -197,6 +197,25 @@ killed_restores() {
     [ "$refused" -gt 5 ]
 }
 
+# fault CALL PATH: a backup in which the first such call on that path gives an I/O error.
+fault() {
+    strace -f -qq -o /dev/null -P "$2" -e "trace=$1" -e "inject=$1:error=EIO:when=1" \
+        "$keeper_program" "$image" "$state" "" backup -o one.tar.zst
+}
+
+@test "what cannot be read is not left out: a directory, and the head of a database" {
+    make_state 100
+    run ! fault read "$state/data/blog.sqlite3"
+    [[ $output == "rucksack: E-READ: 'data/blog.sqlite3': its first bytes: I/O error"* ]]
+    [[ $output == *$'\nhint: make it readable'* ]]
+    [ ! -e one.tar.zst ]
+    run ! fault getdents64 "$state/data/uploads"
+    [[ $output == "rucksack: E-READ: 'data/uploads': directory: I/O error"* ]]
+    [ ! -e one.tar.zst ]
+    is_whole "$state/data" 100
+    only_state
+}
+
 @test "a full disk: nothing is lost, nothing is left, and the site goes on" {
     mkdir "$BATS_TEST_TMPDIR/disk"
     mount -t tmpfs -o size=11m tmpfs "$BATS_TEST_TMPDIR/disk"
