@@ -17,6 +17,7 @@
 #include "common/fs.h"
 #include "common/statelock.h"
 #include "common/stateswap.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/keeper/capsule.h"
 #include "runtime/keeper/interrupt.h"
@@ -110,7 +111,7 @@ static bool begin(struct backup *backup, struct err *err)
     }
     (void)gethostname(host, sizeof(host) - 1);
     backup->manifest.name = xstrdup(backup->site->name);
-    backup->manifest.host = xstrdup(host);
+    backup->manifest.host = text_visible(host);
     backup->manifest.time = (int64_t)time(NULL);
     backup->name =
         retention_name(backup->site->name, backup->manifest.time, backup->options->capsule);
@@ -190,6 +191,17 @@ static bool copy_databases(struct backup *backup, size_t *ret_new, struct err *e
     return true;
 }
 
+/* What was copied, and has vanished since: its directory may be gone, too. */
+static void leave_out_gone(struct backup *backup)
+{
+    for (size_t i = 0; i < backup->manifest.file_count; i++) {
+        struct manifest_file *file = &backup->manifest.files[i];
+        const struct inventory_item *item = inventory_find(&backup->inventory, file->path);
+
+        file->is_gone = item == NULL || item->kind != INVENTORY_DATABASE;
+    }
+}
+
 /* The list of files is the one that is taken after the last database was copied. */
 static bool collect(struct backup *backup, struct err *err)
 {
@@ -208,6 +220,7 @@ static bool collect(struct backup *backup, struct err *err)
         if (!copy_databases(backup, &fresh, err))
             return false;
     }
+    leave_out_gone(backup);
     for (size_t i = 0; i < backup->inventory.count; i++) {
         const struct inventory_item *item = &backup->inventory.items[i];
 
@@ -381,8 +394,10 @@ static void report(const struct backup *backup, unsigned int removed)
     char size[PROGRESS_SIZE];
 
     for (size_t i = 0; i < backup->manifest.file_count; i++) {
+        if (backup->manifest.files[i].is_gone)
+            continue;
         databases += backup->manifest.files[i].is_database;
-        files += !backup->manifest.files[i].is_database && !backup->manifest.files[i].is_gone;
+        files += !backup->manifest.files[i].is_database;
     }
     progress_size(backup->size_bytes, size);
     fprintf(to, "wrote    %s  %s  %zu databases, %llu rows, %zu files\n",

@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/keeper/interrupt.h"
 
@@ -310,7 +311,7 @@ static char *newest_migration(sqlite3 *db)
     if (sqlite3_prepare_v2(db, "SELECT max(version) FROM schema_migrations", -1, &statement,
                            NULL) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_text(statement, 0) != NULL)
-        version = xstrdup((const char *)sqlite3_column_text(statement, 0));
+        version = text_visible((const char *)sqlite3_column_text(statement, 0));
     (void)sqlite3_finalize(statement);
     return version;
 }
@@ -327,7 +328,7 @@ static bool count_table(sqlite3 *db, const char *path, const char *name,
     if (!ok)
         return false;
     facts->tables = xrealloc_array(facts->tables, facts->count + 1, sizeof(*facts->tables));
-    facts->tables[facts->count++] = (struct database_table){xstrdup(name), (uint64_t)rows};
+    facts->tables[facts->count++] = (struct database_table){text_visible(name), (uint64_t)rows};
     return true;
 }
 

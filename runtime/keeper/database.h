@@ -15,7 +15,7 @@
 struct err;
 
 struct database_table {
-    char *name;
+    char *name; /* made visible: SQLite takes any bytes */
     uint64_t rows;
 };
 

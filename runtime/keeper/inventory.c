@@ -120,6 +120,13 @@ static bool add_link(const struct look *look, int parent, const char *name, cons
 
     if (length < 0)
         return errno == ENOENT || err_sys(look->err, "'%s'", path);
+    if (!text_is_plain(target)) {
+        (void)err_set(look->err, ERR_INPUT,
+                      "'%.300s' is a link to a name that is not UTF-8, or has control characters",
+                      path);
+        (void)err_id(look->err, "E-NAME");
+        return err_hint(look->err, "rename what it leads to, and make the link again");
+    }
     if (!inventory_link_stays(path, target)) {
         (void)err_set(
             look->err, ERR_INPUT,

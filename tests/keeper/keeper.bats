@@ -79,6 +79,7 @@ fails() {
         CREATE VIRTUAL TABLE box USING rtree (id, a, b); INSERT INTO box VALUES (1, 2, 3);
         CREATE VIEW v AS SELECT no_such_function(x) FROM "a ""b";
         CREATE TABLE schema_migrations (version); INSERT INTO schema_migrations VALUES (20260101), (20260203);
+        CREATE TABLE "line'$'\n\xff''" (x); INSERT INTO "line'$'\n\xff''" VALUES (1);
         CREATE TABLE checked (x CHECK (x > 0)); INSERT INTO checked VALUES (1);
         PRAGMA user_version = 42'
     mkdir "$state/data/db"
@@ -87,7 +88,8 @@ fails() {
     zstd -dc one.tar.zst | tar -xO manifest.json >manifest.json
     ruby -rjson -e 'd = JSON.parse(File.read("manifest.json"))["files"].find { |f| f["database"] }["database"]
         abort d.inspect unless d["user_version"] == 42 && d["migration"] == "20260203" &&
-            d["rows"].values_at("a \"b", "without", "posts", "checked") == [2, 1, 3, 1] && !d["rows"].key?("search")'
+            d["rows"].values_at("a \"b", "without", "posts", "checked") == [2, 1, 3, 1] && !d["rows"].key?("search") &&
+            d["rows"]["line\\x0a\\xff"] == 1'
     keeper restore one.tar.zst
     [ "$(sqlite3 "$state/data/blog.sqlite3" 'SELECT count(*) FROM search')" = 1 ]
 }
@@ -131,7 +133,39 @@ fails() {
     : >"$state/data/uploads/"$'bad\xff'
     fails E-NAME "rename it" keeper backup
     rm "$state/data/uploads/"$'bad\xff'
+    ln -s $'bad\xff' "$state/data/uploads/link"
+    fails E-NAME "rename what it leads to" keeper backup
+    [[ $output == *"'data/uploads/link' is a link to a name that is not UTF-8"* ]]
+    rm "$state/data/uploads/link"
     [ -z "$(ls -- *.tar.zst 2>/dev/null)" ]
+}
+
+@test "a database that vanishes with its directory after it was copied is left out" {
+    make_state 5
+    mkdir "$state/data/aside"
+    sqlite3 "$state/data/aside/x.sqlite3" 'CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)'
+    sqlite3 "$state/data/held.sqlite3" 'CREATE TABLE t (x); INSERT INTO t VALUES (1)'
+    # The copy of the last one waits for a writer: the others have been copied by then.
+    mkfifo hold
+    sqlite3 "$state/data/held.sqlite3" <hold >said 3>&- &
+    holder=$!
+    exec 9>hold
+    echo 'BEGIN EXCLUSIVE; SELECT count(*) FROM t;' >&9
+    until grep -q 1 said; do sleep 0.05; done
+    keeper backup -o one.tar.zst >wrote 3>&- 9>&- &
+    local backup=$!
+    until [ -e "$state/.backup/2" ]; do
+        kill -0 "$backup"
+        sleep 0.05
+    done
+    rm -r "$state/data/aside"
+    exec 9>&-
+    wait "$holder"
+    wait "$backup"
+    [[ $(cat wrote) == *"  2 databases, 6 rows, 2 files" ]]
+    keeper restore one.tar.zst
+    [ ! -e "$state/data/aside" ]
+    is_whole "$state/data" 5
 }
 
 @test "a damaged database is no snapshot" {
