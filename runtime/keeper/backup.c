@@ -57,16 +57,23 @@ struct backup {
     uint64_t size_bytes;
 };
 
-static void backup_release(struct backup *backup)
+/* What is needed only until the snapshot is complete: the site waits, and the copies take room. */
+static void let_go(struct backup *backup)
 {
     struct err ignored = {0};
 
     for (size_t i = 0; i < backup->hold_count; i++)
         database_hold_free(backup->holds[i]);
-    free(backup->holds);
-    output_release(&backup->output);
+    backup->hold_count = 0;
     if (backup->backup_lock >= 0)
         (void)fs_remove_tree(backup->site->fd, WORK_DIR, &ignored);
+}
+
+static void backup_release(struct backup *backup)
+{
+    let_go(backup);
+    free(backup->holds);
+    output_release(&backup->output);
     inventory_release(&backup->inventory);
     manifest_release(&backup->manifest);
     free(backup->name);
@@ -88,13 +95,19 @@ static bool lock_failed(const struct backup *backup, const char *who, struct err
     return err_hint(err, "wait for its end");
 }
 
-/* Two locks: nobody replaces the state meanwhile, and nobody else makes a snapshot. */
+/*
+ * Two locks: nobody replaces the state meanwhile, and nobody else makes a snapshot. The command of
+ * --push does not inherit them: what it leaves running would hold them for ever.
+ */
 static bool lock(struct backup *backup, struct err *err)
 {
     if (!statelock_take(backup->site->fd, STATELOCK_USE, false, &backup->use_lock, err))
         return lock_failed(backup, "a restore", err);
-    return statelock_take(backup->site->fd, STATELOCK_BACKUP, true, &backup->backup_lock, err) ||
-           lock_failed(backup, "another backup", err);
+    if (!statelock_take(backup->site->fd, STATELOCK_BACKUP, true, &backup->backup_lock, err))
+        return lock_failed(backup, "another backup", err);
+    return (fcntl(backup->use_lock, F_SETFD, FD_CLOEXEC) == 0 &&
+            fcntl(backup->backup_lock, F_SETFD, FD_CLOEXEC) == 0) ||
+           err_sys(err, STATELOCK_FILE);
 }
 
 static bool begin(struct backup *backup, struct err *err)
@@ -438,8 +451,9 @@ bool backup_run(struct site *site, const struct options *options, struct err *er
         choose_place(&backup);
     ok = ok && collect(&backup, err) && continue_lineage(&backup, err) &&
          check_succession(&backup, err) &&
-         output_open(&backup.output, site->dir, backup.path, err) && fill(&backup, err) &&
-         note(&backup, err) && deliver(&backup, err) && finish(&backup, err);
+         output_open(&backup.output, site->dir, backup.path, err) && fill(&backup, err);
+    let_go(&backup);
+    ok = ok && note(&backup, err) && deliver(&backup, err) && finish(&backup, err);
     backup_release(&backup);
     return ok;
 }

@@ -330,7 +330,8 @@ fails() {
     mkfifo slow
     keeper backup --push 'cat slow' 3>&- &
     holder=$!
-    until [ -d "$state/.backup" ] && pgrep -f '^cat slow$' >/dev/null; do sleep 0.05; done
+    until pgrep -f '^cat slow$' >/dev/null; do sleep 0.05; done
+    [ ! -e "$state/.backup" ]
     fails E-DBBUSY "wait for its end" keeper backup -o two.tar.zst
     fails E-DBBUSY "stop the application first" keeper restore one.tar.zst
     [ ! -e two.tar.zst ]
@@ -344,6 +345,21 @@ fails() {
     wait "$holder" || true
     [ ! -e "$state/.backup" ]
     [ ! -e large.tar.zst ] || keeper restore --check-only large.tar.zst
+}
+
+@test "the command of --push: the site does not wait for it, and it keeps nothing of ours" {
+    make_state 5 delete
+    keeper backup --quiesce -o one.tar.zst \
+        --push "sqlite3 '$state/data/blog.sqlite3' \"INSERT INTO posts (text) VALUES ('meanwhile')\"; ls -A '$state' >there"
+    [ "$(rows "$state")" = 6 ]
+    run ! grep -q '^\.backup$' there
+    # What it leaves running holds no lock.
+    keeper backup -o two.tar.zst --push 'sleep 60 >/dev/null 2>&1 3>&- & echo $! >pid'
+    holder=$(cat pid)
+    kill -0 "$holder"
+    keeper backup -o three.tar.zst
+    keeper restore one.tar.zst
+    [ "$(rows "$state")" = 5 ]
 }
 
 @test "usage" {
