@@ -201,9 +201,11 @@ static bool make_mark(struct restore *restore, struct err *err)
 static bool make_scratch(struct restore *restore, struct err *err)
 {
     const char *name = restore->options->check_only ? CHECK_DIR : STATESWAP_DIR;
+    /* Not the name that the state of now will get. */
+    cleanup_free char *left = xasprintf("%s.left", restore->before);
     struct stat st;
 
-    if (!restore->options->check_only && !stateswap_finish(restore->site->fd, restore->before, err))
+    if (!restore->options->check_only && !stateswap_finish(restore->site->fd, left, err))
         return false;
     if (!fs_remove_tree(restore->site->fd, name, err))
         return false;
@@ -284,6 +286,10 @@ static bool put_in_place(struct restore *restore, const struct lineage *lineage,
         return false;
     if (syncfs(restore->scratch_fd) != 0)
         return err_sys(err, "sync") || output_explain(restore->site->dir, err);
+    /* Whoever starts between two renames must see into it: common/stateswap.h. */
+    if (restore->owner.is_given &&
+        fchown(restore->scratch_fd, restore->owner.uid, restore->owner.gid) != 0)
+        return err_sys(err, "'" STATESWAP_DIR "'");
     restore->is_taken = true;
     if (!stateswap_take(restore->site->fd, restore->before, &is_kept, err))
         return false;

@@ -41,6 +41,22 @@ fails() {
     done
 }
 
+@test "restore over what a killed one has left: both states are kept" {
+    make_state 100
+    keeper backup -o one.tar.zst
+    # Exchanged, and killed before the old state got its name.
+    mkdir "$state/.restore"
+    cp -a "$state/data" "$state/.restore/data"
+    sqlite3 "$state/.restore/data/blog.sqlite3" 'DELETE FROM posts WHERE id > 7'
+    sqlite3 "$state/data/blog.sqlite3" 'DELETE FROM posts WHERE id > 50'
+    keeper restore one.tar.zst
+    [ "$(rows "$state")" = 100 ]
+    local kept
+    kept=$(for dir in "$state"/data.before-*; do sqlite3 "$dir/blog.sqlite3" 'SELECT count(*) FROM posts'; done | sort -n)
+    [ "$kept" = $'7\n50' ]
+    [ ! -e "$state/.restore" ]
+}
+
 @test "a snapshot has what is in the WAL, and leaves the state as it is" {
     make_state 100
     sqlite3 "$state/data/blog.sqlite3" 'PRAGMA wal_autocheckpoint = 0' \
