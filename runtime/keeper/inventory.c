@@ -187,11 +187,10 @@ static bool add_file(const struct look *look, int parent, const char *name, cons
 
 static bool check_name(const struct look *look, const char *path)
 {
-    cleanup_free char *visible = text_visible(path);
-
-    if (strcmp(visible, path) == 0 && strlen(path) <= PATH_IMAGE_MAX)
+    if (text_is_plain(path) && strlen(path) <= PATH_IMAGE_MAX)
         return true;
-    (void)err_set(look->err, ERR_INPUT, "'%.300s': the name is not UTF-8, or too long", visible);
+    (void)err_set(look->err, ERR_INPUT,
+                  "'%.300s': the name is not UTF-8, has control characters or is too long", path);
     (void)err_id(look->err, "E-NAME");
     return err_hint(look->err, "rename it");
 }
