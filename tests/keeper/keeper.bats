@@ -141,6 +141,41 @@ fails() {
     [ "$(stat -c '%a %Y' "$state/data/uploads/photo-wal")" = "640 $(stat -c %Y before/uploads/photo-wal)" ]
 }
 
+@test "names that Unicode calls the same, and other UTF-8, are kept byte by byte" {
+    make_state 1
+    cd "$state/data/uploads"
+    mkdir $'de\u0301' $'d\u00e9'
+    echo decomposed >$'e\u0301'
+    echo composed >$'\u00e9'
+    echo angstrom >$'\u212b'
+    echo hangul >$'\u1112\u1161\u11ab'
+    echo order >$'a\u0323\u0307' # as it is sorted, and as it is not
+    echo disorder >$'a\u0307\u0323'
+    echo plain >"plain ü"
+    echo marks >$'\u200eleft\u202eright'
+    echo long >"$(printf 'e\u0301%.0s' $(seq 80))"
+    ln -s $'e\u0301' $'link e\u0301'
+    ln -s $'\u00e9' $'link \u00e9'
+    cd "$BATS_TEST_TMPDIR"
+    cp -a "$state/data" before
+    keeper backup -o one.tar.zst
+    keeper restore one.tar.zst
+    diff -r --no-dereference before/uploads "$state/data/uploads"
+    # GNU tar keeps them, too; it only says what it does not know.
+    mkdir by-tar
+    zstd -dc one.tar.zst | tar -C by-tar -x 2>said
+    diff -r --no-dereference before/uploads by-tar/data/uploads
+    run ! grep -v "extended header keyword 'hdrcharset'" said
+    # Of common names it knows all.
+    rm -r "${state:?}/data/uploads" by-tar/*
+    mkdir "$state/data/uploads"
+    echo plain >"$state/data/uploads/plain ü"
+    keeper backup -o one.tar.zst
+    zstd -dc one.tar.zst | tar -C by-tar -x 2>said
+    [ -e "by-tar/data/uploads/plain ü" ]
+    [ ! -s said ]
+}
+
 @test "links that lead out, and names that are none" {
     make_state 1
     ln -s /srv/elsewhere "$state/data/uploads/link"
