@@ -307,22 +307,50 @@ static void choose_place(struct backup *backup)
             slash == output ? xstrdup("/") : xstrndup(output, (size_t)(slash - output));
 }
 
+/*
+ * The newest snapshot of a directory that can be read; *ret_path NULL when there is none at all. A
+ * damaged one does not make room for those of anybody: E-LINEAGE when all are.
+ */
+static bool read_newest(const struct backup *backup, struct reading *ret, char **ret_path,
+                        struct err *err)
+{
+    for (unsigned int newer = 0;; newer++) {
+        cleanup_free char *path = retention_newest(backup->directory, backup->site->name, newer);
+        struct err why = {0};
+
+        if (path == NULL && newer == 0)
+            return true;
+        if (path == NULL)
+            break;
+        if (reading_open(ret, path, &why)) {
+            *ret_path = steal_ptr(&path);
+            return true;
+        }
+        cleanup_free char *message = text_visible(why.msg);
+
+        fprintf(stderr, "warning: '%s': %s\n", path, message);
+        if (!interrupt_check(err))
+            return false;
+    }
+    (void)err_set(err, ERR_INPUT, "none of the snapshots in '%s' can be read", backup->directory);
+    (void)err_id(err, "E-LINEAGE");
+    return err_hint(err, "put them aside, or name another directory: -o DIR");
+}
+
 /* In a directory of snapshots, the newest must be one that this state comes from. */
 static bool check_succession(const struct backup *backup, struct err *err)
 {
     const struct lineage *ours = &backup->manifest.lineage;
-    cleanup_free char *newest =
-        backup->directory != NULL ? retention_newest(backup->directory, backup->site->name) : NULL;
+    cleanup_free char *newest = NULL;
     struct reading reading = {.fd = -1};
-    struct err why = {0};
     bool ok = true;
 
+    if (backup->directory == NULL)
+        return true;
+    if (!read_newest(backup, &reading, &newest, err))
+        return false;
     if (newest == NULL)
         return true;
-    if (!reading_open(&reading, newest, &why)) {
-        fprintf(stderr, "warning: '%s': %s\n", newest, why.msg);
-        return interrupt_check(err);
-    }
     if (!lineage_same(ours, &reading.manifest.lineage)) {
         ok = err_set(err, ERR_INPUT, "'%s' is of another lineage: this state does not come from it",
                      newest);
@@ -434,8 +462,9 @@ static bool finish(struct backup *backup, struct err *err)
 {
     unsigned int removed = 0;
 
-    if (backup->options->keep > 0 && !retention_apply(backup->directory, backup->site->name,
-                                                      backup->options->keep, &removed, err))
+    if (backup->options->keep > 0 &&
+        !retention_apply(backup->directory, backup->site->name, text_base_name(backup->path),
+                         backup->options->keep, &removed, err))
         return err_wrap(err, "the snapshot is written, but --keep failed");
     report(backup, removed);
     return true;

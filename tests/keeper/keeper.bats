@@ -344,6 +344,43 @@ fails() {
     keeper restore --check-only out/blog-2*Z.tar.zst
 }
 
+@test "--keep never removes the snapshot that it was made for, whatever the clock said before" {
+    make_state 5
+    mkdir out
+    local year
+    for year in 2090 2091 2092; do
+        keeper backup -o one.tar.zst >/dev/null
+        cp one.tar.zst "out/blog-${year}0101T000000Z.tar.zst"
+    done
+    run -0 keeper backup --keep 2 -o out
+    [[ $output == *$'\nremoved  2 older' ]]
+    [ "$(ls out | wc -l)" = 2 ]
+    [ -e out/blog-20920101T000000Z.tar.zst ]
+    made=$(awk '/^wrote/ { print $2 }' <<<"$output")
+    keeper restore --check-only "$made"
+}
+
+@test "a damaged newest snapshot lets nobody else in" {
+    make_state 5
+    mkdir out
+    keeper backup -o one.tar.zst
+    cp one.tar.zst out/blog-20200101T000000Z.tar.zst
+    head -c 100 one.tar.zst >out/blog-20210101T000000Z.tar.zst
+    local own=$state
+    state=$BATS_TEST_TMPDIR/new.state
+    make_state 2
+    fails E-LINEAGE "another directory: -o DIR" keeper backup -o out
+    [[ $output == "warning: 'out/blog-20210101T000000Z.tar.zst': "*"blog-20200101T000000Z.tar.zst' is of another lineage"* ]]
+    # Whose they are shows the one that can be read.
+    rm out/blog-20200101T000000Z.tar.zst
+    fails E-LINEAGE "put them aside" keeper backup -o out
+    [[ $output == *"none of the snapshots in 'out' can be read"* ]]
+    cp one.tar.zst out/blog-20200101T000000Z.tar.zst
+    state=$own
+    keeper backup -o out
+    [ "$(ls out | wc -l)" = 3 ]
+}
+
 @test "--push and standard output: whole snapshots, and what a command that fails says" {
     make_state 5
     keeper backup --push 'cat >pushed; echo "$RUCKSACK_SNAPSHOT" >name'
