@@ -118,6 +118,15 @@ fails() {
     [[ $(keeper restore --check-only one.tar.zst) == *", 3 rows, "* ]]
 }
 
+@test "a database with an index of a function that only the application knows" {
+    mkdir -p "$state/data"
+    "$torture" function "$state/data/x.db"
+    run ! sqlite3 "$state/data/x.db" 'PRAGMA integrity_check'
+    keeper backup -o one.tar.zst
+    keeper restore one.tar.zst
+    [[ $(keeper restore --check-only one.tar.zst) == *", 3 rows, "* ]]
+}
+
 @test "names of all kinds, modes, times, links within; side files that are none" {
     make_state 1
     cd "$state/data/uploads"
