@@ -134,17 +134,38 @@ static bool begin(struct backup *backup, struct err *err)
     return true;
 }
 
+/*
+ * Anybody may upload 16 bytes that say "SQLite format 3": that must not end all backups. What no
+ * application has as its database is taken as it is, when SQLite cannot read it. Clears err then.
+ */
+static bool settle_as_file(const struct backup *backup, struct inventory_item *item,
+                           struct err *err)
+{
+    cleanup_free char *path = NULL;
+
+    if (strcmp(err->id, "E-DATABASE") != 0 || database_is_likely(backup->site->fd, item->path))
+        return false;
+    path = text_visible(item->path);
+    fprintf(stderr, "warning: '%s' begins as a database and is none: taken as a file\n", path);
+    item->kind = INVENTORY_FILE;
+    item->is_settled = true;
+    *err = (struct err){0};
+    return true;
+}
+
 static bool hold_all(struct backup *backup, struct err *err)
 {
     backup->holds = xcalloc(backup->inventory.count, sizeof(struct database_hold *));
     for (size_t i = 0; i < backup->inventory.count; i++) {
-        cleanup_free char *path = site_path(backup->site, backup->inventory.items[i].path);
+        struct inventory_item *item = &backup->inventory.items[i];
+        cleanup_free char *path = site_path(backup->site, item->path);
 
-        if (backup->inventory.items[i].kind != INVENTORY_DATABASE)
+        if (item->kind != INVENTORY_DATABASE)
             continue;
-        if (!database_hold(path, &backup->holds[backup->hold_count], err))
+        if (database_hold(path, &backup->holds[backup->hold_count], err))
+            backup->hold_count++;
+        else if (!settle_as_file(backup, item, err))
             return err_wrap(err, "--quiesce");
-        backup->hold_count++;
     }
     return true;
 }
@@ -171,13 +192,18 @@ static bool copy_database(struct backup *backup, const char *path, struct err *e
     size_t index = backup->manifest.file_count;
     cleanup_free char *source = site_path(backup->site, path);
     cleanup_free char *copy = xasprintf("%s/" WORK_DIR "/%zu", backup->site->dir, index);
+    struct database_facts facts;
     struct manifest_file *file;
 
-    if (!database_copy(source, copy, err) || !database_check(copy, path, false, err))
+    if (!database_copy(source, copy, err) || !database_check(copy, path, false, err) ||
+        !database_describe(copy, path, &facts, err)) {
+        (void)unlink(copy); /* the next one has the same index */
         return output_explain(backup->site->dir, err);
+    }
     file = manifest_add_file(&backup->manifest, path);
     file->is_database = true;
-    return database_describe(copy, path, &file->facts, err);
+    file->facts = facts;
+    return true;
 }
 
 static bool has_file(const struct manifest *manifest, const char *path)
@@ -193,13 +219,16 @@ static bool copy_databases(struct backup *backup, size_t *ret_new, struct err *e
 {
     *ret_new = 0;
     for (size_t i = 0; i < backup->inventory.count; i++) {
-        const struct inventory_item *item = &backup->inventory.items[i];
+        struct inventory_item *item = &backup->inventory.items[i];
 
         if (item->kind != INVENTORY_DATABASE || has_file(&backup->manifest, item->path))
             continue;
-        if (!interrupt_check(err) || !copy_database(backup, item->path, err))
+        if (!interrupt_check(err))
             return false;
-        ++*ret_new;
+        if (copy_database(backup, item->path, err))
+            ++*ret_new;
+        else if (!settle_as_file(backup, item, err))
+            return false;
     }
     return true;
 }

@@ -28,6 +28,7 @@ struct database_hold {
 };
 
 static const char magic[16] = "SQLite format 3";
+static const char *const sides[] = {"-wal", "-shm", "-journal"};
 
 bool database_is(int dirfd, const char *name, bool *ret, struct err *err)
 {
@@ -44,9 +45,28 @@ bool database_is(int dirfd, const char *name, bool *ret, struct err *err)
     return true;
 }
 
+bool database_is_likely(int dirfd, const char *path)
+{
+    static const char *const endings[] = {".sqlite3", ".sqlite", ".db"};
+    size_t len = strlen(path);
+
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t end = strlen(endings[i]);
+
+        if (len > end && strcmp(path + len - end, endings[i]) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+        cleanup_free char *side = xasprintf("%s%s", path, sides[i]);
+
+        if (faccessat(dirfd, side, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool database_owner(const char *name, char *ret, size_t size)
 {
-    static const char *const sides[] = {"-wal", "-shm", "-journal"};
     size_t len = strlen(name);
 
     for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {

@@ -36,6 +36,9 @@ struct database_hold;
 /* Whether name is a side file of a database: then ret, of size bytes, is the database's name. */
 bool database_owner(const char *name, char *ret, size_t size);
 
+/* Whether the file is called as databases are, or has side files beside it. */
+bool database_is_likely(int dirfd, const char *path);
+
 /*
  * Copies to a new file. Waits for writers, up to a minute: then E-DBBUSY. E-DATABASE when the
  * source is damaged, sys_errno ENOSPC when the copy has no room.

@@ -149,10 +149,14 @@ static bool is_side_file(int parent, const char *name, bool *ret, struct err *er
     return !*ret || st.st_size == 0 || database_is(parent, owner, ret, err);
 }
 
+static const struct inventory_item *known_item(const struct look *look, const char *path)
+{
+    return look->known != NULL ? inventory_find(look->known, path) : NULL;
+}
+
 static bool is_known(const struct look *look, const char *path)
 {
-    const struct inventory_item *item =
-        look->known != NULL ? inventory_find(look->known, path) : NULL;
+    const struct inventory_item *item = known_item(look, path);
 
     return item != NULL && item->kind == INVENTORY_DATABASE;
 }
@@ -168,9 +172,14 @@ static bool belongs_to_known(const struct look *look, const char *path)
 static bool add_file(const struct look *look, int parent, const char *name, const char *path,
                      const struct stat *st)
 {
+    const struct inventory_item *before = known_item(look, path);
     bool is_side = false;
     bool is_database = false;
 
+    if (before != NULL && before->is_settled) {
+        add(look, INVENTORY_FILE, path, st)->is_settled = true;
+        return true;
+    }
     if (is_known(look, path)) {
         (void)add(look, INVENTORY_DATABASE, path, st);
         return true;

@@ -200,6 +200,32 @@ fails() {
     [ -z "$(ls -- *.tar.zst 2>/dev/null)" ]
 }
 
+@test "an upload that begins as a database does is a file" {
+    make_state 5 delete
+    printf 'SQLite format 3\0' >"$state/data/uploads/0avatar"
+    { printf 'SQLite format 3\0' && head -c 9000 /dev/zero | tr '\0' X; } >"$state/data/uploads/x.png"
+    sqlite3 "$state/data/uploads/key" 'CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)'
+    cp -a "$state/data/uploads" before
+    local how
+    for how in '' --quiesce; do
+        run --separate-stderr keeper backup $how -o one.tar.zst
+        [ "$status" -eq 0 ]
+        [[ $output == *"  2 databases, 7 rows, 4 files" ]]
+        [ "$stderr" = "warning: 'data/uploads/0avatar' begins as a database and is none: taken as a file
+warning: 'data/uploads/x.png' begins as a database and is none: taken as a file" ]
+    done
+    keeper restore one.tar.zst
+    diff -r -x key before "$state/data/uploads"
+    [ "$(sqlite3 "$state/data/uploads/key" 'SELECT sum(x) FROM t')" = 3 ]
+    # One by its name, or with a side file, is no upload.
+    mv "$state/data/uploads/x.png" "$state/data/uploads/x.db"
+    fails E-DATABASE "look at it" keeper backup -o two.tar.zst
+    mv "$state/data/uploads/x.db" "$state/data/uploads/x"
+    : >"$state/data/uploads/x-wal"
+    fails E-DATABASE "look at it" keeper backup -o two.tar.zst
+    [ ! -e two.tar.zst ]
+}
+
 @test "a database that vanishes with its directory after it was copied is left out" {
     make_state 5
     mkdir "$state/data/aside"
