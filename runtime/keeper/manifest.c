@@ -566,6 +566,9 @@ static bool parse_head(struct manifest *manifest, const json_t *root, struct err
         !get_count(root, "epoch", &manifest->lineage.epoch, err) ||
         !get_count(root, "number", &manifest->lineage.number, err))
         return false;
+    /* They are counted on from. */
+    if (manifest->lineage.epoch > INT64_MAX / 2 || manifest->lineage.number > INT64_MAX / 2)
+        return bad(err, "epoch and number");
     manifest->time = (int64_t)seconds;
     return json_object_get(root, "bundle") == NULL ||
            get_text(root, "bundle", &manifest->bundle, err);
