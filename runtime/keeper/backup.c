@@ -198,7 +198,7 @@ static bool copy_database(struct backup *backup, const char *path, struct err *e
     if (!database_copy(source, copy, err) || !database_check(copy, path, false, err) ||
         !database_describe(copy, path, &facts, err)) {
         (void)unlink(copy); /* the next one has the same index */
-        return output_explain(backup->site->dir, err);
+        return output_explain_state(backup->site->dir, err);
     }
     file = manifest_add_file(&backup->manifest, path);
     file->is_database = true;
@@ -421,7 +421,9 @@ static bool fill(struct backup *backup, struct err *err)
     progress_end(&progress);
     capsule_release(&capsule);
     backup->size_bytes = ok ? (uint64_t)lseek(fd, 0, SEEK_END) : 0;
-    return ok || output_explain(backup->path != NULL ? backup->path : backup->site->dir, err);
+    if (!ok && backup->path == NULL)
+        return output_explain_state(backup->site->dir, err);
+    return ok || output_explain(backup->path, err);
 }
 
 static bool to_stdout(int fd, struct err *err)
@@ -484,7 +486,7 @@ static void report(const struct backup *backup, unsigned int removed)
 static bool note(const struct backup *backup, struct err *err)
 {
     return lineage_write(backup->site->fd, &backup->manifest.lineage, err) ||
-           output_explain(backup->site->dir, err);
+           output_explain_state(backup->site->dir, err);
 }
 
 static bool finish(struct backup *backup, struct err *err)

@@ -222,6 +222,16 @@ killed_restores() {
     only_state
 }
 
+@test "a restore that cannot write names no option that it does not have" {
+    two_states
+    code=0
+    inject mkdirat error=EIO 1 restore --replace one.tar.zst
+    [ "$code" -eq 1 ]
+    grep -q '^rucksack: E-WRITE: .*I/O error' said
+    grep -q "^hint: is '$state' yours to write" said
+    is_whole "$state/data" 7
+}
+
 # fault CALL PATH: a backup in which the first such call on that path gives an I/O error.
 fault() {
     strace -f -qq -o /dev/null -P "$2" -e "trace=$1" -e "inject=$1:error=EIO:when=1" \
