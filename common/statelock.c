@@ -9,19 +9,33 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
-enum { FIRST_NUMBER = 100 };
+enum { FIRST_NUMBER = 100, ROUNDS_MAX = 100 };
 
-/* Made by root for a directory of another user, it is that user's. */
+/*
+ * Made by root for a directory of another user, it is that user's. Only one that we have made
+ * ourselves: the directory's owner can put a link to a file of anybody there.
+ */
 static int open_file(int dirfd)
 {
-    int fd = openat(dirfd, STATELOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
     struct stat owner;
-    struct stat st;
+    int fd;
 
-    if (fd >= 0 && geteuid() == 0 && fstat(dirfd, &owner) == 0 && fstat(fd, &st) == 0 &&
-        (st.st_uid != owner.st_uid || st.st_gid != owner.st_gid))
-        (void)!fchown(fd, owner.st_uid, owner.st_gid);
-    return fd;
+    for (int i = 0; i < ROUNDS_MAX; i++) {
+        fd = openat(dirfd, STATELOCK_FILE, flags | O_CREAT | O_EXCL, 0600);
+        if (fd >= 0) {
+            if (geteuid() == 0 && fstat(dirfd, &owner) == 0)
+                (void)!fchown(fd, owner.st_uid, owner.st_gid);
+            return fd;
+        }
+        if (errno != EEXIST)
+            return -1;
+        fd = openat(dirfd, STATELOCK_FILE, flags);
+        if (fd >= 0 || errno != ENOENT)
+            return fd;
+        /* Removed in between: a drill takes its lock file away. */
+    }
+    return -1;
 }
 
 bool statelock_take(int dirfd, unsigned int part, bool is_exclusive, int *ret_fd, struct err *err)

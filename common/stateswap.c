@@ -59,7 +59,8 @@ static bool explain(struct err *err)
     return false;
 }
 
-/* What is still to be is unfinished again: the caller may remove it. */
+/* What is still to be is unfinished again: the caller may remove it. Only with the state in place:
+ * without it, the new one is all there is. */
 static bool mark_again(int fd)
 {
     int mark = openat(fd, STATESWAP_MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -75,7 +76,8 @@ static bool take_in_two(int fd, const char *before, struct err *err)
         return explain(err) || mark_again(fd);
     if (renameat(fd, STATESWAP_NEW, fd, STATESWAP_DATA) != 0) {
         (void)explain(err);
-        (void)renameat(fd, before, fd, STATESWAP_DATA);
+        if (renameat(fd, before, fd, STATESWAP_DATA) != 0)
+            return false; /* the next start takes the second step: stateswap_finish() */
         return mark_again(fd);
     }
     (void)unlinkat(fd, STATESWAP_DIR, AT_REMOVEDIR);

@@ -23,8 +23,9 @@ struct err;
 
 /*
  * Removes the mark and puts STATESWAP_NEW in the place of STATESWAP_DATA, which is kept as before,
- * a name in the same directory; *ret_is_kept tells whether there was one. Either all of it has
- * happened or, on failure, nothing that a start would see. What is beside the mark after a failure
+ * a name in the same directory, which must not be there; *ret_is_kept tells whether there was one.
+ * Either all of it has happened or, on failure, nothing that a start would see; or, where even the
+ * way back fails, what a start completes. What is beside the mark after a failure
  * may be removed; without the mark it is a state that was.
  */
 [[nodiscard]] bool stateswap_take(int statefd, const char *before, bool *ret_is_kept,

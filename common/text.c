@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/text.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -58,13 +57,32 @@ static size_t decode(const unsigned char *text, uint32_t *ret_point)
     return len;
 }
 
+static bool is_control(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7F && point < 0xA0);
+}
+
 static bool is_harmless(uint32_t point)
 {
-    bool is_control = point < 0x20 || (point >= 0x7F && point < 0xA0);
     bool reorders = point == 0x061C || point == 0x200E || point == 0x200F ||
                     (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069);
 
-    return !is_control && !reorders;
+    return !is_control(point) && !reorders;
+}
+
+bool text_is_plain(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    while (*at != '\0') {
+        uint32_t point = 0;
+        size_t len = decode(at, &point);
+
+        if (len == 0 || is_control(point))
+            return false;
+        at += len;
+    }
+    return true;
 }
 
 char *text_visible(const char *text)

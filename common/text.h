@@ -3,6 +3,7 @@
 /*
  * Text: templates whose marks are replaced at build, and strings of others made fit to be shown.
  */
+#include <stdbool.h>
 
 /* A copy of text with every occurrence of mark replaced. Owned by the caller. */
 [[nodiscard]] char *text_replace(const char *text, const char *mark, const char *with);
@@ -13,6 +14,10 @@
  * backslash stays what it is. Owned by the caller.
  */
 [[nodiscard]] char *text_visible(const char *text);
+
+/* Whether all of it is UTF-8 without control characters (C0, DEL, C1): it can be written down
+ * anywhere, though not every such text is fit to be shown. */
+bool text_is_plain(const char *text);
 
 /* The last lines, so many, without blank ones behind them; cuts those off the text. Points into it.
  */

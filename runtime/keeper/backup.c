@@ -17,6 +17,7 @@
 #include "common/fs.h"
 #include "common/statelock.h"
 #include "common/stateswap.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/keeper/capsule.h"
 #include "runtime/keeper/interrupt.h"
@@ -56,16 +57,23 @@ struct backup {
     uint64_t size_bytes;
 };
 
-static void backup_release(struct backup *backup)
+/* What is needed only until the snapshot is complete: the site waits, and the copies take room. */
+static void let_go(struct backup *backup)
 {
     struct err ignored = {0};
 
     for (size_t i = 0; i < backup->hold_count; i++)
         database_hold_free(backup->holds[i]);
-    free(backup->holds);
-    output_release(&backup->output);
+    backup->hold_count = 0;
     if (backup->backup_lock >= 0)
         (void)fs_remove_tree(backup->site->fd, WORK_DIR, &ignored);
+}
+
+static void backup_release(struct backup *backup)
+{
+    let_go(backup);
+    free(backup->holds);
+    output_release(&backup->output);
     inventory_release(&backup->inventory);
     manifest_release(&backup->manifest);
     free(backup->name);
@@ -87,13 +95,19 @@ static bool lock_failed(const struct backup *backup, const char *who, struct err
     return err_hint(err, "wait for its end");
 }
 
-/* Two locks: nobody replaces the state meanwhile, and nobody else makes a snapshot. */
+/*
+ * Two locks: nobody replaces the state meanwhile, and nobody else makes a snapshot. The command of
+ * --push does not inherit them: what it leaves running would hold them for ever.
+ */
 static bool lock(struct backup *backup, struct err *err)
 {
     if (!statelock_take(backup->site->fd, STATELOCK_USE, false, &backup->use_lock, err))
         return lock_failed(backup, "a restore", err);
-    return statelock_take(backup->site->fd, STATELOCK_BACKUP, true, &backup->backup_lock, err) ||
-           lock_failed(backup, "another backup", err);
+    if (!statelock_take(backup->site->fd, STATELOCK_BACKUP, true, &backup->backup_lock, err))
+        return lock_failed(backup, "another backup", err);
+    return (fcntl(backup->use_lock, F_SETFD, FD_CLOEXEC) == 0 &&
+            fcntl(backup->backup_lock, F_SETFD, FD_CLOEXEC) == 0) ||
+           err_sys(err, STATELOCK_FILE);
 }
 
 static bool begin(struct backup *backup, struct err *err)
@@ -110,7 +124,7 @@ static bool begin(struct backup *backup, struct err *err)
     }
     (void)gethostname(host, sizeof(host) - 1);
     backup->manifest.name = xstrdup(backup->site->name);
-    backup->manifest.host = xstrdup(host);
+    backup->manifest.host = text_visible(host);
     backup->manifest.time = (int64_t)time(NULL);
     backup->name =
         retention_name(backup->site->name, backup->manifest.time, backup->options->capsule);
@@ -120,17 +134,38 @@ static bool begin(struct backup *backup, struct err *err)
     return true;
 }
 
+/*
+ * Anybody may upload 16 bytes that say "SQLite format 3": that must not end all backups. What no
+ * application has as its database is taken as it is, when SQLite cannot read it. Clears err then.
+ */
+static bool settle_as_file(const struct backup *backup, struct inventory_item *item,
+                           struct err *err)
+{
+    cleanup_free char *path = NULL;
+
+    if (strcmp(err->id, "E-DATABASE") != 0 || database_is_likely(backup->site->fd, item->path))
+        return false;
+    path = text_visible(item->path);
+    fprintf(stderr, "warning: '%s' begins as a database and is none: taken as a file\n", path);
+    item->kind = INVENTORY_FILE;
+    item->is_settled = true;
+    *err = (struct err){0};
+    return true;
+}
+
 static bool hold_all(struct backup *backup, struct err *err)
 {
     backup->holds = xcalloc(backup->inventory.count, sizeof(struct database_hold *));
     for (size_t i = 0; i < backup->inventory.count; i++) {
-        cleanup_free char *path = site_path(backup->site, backup->inventory.items[i].path);
+        struct inventory_item *item = &backup->inventory.items[i];
+        cleanup_free char *path = site_path(backup->site, item->path);
 
-        if (backup->inventory.items[i].kind != INVENTORY_DATABASE)
+        if (item->kind != INVENTORY_DATABASE)
             continue;
-        if (!database_hold(path, &backup->holds[backup->hold_count], err))
+        if (database_hold(path, &backup->holds[backup->hold_count], err))
+            backup->hold_count++;
+        else if (!settle_as_file(backup, item, err))
             return err_wrap(err, "--quiesce");
-        backup->hold_count++;
     }
     return true;
 }
@@ -157,13 +192,18 @@ static bool copy_database(struct backup *backup, const char *path, struct err *e
     size_t index = backup->manifest.file_count;
     cleanup_free char *source = site_path(backup->site, path);
     cleanup_free char *copy = xasprintf("%s/" WORK_DIR "/%zu", backup->site->dir, index);
+    struct database_facts facts;
     struct manifest_file *file;
 
-    if (!database_copy(source, copy, err) || !database_check(copy, path, false, err))
-        return output_explain(backup->site->dir, err);
+    if (!database_copy(source, copy, err) || !database_check(copy, path, false, err) ||
+        !database_describe(copy, path, &facts, err)) {
+        (void)unlink(copy); /* the next one has the same index */
+        return output_explain_state(backup->site->dir, err);
+    }
     file = manifest_add_file(&backup->manifest, path);
     file->is_database = true;
-    return database_describe(copy, path, &file->facts, err);
+    file->facts = facts;
+    return true;
 }
 
 static bool has_file(const struct manifest *manifest, const char *path)
@@ -179,15 +219,29 @@ static bool copy_databases(struct backup *backup, size_t *ret_new, struct err *e
 {
     *ret_new = 0;
     for (size_t i = 0; i < backup->inventory.count; i++) {
-        const struct inventory_item *item = &backup->inventory.items[i];
+        struct inventory_item *item = &backup->inventory.items[i];
 
         if (item->kind != INVENTORY_DATABASE || has_file(&backup->manifest, item->path))
             continue;
-        if (!interrupt_check(err) || !copy_database(backup, item->path, err))
+        if (!interrupt_check(err))
             return false;
-        ++*ret_new;
+        if (copy_database(backup, item->path, err))
+            ++*ret_new;
+        else if (!settle_as_file(backup, item, err))
+            return false;
     }
     return true;
+}
+
+/* What was copied, and has vanished since: its directory may be gone, too. */
+static void leave_out_gone(struct backup *backup)
+{
+    for (size_t i = 0; i < backup->manifest.file_count; i++) {
+        struct manifest_file *file = &backup->manifest.files[i];
+        const struct inventory_item *item = inventory_find(&backup->inventory, file->path);
+
+        file->is_gone = item == NULL || item->kind != INVENTORY_DATABASE;
+    }
 }
 
 /* The list of files is the one that is taken after the last database was copied. */
@@ -208,6 +262,7 @@ static bool collect(struct backup *backup, struct err *err)
         if (!copy_databases(backup, &fresh, err))
             return false;
     }
+    leave_out_gone(backup);
     for (size_t i = 0; i < backup->inventory.count; i++) {
         const struct inventory_item *item = &backup->inventory.items[i];
 
@@ -225,24 +280,26 @@ static bool collect(struct backup *backup, struct err *err)
 static bool continue_lineage(struct backup *backup, struct err *err)
 {
     struct lineage *lineage = &backup->manifest.lineage;
-    uint64_t rows = manifest_rows(&backup->manifest);
-    uint64_t files = backup->manifest.file_count;
+    struct lineage now = {0};
     bool is_found;
 
     if (!lineage_read(backup->site->fd, lineage, &is_found, err) ||
         (!is_found && !lineage_begin(lineage, err)))
         return false;
+    manifest_measure(&backup->manifest, &now);
     if (!backup->options->emptier &&
-        ((rows == 0 && lineage->rows > 0) || (files == 0 && lineage->files > 0))) {
+        ((now.rows == 0 && lineage->rows > 0) || (now.files == 0 && lineage->files > 0))) {
         (void)err_set(err, ERR_INPUT,
-                      "the state is empty: its last snapshot had %llu rows and %llu files",
+                      "the state is empty: %llu rows and %llu files, its last snapshot had %llu "
+                      "and %llu",
+                      (unsigned long long)now.rows, (unsigned long long)now.files,
                       (unsigned long long)lineage->rows, (unsigned long long)lineage->files);
         (void)err_id(err, "E-EMPTY");
         return err_hint(err, "restore a snapshot; if it is meant to be empty: backup --emptier");
     }
     lineage->number++;
-    lineage->rows = rows;
-    lineage->files = files;
+    lineage->rows = now.rows;
+    lineage->files = now.files;
     return true;
 }
 
@@ -279,22 +336,50 @@ static void choose_place(struct backup *backup)
             slash == output ? xstrdup("/") : xstrndup(output, (size_t)(slash - output));
 }
 
+/*
+ * The newest snapshot of a directory that can be read; *ret_path NULL when there is none at all. A
+ * damaged one does not make room for those of anybody: E-LINEAGE when all are.
+ */
+static bool read_newest(const struct backup *backup, struct reading *ret, char **ret_path,
+                        struct err *err)
+{
+    for (unsigned int newer = 0;; newer++) {
+        cleanup_free char *path = retention_newest(backup->directory, backup->site->name, newer);
+        struct err why = {0};
+
+        if (path == NULL && newer == 0)
+            return true;
+        if (path == NULL)
+            break;
+        if (reading_open(ret, path, &why)) {
+            *ret_path = steal_ptr(&path);
+            return true;
+        }
+        cleanup_free char *message = text_visible(why.msg);
+
+        fprintf(stderr, "warning: '%s': %s\n", path, message);
+        if (!interrupt_check(err))
+            return false;
+    }
+    (void)err_set(err, ERR_INPUT, "none of the snapshots in '%s' can be read", backup->directory);
+    (void)err_id(err, "E-LINEAGE");
+    return err_hint(err, "put them aside, or name another directory: -o DIR");
+}
+
 /* In a directory of snapshots, the newest must be one that this state comes from. */
 static bool check_succession(const struct backup *backup, struct err *err)
 {
     const struct lineage *ours = &backup->manifest.lineage;
-    cleanup_free char *newest =
-        backup->directory != NULL ? retention_newest(backup->directory, backup->site->name) : NULL;
+    cleanup_free char *newest = NULL;
     struct reading reading = {.fd = -1};
-    struct err why = {0};
     bool ok = true;
 
+    if (backup->directory == NULL)
+        return true;
+    if (!read_newest(backup, &reading, &newest, err))
+        return false;
     if (newest == NULL)
         return true;
-    if (!reading_open(&reading, newest, &why)) {
-        fprintf(stderr, "warning: '%s': %s\n", newest, why.msg);
-        return interrupt_check(err);
-    }
     if (!lineage_same(ours, &reading.manifest.lineage)) {
         ok = err_set(err, ERR_INPUT, "'%s' is of another lineage: this state does not come from it",
                      newest);
@@ -317,13 +402,17 @@ static bool fill(struct backup *backup, struct err *err)
     struct progress progress;
     const struct snapshot_input input = {backup->site, &backup->inventory, WORK_DIR, &progress};
     int fd = backup->output.fd;
+    struct err why = {0};
     bool ok;
 
-    if (backup->site->file != NULL && capsule_open(&capsule, backup->site->file, err))
+    if (backup->options->capsule && backup->site->file == NULL)
+        return err_set(err, ERR_INPUT, "--capsule: the image runs unpacked, there is no file");
+    if (backup->site->file != NULL && capsule_open(&capsule, backup->site->file, &why)) {
         backup->manifest.bundle = xstrdup(capsule.hash);
-    else if (backup->options->capsule)
-        return backup->site->file != NULL ||
-               err_set(err, ERR_INPUT, "--capsule: the image runs unpacked, there is no file");
+    } else if (backup->options->capsule) {
+        *err = why;
+        return err_wrap(err, "--capsule");
+    }
     progress_begin(&progress, "backup", manifest_bytes(&backup->manifest));
     ok = (!backup->options->capsule || capsule_copy_bundle(&capsule, fd, err)) &&
          snapshot_write(&input, fd, &backup->manifest, err) &&
@@ -332,7 +421,9 @@ static bool fill(struct backup *backup, struct err *err)
     progress_end(&progress);
     capsule_release(&capsule);
     backup->size_bytes = ok ? (uint64_t)lseek(fd, 0, SEEK_END) : 0;
-    return ok || output_explain(backup->path != NULL ? backup->path : backup->site->dir, err);
+    if (!ok && backup->path == NULL)
+        return output_explain_state(backup->site->dir, err);
+    return ok || output_explain(backup->path, err);
 }
 
 static bool to_stdout(int fd, struct err *err)
@@ -375,8 +466,10 @@ static void report(const struct backup *backup, unsigned int removed)
     char size[PROGRESS_SIZE];
 
     for (size_t i = 0; i < backup->manifest.file_count; i++) {
+        if (backup->manifest.files[i].is_gone)
+            continue;
         databases += backup->manifest.files[i].is_database;
-        files += !backup->manifest.files[i].is_database && !backup->manifest.files[i].is_gone;
+        files += !backup->manifest.files[i].is_database;
     }
     progress_size(backup->size_bytes, size);
     fprintf(to, "wrote    %s  %s  %zu databases, %llu rows, %zu files\n",
@@ -386,16 +479,23 @@ static void report(const struct backup *backup, unsigned int removed)
         fprintf(to, "removed  %u older\n", removed);
 }
 
+/*
+ * Before anybody can see the snapshot: one that the state did not know of would be further on than
+ * its own state, and stop all later ones. A number that is noted and never comes does no harm.
+ */
+static bool note(const struct backup *backup, struct err *err)
+{
+    return lineage_write(backup->site->fd, &backup->manifest.lineage, err) ||
+           output_explain_state(backup->site->dir, err);
+}
+
 static bool finish(struct backup *backup, struct err *err)
 {
     unsigned int removed = 0;
 
-    if (!lineage_write(backup->site->fd, &backup->manifest.lineage, err)) {
-        (void)output_explain(backup->site->dir, err);
-        return err_wrap(err, "the snapshot is written, but not noted in the state");
-    }
-    if (backup->options->keep > 0 && !retention_apply(backup->directory, backup->site->name,
-                                                      backup->options->keep, &removed, err))
+    if (backup->options->keep > 0 &&
+        !retention_apply(backup->directory, backup->site->name, text_base_name(backup->path),
+                         backup->options->keep, &removed, err))
         return err_wrap(err, "the snapshot is written, but --keep failed");
     report(backup, removed);
     return true;
@@ -411,8 +511,9 @@ bool backup_run(struct site *site, const struct options *options, struct err *er
         choose_place(&backup);
     ok = ok && collect(&backup, err) && continue_lineage(&backup, err) &&
          check_succession(&backup, err) &&
-         output_open(&backup.output, site->dir, backup.path, err) && fill(&backup, err) &&
-         deliver(&backup, err) && finish(&backup, err);
+         output_open(&backup.output, site->dir, backup.path, err) && fill(&backup, err);
+    let_go(&backup);
+    ok = ok && note(&backup, err) && deliver(&backup, err) && finish(&backup, err);
     backup_release(&backup);
     return ok;
 }

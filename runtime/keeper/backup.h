@@ -2,7 +2,8 @@
 #pragma once
 /*
  * `FILE backup`: databases first, so that no row points to a file that is missing; then files; the
- * snapshot complete or not there at all; its lineage noted in the state last.
+ * snapshot complete or not there at all. When it is complete, its lineage is noted in the state,
+ * and then it gets its name and is delivered: numbers of snapshots that came nowhere are gaps.
  */
 #include <stdbool.h>
 

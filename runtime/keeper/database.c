@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/keeper/interrupt.h"
 
@@ -27,19 +28,45 @@ struct database_hold {
 };
 
 static const char magic[16] = "SQLite format 3";
+static const char *const sides[] = {"-wal", "-shm", "-journal"};
 
-bool database_is(int dirfd, const char *name)
+bool database_is(int dirfd, const char *name, bool *ret, struct err *err)
 {
     cleanup_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char head[sizeof(magic)] = {0};
+    ssize_t length = fd >= 0 ? read(fd, head, sizeof(head)) : -1;
 
-    return fd >= 0 && read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
-           memcmp(head, magic, sizeof(magic)) == 0;
+    if (length < 0 && !(fd < 0 && errno == ENOENT)) {
+        (void)err_sys(err, "its first bytes");
+        (void)err_id(err, "E-READ");
+        return err_hint(err, "make it readable: a database that is taken for a file is lost");
+    }
+    *ret = length == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(magic)) == 0;
+    return true;
+}
+
+bool database_is_likely(int dirfd, const char *path)
+{
+    static const char *const endings[] = {".sqlite3", ".sqlite", ".db"};
+    size_t len = strlen(path);
+
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t end = strlen(endings[i]);
+
+        if (len > end && strcmp(path + len - end, endings[i]) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+        cleanup_free char *side = xasprintf("%s%s", path, sides[i]);
+
+        if (faccessat(dirfd, side, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool database_owner(const char *name, char *ret, size_t size)
 {
-    static const char *const sides[] = {"-wal", "-shm", "-journal"};
     size_t len = strlen(name);
 
     for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
@@ -117,7 +144,7 @@ static bool open_with(const char *name, const char *path, int flags, sqlite3 **r
     return true;
 }
 
-/* Index contents cannot be compared without the application's collation: see database_check(). */
+/* Index contents cannot be compared without the application's collation: see check_indexes(). */
 static int compare_bytes(void *context, int a_size, const void *a, int b_size, const void *b)
 {
     int size = a_size < b_size ? a_size : b_size;
@@ -266,6 +293,20 @@ static bool check_open(sqlite3 *db, const char *path, const char *sql, struct er
     return ok;
 }
 
+/*
+ * Whether indexes have what the tables have; not where that is computed by functions that only the
+ * application knows. What needs no index, quick_check has seen.
+ */
+static bool check_indexes(sqlite3 *db, const char *path, struct err *err)
+{
+    static const char sql[] = "PRAGMA integrity_check(1)";
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+    (void)sqlite3_finalize(statement);
+    return (code & 0xff) == SQLITE_ERROR || check_open(db, path, sql, err);
+}
+
 bool database_check(const char *path, const char *shown, bool is_thorough, struct err *err)
 {
     bool is_foreign;
@@ -277,7 +318,7 @@ bool database_check(const char *path, const char *shown, bool is_thorough, struc
     /* The schema is read by the first statement: then it is known whether indexes can be compared.
      */
     ok = check_open(db, shown, "PRAGMA quick_check(1)", err) &&
-         (!is_thorough || is_foreign || check_open(db, shown, "PRAGMA integrity_check(1)", err));
+         (!is_thorough || is_foreign || check_indexes(db, shown, err));
     (void)sqlite3_close(db);
     return ok;
 }
@@ -304,7 +345,7 @@ static char *newest_migration(sqlite3 *db)
     if (sqlite3_prepare_v2(db, "SELECT max(version) FROM schema_migrations", -1, &statement,
                            NULL) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_text(statement, 0) != NULL)
-        version = xstrdup((const char *)sqlite3_column_text(statement, 0));
+        version = text_visible((const char *)sqlite3_column_text(statement, 0));
     (void)sqlite3_finalize(statement);
     return version;
 }
@@ -321,7 +362,7 @@ static bool count_table(sqlite3 *db, const char *path, const char *name,
     if (!ok)
         return false;
     facts->tables = xrealloc_array(facts->tables, facts->count + 1, sizeof(*facts->tables));
-    facts->tables[facts->count++] = (struct database_table){xstrdup(name), (uint64_t)rows};
+    facts->tables[facts->count++] = (struct database_table){text_visible(name), (uint64_t)rows};
     return true;
 }
 

@@ -15,7 +15,7 @@
 struct err;
 
 struct database_table {
-    char *name;
+    char *name; /* made visible: SQLite takes any bytes */
     uint64_t rows;
 };
 
@@ -29,11 +29,15 @@ struct database_facts {
 /* Holds off all writers of a database, or nothing. */
 struct database_hold;
 
-/* Whether the file begins as a database (https://sqlite.org/fileformat2.html, 1.3). */
-bool database_is(int dirfd, const char *name);
+/* Whether the file begins as a database (https://sqlite.org/fileformat2.html, 1.3); one that is not
+ * there does not. E-READ. */
+[[nodiscard]] bool database_is(int dirfd, const char *name, bool *ret, struct err *err);
 
 /* Whether name is a side file of a database: then ret, of size bytes, is the database's name. */
 bool database_owner(const char *name, char *ret, size_t size);
+
+/* Whether the file is called as databases are, or has side files beside it. */
+bool database_is_likely(int dirfd, const char *path);
 
 /*
  * Copies to a new file. Waits for writers, up to a minute: then E-DBBUSY. E-DATABASE when the

@@ -34,28 +34,42 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names of a directory, sorted; the array and they belong to the caller. */
-static bool read_names(int fd, char ***ret, size_t *ret_count, struct err *err)
+struct names {
+    char **items;
+    size_t count;
+    size_t capacity;
+};
+
+static void names_release(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+}
+
+/* Names of a directory, sorted. */
+static bool read_names(int fd, struct names *ret, struct err *err)
 {
     int copy = dup(fd);
     cleanup_dir DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
     const struct dirent *entry;
-    char **names = NULL;
-    size_t capacity = 0;
-    size_t count = 0;
 
     if (entries == NULL)
         return err_sys(err, "directory");
-    while ((entry = readdir(entries)) != NULL) {
+    for (;;) {
+        errno = 0; /* readdir(3): the only way to tell an error from the end */
+        entry = readdir(entries);
+        if (entry == NULL)
+            break;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        names = xgrow(names, &capacity, count, sizeof(*names));
-        names[count++] = xstrdup(entry->d_name);
+        ret->items = xgrow(ret->items, &ret->capacity, ret->count, sizeof(*ret->items));
+        ret->items[ret->count++] = xstrdup(entry->d_name);
     }
-    if (count > 0)
-        qsort(names, count, sizeof(*names), by_name);
-    *ret = names;
-    *ret_count = count;
+    if (errno != 0)
+        return err_sys(err, "directory");
+    if (ret->count > 0)
+        qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
     return true;
 }
 
@@ -106,6 +120,13 @@ static bool add_link(const struct look *look, int parent, const char *name, cons
 
     if (length < 0)
         return errno == ENOENT || err_sys(look->err, "'%s'", path);
+    if (!text_is_plain(target)) {
+        (void)err_set(look->err, ERR_INPUT,
+                      "'%.300s' is a link to a name that is not UTF-8, or has control characters",
+                      path);
+        (void)err_id(look->err, "E-NAME");
+        return err_hint(look->err, "rename what it leads to, and make the link again");
+    }
     if (!inventory_link_stays(path, target)) {
         (void)err_set(
             look->err, ERR_INPUT,
@@ -118,20 +139,24 @@ static bool add_link(const struct look *look, int parent, const char *name, cons
     return true;
 }
 
-static bool is_side_file(int parent, const char *name)
+static bool is_side_file(int parent, const char *name, bool *ret, struct err *err)
 {
     char owner[NAME_BYTES_MAX + 1];
     struct stat st;
 
-    return database_owner(name, owner, sizeof(owner)) &&
-           fstatat(parent, owner, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-           (st.st_size == 0 || database_is(parent, owner));
+    *ret = database_owner(name, owner, sizeof(owner)) &&
+           fstatat(parent, owner, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+    return !*ret || st.st_size == 0 || database_is(parent, owner, ret, err);
+}
+
+static const struct inventory_item *known_item(const struct look *look, const char *path)
+{
+    return look->known != NULL ? inventory_find(look->known, path) : NULL;
 }
 
 static bool is_known(const struct look *look, const char *path)
 {
-    const struct inventory_item *item =
-        look->known != NULL ? inventory_find(look->known, path) : NULL;
+    const struct inventory_item *item = known_item(look, path);
 
     return item != NULL && item->kind == INVENTORY_DATABASE;
 }
@@ -147,23 +172,34 @@ static bool belongs_to_known(const struct look *look, const char *path)
 static bool add_file(const struct look *look, int parent, const char *name, const char *path,
                      const struct stat *st)
 {
+    const struct inventory_item *before = known_item(look, path);
+    bool is_side = false;
+    bool is_database = false;
+
+    if (before != NULL && before->is_settled) {
+        add(look, INVENTORY_FILE, path, st)->is_settled = true;
+        return true;
+    }
     if (is_known(look, path)) {
         (void)add(look, INVENTORY_DATABASE, path, st);
         return true;
     }
-    if (belongs_to_known(look, path) || is_side_file(parent, name))
+    if (belongs_to_known(look, path))
         return true;
-    (void)add(look, database_is(parent, name) ? INVENTORY_DATABASE : INVENTORY_FILE, path, st);
+    if (!is_side_file(parent, name, &is_side, look->err) ||
+        (!is_side && !database_is(parent, name, &is_database, look->err)))
+        return err_wrap(look->err, "'%s'", path);
+    if (!is_side)
+        (void)add(look, is_database ? INVENTORY_DATABASE : INVENTORY_FILE, path, st);
     return true;
 }
 
 static bool check_name(const struct look *look, const char *path)
 {
-    cleanup_free char *visible = text_visible(path);
-
-    if (strcmp(visible, path) == 0 && strlen(path) <= PATH_IMAGE_MAX)
+    if (text_is_plain(path) && strlen(path) <= PATH_IMAGE_MAX)
         return true;
-    (void)err_set(look->err, ERR_INPUT, "'%.300s': the name is not UTF-8, or too long", visible);
+    (void)err_set(look->err, ERR_INPUT,
+                  "'%.300s': the name is not UTF-8, has control characters or is too long", path);
     (void)err_id(look->err, "E-NAME");
     return err_hint(look->err, "rename it");
 }
@@ -194,10 +230,8 @@ static bool look_into(const struct look *look, int parent, const char *name, con
 {
     cleanup_fd int fd =
         openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth > 0 ? O_NOFOLLOW : 0));
-    char **names = NULL;
-    size_t count = 0;
+    cleanup_with(names_release) struct names names = {0};
     struct stat st;
-    bool ok;
 
     if (depth > DEPTH_MAX)
         return err_set(look->err, ERR_INPUT, "'%.200s...' is more than %d directories deep", path,
@@ -205,13 +239,14 @@ static bool look_into(const struct look *look, int parent, const char *name, con
     if (fd < 0 || fstat(fd, &st) != 0)
         return (errno == ENOENT && depth > 0) || err_sys(look->err, "'%s'", path);
     (void)add(look, INVENTORY_DIRECTORY, path, &st);
-    ok = read_names(fd, &names, &count, look->err);
-    for (size_t i = 0; i < count; i++) {
-        ok = ok && look_at(look, fd, names[i], path, depth);
-        free(names[i]);
+    if (!read_names(fd, &names, look->err)) {
+        (void)err_wrap(look->err, "'%s'", path);
+        return err_id(look->err, "E-READ");
     }
-    free(names);
-    return ok;
+    for (size_t i = 0; i < names.count; i++)
+        if (!look_at(look, fd, names.items[i], path, depth))
+            return false;
+    return true;
 }
 
 static int by_path(const void *a, const void *b)
@@ -225,9 +260,10 @@ bool inventory_take(struct inventory *ret, int statefd, const struct inventory *
 {
     struct inventory inventory = {0};
     const struct look look = {&inventory, known, err};
+    struct stat st;
     bool ok = look_into(&look, statefd, INVENTORY_TOP, INVENTORY_TOP, 0);
 
-    if (!ok && err->sys_errno == ENOENT) {
+    if (!ok && err->sys_errno == ENOENT && fstatat(statefd, INVENTORY_TOP, &st, 0) != 0) {
         (void)err_set(err, ERR_INPUT, "there is no state yet: no '" INVENTORY_TOP "'");
         (void)err_id(err, "E-EMPTY");
         (void)err_hint(err, "start the app once, or restore a snapshot");

@@ -29,6 +29,7 @@ struct inventory_item {
     mode_t mode;
     uint64_t size_bytes; /* as it was then */
     int64_t mtime;
+    bool is_settled; /* a file, though it begins as a database does: the caller found out */
 };
 
 struct inventory {
@@ -38,10 +39,12 @@ struct inventory {
 };
 
 /*
- * Looks through statefd/data. known: an earlier inventory or NULL; its databases are not opened
- * again, for closing a file drops all locks that SQLite has on it in this process (fcntl(2)).
- * E-EMPTY when there is no `data`, E-NAME when a name is not UTF-8 or holds control characters,
- * E-LINK for a link that leads out.
+ * Looks through statefd/data. known: an earlier inventory or NULL; its databases and what it
+ * has settled are not opened again, for closing a file drops all locks that SQLite has on it in
+ * this process (fcntl(2)). E-EMPTY when there is no `data`, E-NAME when a name is not UTF-8 or
+ * holds control characters, E-LINK for a link that leads out, E-READ when a directory or file
+ * cannot be read: a list that is cut off, or a database taken for a file, would be a snapshot that
+ * looks whole.
  */
 [[nodiscard]] bool inventory_take(struct inventory *ret, int statefd, const struct inventory *known,
                                   struct err *err);

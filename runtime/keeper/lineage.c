@@ -66,6 +66,16 @@ static bool write_fresh(int dirfd, const char *text, struct err *err)
            (fsync(fd) == 0 || err_sys(err, "'" FRESH_PATH "'"));
 }
 
+/* A rename lasts through a power failure only when its directory is written, too. */
+static bool put_in_place(int dirfd, struct err *err)
+{
+    cleanup_fd int data = openat(dirfd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return (data >= 0 && renameat(dirfd, FRESH_PATH, dirfd, LINEAGE_PATH) == 0 &&
+            (fsync(data) == 0 || errno == EINVAL)) ||
+           err_sys(err, "'" LINEAGE_PATH "'");
+}
+
 bool lineage_write(int dirfd, const struct lineage *lineage, struct err *err)
 {
     char text[TEXT_MAX];
@@ -77,8 +87,7 @@ bool lineage_write(int dirfd, const struct lineage *lineage, struct err *err)
                    "number %" PRIu64 "\nrows %" PRIu64 "\nfiles %" PRIu64 "\n",
                    id, lineage->epoch, lineage->number, lineage->rows, lineage->files);
     (void)unlinkat(dirfd, FRESH_PATH, 0);
-    if (write_fresh(dirfd, text, err) && (renameat(dirfd, FRESH_PATH, dirfd, LINEAGE_PATH) == 0 ||
-                                          err_sys(err, "'" LINEAGE_PATH "'")))
+    if (write_fresh(dirfd, text, err) && put_in_place(dirfd, err))
         return true;
     (void)unlinkat(dirfd, FRESH_PATH, 0);
     return false;

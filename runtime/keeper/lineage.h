@@ -6,7 +6,7 @@
  *     lineage 9f86d081884c7d659a2feaa0c55ad015    born with the first snapshot, kept by a restore
  *     epoch 2          restores so far
  *     number 41        snapshots so far
- *     rows 1234        of all databases, at the last snapshot
+ *     rows 1234        at the last snapshot, as manifest_measure() counts them
  *     files 56
  *
  * Of two states of one lineage, the one with the greater epoch, then number, is further in

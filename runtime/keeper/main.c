@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "runtime/keeper/backup.h"
 #include "runtime/keeper/interrupt.h"
 #include "runtime/keeper/options.h"
@@ -21,11 +23,15 @@
 
 enum { WORDS_BEFORE = 4, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CHECK = 3, MASK = 077 };
 
+/* Names in messages are those of the state, or of a hostile archive. */
 static int report(const struct err *err)
 {
-    fprintf(stderr, "rucksack: %s%s%s\n", err->id, err->id[0] != '\0' ? ": " : "", err->msg);
-    if (err->hint[0] != '\0')
-        fprintf(stderr, "hint: %s\n", err->hint);
+    cleanup_free char *msg = text_visible(err->msg);
+    cleanup_free char *hint = text_visible(err->hint);
+
+    fprintf(stderr, "rucksack: %s%s%s\n", err->id, err->id[0] != '\0' ? ": " : "", msg);
+    if (hint[0] != '\0')
+        fprintf(stderr, "hint: %s\n", hint);
     if (err->kind == ERR_USAGE)
         return EXIT_USAGE;
     return err->kind == ERR_CHECK ? EXIT_CHECK : EXIT_FAILED;

@@ -84,7 +84,8 @@ uint64_t manifest_rows(const struct manifest *manifest)
     uint64_t rows = 0;
 
     for (size_t i = 0; i < manifest->file_count; i++)
-        rows += database_rows(&manifest->files[i].facts);
+        if (!manifest->files[i].is_gone)
+            rows += database_rows(&manifest->files[i].facts);
     return rows;
 }
 
@@ -93,8 +94,30 @@ uint64_t manifest_bytes(const struct manifest *manifest)
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < manifest->file_count; i++)
-        bytes += manifest->files[i].size_bytes;
+        if (!manifest->files[i].is_gone)
+            bytes += manifest->files[i].size_bytes;
     return bytes;
+}
+
+static bool is_of_migrations(const char *table)
+{
+    return strcmp(table, "schema_migrations") == 0 || strcmp(table, "ar_internal_metadata") == 0;
+}
+
+void manifest_measure(const struct manifest *manifest, struct lineage *ret)
+{
+    ret->rows = 0;
+    ret->files = 0;
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        const struct manifest_file *file = &manifest->files[i];
+
+        if (file->is_gone)
+            continue;
+        ret->files += !file->is_database;
+        for (size_t j = 0; j < file->facts.count; j++)
+            if (!is_of_migrations(file->facts.tables[j].name))
+                ret->rows += file->facts.tables[j].rows;
+    }
 }
 
 void manifest_time(int64_t seconds, char ret[MANIFEST_TIME_SIZE])
@@ -107,34 +130,50 @@ void manifest_time(int64_t seconds, char ret[MANIFEST_TIME_SIZE])
         (void)strftime(ret, MANIFEST_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
 
-static void put_hex(json_t *object, const char *key, const uint8_t *data, size_t size)
+/*
+ * jansson makes no value of text that is not UTF-8, and takes none that was not made: an error is
+ * remembered until the end, for nothing may be missing in silence.
+ */
+static void put(json_t *object, const char *key, json_t *value, bool *ok)
+{
+    if (json_object_set_new(object, key, value) != 0)
+        *ok = false;
+}
+
+static void append(json_t *array, json_t *value, bool *ok)
+{
+    if (json_array_append_new(array, value) != 0)
+        *ok = false;
+}
+
+static void put_hex(json_t *object, const char *key, const uint8_t *data, size_t size, bool *ok)
 {
     char hex[DIGEST_HEX];
 
     digest_hex(data, size, hex);
-    (void)json_object_set_new(object, key, json_string(hex));
+    put(object, key, json_string(hex), ok);
 }
 
-static void put_integer(json_t *object, const char *key, uint64_t value)
+static void put_integer(json_t *object, const char *key, uint64_t value, bool *ok)
 {
-    (void)json_object_set_new(object, key, json_integer((json_int_t)value));
+    put(object, key, json_integer((json_int_t)value), ok);
 }
 
-static json_t *database_json(const struct database_facts *facts)
+static json_t *database_json(const struct database_facts *facts, bool *ok)
 {
     json_t *object = json_object();
     json_t *rows = json_object();
 
-    (void)json_object_set_new(object, "user_version", json_integer(facts->user_version));
+    put(object, "user_version", json_integer(facts->user_version), ok);
     if (facts->migration != NULL)
-        (void)json_object_set_new(object, "migration", json_string(facts->migration));
+        put(object, "migration", json_string(facts->migration), ok);
     for (size_t i = 0; i < facts->count; i++)
-        put_integer(rows, facts->tables[i].name, facts->tables[i].rows);
-    (void)json_object_set_new(object, "rows", rows);
+        put_integer(rows, facts->tables[i].name, facts->tables[i].rows, ok);
+    put(object, "rows", rows, ok);
     return object;
 }
 
-static json_t *files_json(const struct manifest *manifest)
+static json_t *files_json(const struct manifest *manifest, bool *ok)
 {
     json_t *array = json_array();
 
@@ -145,46 +184,51 @@ static json_t *files_json(const struct manifest *manifest)
         if (file->is_gone)
             continue;
         object = json_object();
-        (void)json_object_set_new(object, "path", json_string(file->path));
-        put_integer(object, "size", file->size_bytes);
-        put_hex(object, "sha256", file->sha256, sizeof(file->sha256));
+        put(object, "path", json_string(file->path), ok);
+        put_integer(object, "size", file->size_bytes, ok);
+        put_hex(object, "sha256", file->sha256, sizeof(file->sha256), ok);
         if (file->is_database)
-            (void)json_object_set_new(object, "database", database_json(&file->facts));
-        (void)json_array_append_new(array, object);
+            put(object, "database", database_json(&file->facts, ok), ok);
+        append(array, object, ok);
     }
     return array;
 }
 
-static json_t *directories_json(const struct manifest *manifest)
+static json_t *directories_json(const struct manifest *manifest, bool *ok)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < manifest->directory_count; i++)
-        (void)json_array_append_new(array, json_string(manifest->directories[i]));
+        append(array, json_string(manifest->directories[i]), ok);
     return array;
 }
 
-static json_t *links_json(const struct manifest *manifest)
+static json_t *links_json(const struct manifest *manifest, bool *ok)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < manifest->link_count; i++)
-        (void)json_array_append_new(array, json_pack("{ss ss}", "path", manifest->links[i].path,
-                                                     "target", manifest->links[i].target));
+    for (size_t i = 0; i < manifest->link_count; i++) {
+        json_t *object = json_object();
+
+        put(object, "path", json_string(manifest->links[i].path), ok);
+        put(object, "target", json_string(manifest->links[i].target), ok);
+        append(array, object, ok);
+    }
     return array;
 }
 
-static json_t *secrets_json(const struct manifest *manifest)
+static json_t *secrets_json(const struct manifest *manifest, bool *ok)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < manifest->secret_count; i++) {
         const struct manifest_secret *secret = &manifest->secrets[i];
-        json_t *object = json_pack("{ss}", "name", secret->name);
+        json_t *object = json_object();
 
+        put(object, "name", json_string(secret->name), ok);
         if (secret->is_set)
-            put_hex(object, "fingerprint", secret->fingerprint, sizeof(secret->fingerprint));
-        (void)json_array_append_new(array, object);
+            put_hex(object, "fingerprint", secret->fingerprint, sizeof(secret->fingerprint), ok);
+        append(array, object, ok);
     }
     return array;
 }
@@ -193,28 +237,30 @@ bool manifest_text(const struct manifest *manifest, char **ret, struct err *err)
 {
     json_t *root = json_object();
     char when[MANIFEST_TIME_SIZE];
+    bool ok = true;
     char *text;
 
     manifest_time(manifest->time, when);
-    (void)json_object_set_new(root, "format", json_integer(MANIFEST_FORMAT));
-    (void)json_object_set_new(root, "name", json_string(manifest->name));
-    (void)json_object_set_new(root, "time", json_string(when));
-    put_integer(root, "seconds", (uint64_t)manifest->time);
-    (void)json_object_set_new(root, "host", json_string(manifest->host));
-    put_hex(root, "id", manifest->id, sizeof(manifest->id));
-    put_hex(root, "lineage", manifest->lineage.id, sizeof(manifest->lineage.id));
-    put_integer(root, "epoch", manifest->lineage.epoch);
-    put_integer(root, "number", manifest->lineage.number);
+    put(root, "format", json_integer(MANIFEST_FORMAT), &ok);
+    put(root, "name", json_string(manifest->name), &ok);
+    put(root, "time", json_string(when), &ok);
+    put_integer(root, "seconds", (uint64_t)manifest->time, &ok);
+    put(root, "host", json_string(manifest->host), &ok);
+    put_hex(root, "id", manifest->id, sizeof(manifest->id), &ok);
+    put_hex(root, "lineage", manifest->lineage.id, sizeof(manifest->lineage.id), &ok);
+    put_integer(root, "epoch", manifest->lineage.epoch, &ok);
+    put_integer(root, "number", manifest->lineage.number, &ok);
     if (manifest->bundle != NULL)
-        (void)json_object_set_new(root, "bundle", json_string(manifest->bundle));
-    (void)json_object_set_new(root, "secrets", secrets_json(manifest));
-    (void)json_object_set_new(root, "directories", directories_json(manifest));
-    (void)json_object_set_new(root, "files", files_json(manifest));
-    (void)json_object_set_new(root, "links", links_json(manifest));
-    text = json_dumps(root, JSON_INDENT(1));
+        put(root, "bundle", json_string(manifest->bundle), &ok);
+    put(root, "secrets", secrets_json(manifest, &ok), &ok);
+    put(root, "directories", directories_json(manifest, &ok), &ok);
+    put(root, "files", files_json(manifest, &ok), &ok);
+    put(root, "links", links_json(manifest, &ok), &ok);
+    text = ok ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     if (text == NULL)
-        return err_set(err, ERR_SYSTEM, MANIFEST_NAME ": out of memory");
+        return err_set(err, ERR_SYSTEM, MANIFEST_NAME " cannot be made: %s",
+                       ok ? "out of memory" : "something in it is not UTF-8");
     *ret = text;
     return true;
 }
@@ -520,6 +566,9 @@ static bool parse_head(struct manifest *manifest, const json_t *root, struct err
         !get_count(root, "epoch", &manifest->lineage.epoch, err) ||
         !get_count(root, "number", &manifest->lineage.number, err))
         return false;
+    /* They are counted on from. */
+    if (manifest->lineage.epoch > INT64_MAX / 2 || manifest->lineage.number > INT64_MAX / 2)
+        return bad(err, "epoch and number");
     manifest->time = (int64_t)seconds;
     return json_object_get(root, "bundle") == NULL ||
            get_text(root, "bundle", &manifest->bundle, err);
@@ -541,8 +590,7 @@ bool manifest_parse(struct manifest *ret, const char *text, size_t size, struct 
          parse_links(&manifest, json_object_get(root, "links"), err) &&
          check_places(&manifest, err);
     json_decref(root);
-    manifest.lineage.rows = ok ? manifest_rows(&manifest) : 0;
-    manifest.lineage.files = manifest.file_count;
+    manifest_measure(&manifest, &manifest.lineage);
     sort(&manifest);
     if (ok)
         *ret = manifest;

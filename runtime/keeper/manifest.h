@@ -85,6 +85,12 @@ struct manifest_link *manifest_find_link(struct manifest *manifest, const char *
 uint64_t manifest_rows(const struct manifest *manifest);
 uint64_t manifest_bytes(const struct manifest *manifest);
 
+/*
+ * What a state would lose that was made anew, as the lineage notes it: rows, but for those that
+ * migrations write themselves (Active Record's own two tables), and files that are no databases.
+ */
+void manifest_measure(const struct manifest *manifest, struct lineage *ret);
+
 /* UTC: "2026-11-23T02:14:09Z". */
 enum { MANIFEST_TIME_SIZE = 32 };
 void manifest_time(int64_t seconds, char ret[MANIFEST_TIME_SIZE]);

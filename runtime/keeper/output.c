@@ -13,15 +13,34 @@
 #include "common/err.h"
 #include "common/xalloc.h"
 
+static bool has_no_room(struct err *err)
+{
+    if (err->sys_errno != ENOSPC && err->sys_errno != EDQUOT)
+        return false;
+    (void)err_id(err, "E-SPACE");
+    (void)err_hint(err, "make room; nothing was left behind, and nothing is lost");
+    return true;
+}
+
+static bool is_unexplained(const struct err *err)
+{
+    return err->kind == ERR_SYSTEM && err->sys_errno != 0 && err->id[0] == '\0';
+}
+
 bool output_explain(const char *path, struct err *err)
 {
-    if (err->sys_errno == ENOSPC || err->sys_errno == EDQUOT) {
-        (void)err_id(err, "E-SPACE");
-        return err_hint(err, "make room; nothing was left behind, and nothing is lost");
-    }
-    if (err->kind == ERR_SYSTEM && err->sys_errno != 0 && err->id[0] == '\0') {
+    if (!has_no_room(err) && is_unexplained(err)) {
         (void)err_id(err, "E-OUTPUT");
         (void)err_hint(err, "name another place than '%.200s': -o FILE", path);
+    }
+    return false;
+}
+
+bool output_explain_state(const char *dir, struct err *err)
+{
+    if (!has_no_room(err) && is_unexplained(err)) {
+        (void)err_id(err, "E-WRITE");
+        (void)err_hint(err, "is '%.200s' yours to write, on a disk without errors?", dir);
     }
     return false;
 }
@@ -65,7 +84,7 @@ bool output_open(struct output *ret, const char *directory, const char *path, st
     output.scratch =
         path != NULL ? xasprintf("%s.unfinished", path) : xasprintf("%s/.unfinished", directory);
     if (!open_file(&output, err)) {
-        (void)output_explain(path != NULL ? path : directory, err);
+        (void)(path != NULL ? output_explain(path, err) : output_explain_state(directory, err));
         output_release(&output);
         return false;
     }

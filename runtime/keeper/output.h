@@ -19,7 +19,7 @@ struct output {
 };
 
 /* Opens for reading and writing, with mode 0600. path NULL: a file without a name in directory.
- * E-OUTPUT, E-SPACE. */
+ * E-OUTPUT, E-SPACE, E-WRITE. */
 [[nodiscard]] bool output_open(struct output *ret, const char *directory, const char *path,
                                struct err *err);
 
@@ -27,5 +27,7 @@ struct output {
 [[nodiscard]] bool output_publish(struct output *output, mode_t mode, struct err *err);
 void output_release(struct output *output);
 
-/* Gives a failed write its id and hint: E-SPACE when that was the reason. Returns false. */
+/* Give a failed write its id and hint: E-SPACE when that was the reason, else E-OUTPUT, or E-WRITE
+ * of the state directory, which no option names. Return false. */
 bool output_explain(const char *path, struct err *err);
+bool output_explain_state(const char *dir, struct err *err);

@@ -201,20 +201,22 @@ static bool make_mark(struct restore *restore, struct err *err)
 static bool make_scratch(struct restore *restore, struct err *err)
 {
     const char *name = restore->options->check_only ? CHECK_DIR : STATESWAP_DIR;
+    /* Not the name that the state of now will get. */
+    cleanup_free char *left = xasprintf("%s.left", restore->before);
     struct stat st;
 
-    if (!restore->options->check_only && !stateswap_finish(restore->site->fd, restore->before, err))
+    if (!restore->options->check_only && !stateswap_finish(restore->site->fd, left, err))
         return false;
     if (!fs_remove_tree(restore->site->fd, name, err))
         return false;
     if (mkdirat(restore->site->fd, name, 0700) != 0) {
         (void)err_sys(err, "'%s/%s'", restore->site->dir, name);
-        (void)output_explain(restore->site->dir, err);
+        (void)output_explain_state(restore->site->dir, err);
         return err_id(err, "E-WRITE");
     }
     restore->scratch = name;
     if (!make_mark(restore, err))
-        return output_explain(restore->site->dir, err);
+        return output_explain_state(restore->site->dir, err);
     restore->scratch_fd =
         openat(restore->site->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (restore->scratch_fd < 0 || fstat(restore->site->fd, &st) != 0)
@@ -276,14 +278,18 @@ static bool put_in_place(struct restore *restore, const struct lineage *lineage,
     bool is_kept = false;
 
     if (!lineage_write(restore->scratch_fd, lineage, err))
-        return output_explain(restore->site->dir, err);
+        return output_explain_state(restore->site->dir, err);
     if (restore->owner.is_given && fchownat(restore->scratch_fd, LINEAGE_PATH, restore->owner.uid,
                                             restore->owner.gid, AT_SYMLINK_NOFOLLOW) != 0)
         return err_sys(err, "'" LINEAGE_PATH "'");
     if (!interrupt_check(err))
         return false;
     if (syncfs(restore->scratch_fd) != 0)
-        return err_sys(err, "sync") || output_explain(restore->site->dir, err);
+        return err_sys(err, "sync") || output_explain_state(restore->site->dir, err);
+    /* Whoever starts between two renames must see into it: common/stateswap.h. */
+    if (restore->owner.is_given &&
+        fchown(restore->scratch_fd, restore->owner.uid, restore->owner.gid) != 0)
+        return err_sys(err, "'" STATESWAP_DIR "'");
     restore->is_taken = true;
     if (!stateswap_take(restore->site->fd, restore->before, &is_kept, err))
         return false;

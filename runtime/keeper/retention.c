@@ -76,22 +76,30 @@ static void names_release(struct names *names)
     free(names->items);
 }
 
-char *retention_newest(const char *directory, const char *app)
+char *retention_newest(const char *directory, const char *app, unsigned int newer)
 {
     cleanup_with(names_release) struct names names = {0};
 
     find(directory, app, &names);
-    return names.count > 0 ? xstrdup(names.items[0]) : NULL;
+    return names.count > newer ? xstrdup(names.items[newer]) : NULL;
 }
 
-bool retention_apply(const char *directory, const char *app, unsigned int keep,
+bool retention_apply(const char *directory, const char *app, const char *made, unsigned int keep,
                      unsigned int *ret_removed, struct err *err)
 {
     cleanup_with(names_release) struct names names = {0};
+    cleanup_free char *spared = xasprintf("%s/%s", directory, made);
+    unsigned int kept = is_snapshot(made, app); /* another name is not counted */
 
     *ret_removed = 0;
     find(directory, app, &names);
-    for (size_t i = keep; i < names.count; i++) {
+    for (size_t i = 0; i < names.count; i++) {
+        if (strcmp(names.items[i], spared) == 0)
+            continue;
+        if (kept < keep) {
+            kept++;
+            continue;
+        }
         if (unlink(names.items[i]) != 0)
             return err_sys(err, "'%s'", names.items[i]);
         ++*ret_removed;

@@ -171,10 +171,13 @@ static bool write_content(struct writing *writing, struct err *err)
     if (!write_others(writing, INVENTORY_DIRECTORY, TAR_DIRECTORY, err))
         return false;
     for (int round = 0; round < 2; round++)
-        for (size_t i = 0; i < writing->manifest->file_count; i++)
-            if (writing->manifest->files[i].is_database == (round == 0) &&
-                !write_file(writing, &writing->manifest->files[i], i, err))
+        for (size_t i = 0; i < writing->manifest->file_count; i++) {
+            struct manifest_file *file = &writing->manifest->files[i];
+
+            if (!file->is_gone && file->is_database == (round == 0) &&
+                !write_file(writing, file, i, err))
                 return false;
+        }
     return write_others(writing, INVENTORY_LINK, TAR_LINK, err) &&
            tar_writer_end(writing->tar, err);
 }

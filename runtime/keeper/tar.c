@@ -14,7 +14,9 @@
 
 /* The callbacks of libarchive know only error numbers: our error waits in the struct. */
 struct tar_writer {
-    struct archive *archive;
+    struct archive *archive; /* the one of this entry */
+    struct archive *plain;
+    struct archive *binary; /* for names_are_bytes() */
     struct archive_entry *entry;
     tar_sink *sink;
     void *context;
@@ -42,21 +44,46 @@ static la_ssize_t give(struct archive *archive, void *context, const void *data,
     return -1;
 }
 
+/* Nothing is held back, so that the archive can be cut between entries. */
+static struct archive *open_writer(struct tar_writer *writer, const char *charset)
+{
+    struct archive *archive = archive_write_new();
+
+    if (archive == NULL)
+        return NULL;
+    (void)archive_write_set_format_pax_restricted(archive);
+    if (charset != NULL)
+        (void)archive_write_set_format_option(archive, "pax", "hdrcharset", charset);
+    (void)archive_write_set_bytes_per_block(archive, 0);
+    (void)archive_write_open(archive, writer, NULL, give, NULL);
+    return archive;
+}
+
+/*
+ * libarchive composes the names of a pax header when it reads them (NFC), and then they are those
+ * of other files; unless the header says that they are bytes, which GNU tar takes for granted and
+ * warns of. That is a choice for a whole archive: so two write the entries of one in turn.
+ */
 struct tar_writer *tar_writer_new(tar_sink *sink, void *context)
 {
     struct tar_writer *writer = xcalloc(1, sizeof(*writer));
 
     writer->sink = sink;
     writer->context = context;
-    writer->archive = archive_write_new();
+    writer->plain = open_writer(writer, NULL);
+    writer->binary = open_writer(writer, "BINARY");
     writer->entry = archive_entry_new();
-    if (writer->archive == NULL || writer->entry == NULL)
-        return writer;
-    /* Nothing is held back, so that the archive can be cut between entries. */
-    (void)archive_write_set_format_pax_restricted(writer->archive);
-    (void)archive_write_set_bytes_per_block(writer->archive, 0);
-    (void)archive_write_open(writer->archive, writer, NULL, give, NULL);
+    writer->archive = writer->binary != NULL ? writer->plain : NULL;
     return writer;
+}
+
+/* No character below U+0300 is composed with another: in UTF-8, those before the byte 0xCC. */
+static bool names_are_bytes(const char *name)
+{
+    while (name != NULL && *name != '\0')
+        if ((unsigned char)*name++ >= 0xCC)
+            return true;
+    return false;
 }
 
 static bool write_failed(struct tar_writer *writer, struct err *err)
@@ -77,6 +104,9 @@ bool tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry, 
 
     if (writer->archive == NULL || writer->entry == NULL)
         return write_failed(writer, err);
+    writer->archive = names_are_bytes(entry->path) || names_are_bytes(entry->target)
+                          ? writer->binary
+                          : writer->plain;
     (void)archive_entry_clear(writer->entry);
     archive_entry_set_pathname(writer->entry, entry->path);
     archive_entry_set_mode(writer->entry, types[entry->type] | (entry->mode & 0777));
@@ -102,7 +132,10 @@ bool tar_writer_entry_end(struct tar_writer *writer, struct err *err)
 
 bool tar_writer_end(struct tar_writer *writer, struct err *err)
 {
-    bool ok = archive_write_close(writer->archive) == ARCHIVE_OK || write_failed(writer, err);
+    bool ok;
+
+    writer->archive = writer->plain;
+    ok = archive_write_close(writer->archive) == ARCHIVE_OK || write_failed(writer, err);
 
     writer->is_over = true;
     return ok;
@@ -113,8 +146,10 @@ void tar_writer_free(struct tar_writer *writer)
     if (writer == NULL)
         return;
     writer->is_over = true;
-    if (writer->archive != NULL)
-        (void)archive_write_free(writer->archive);
+    if (writer->plain != NULL)
+        (void)archive_write_free(writer->plain);
+    if (writer->binary != NULL)
+        (void)archive_write_free(writer->binary);
     if (writer->entry != NULL)
         archive_entry_free(writer->entry);
     free(writer);

@@ -3,7 +3,8 @@
 /*
  * Tar archives (POSIX.1-2017, pax; ustar where that is enough), as a stream. The only file that
  * knows libarchive, which sees no file system: no name of an archive is opened here. Names are
- * UTF-8, and so must the locale be (LC_CTYPE): then they are converted nowhere.
+ * UTF-8, and so must the locale be (LC_CTYPE). They come back byte by byte, in whatever form of
+ * Unicode (UAX 15) they are; of an archive of others that does not call them bytes, composed.
  */
 #include <stdbool.h>
 #include <stddef.h>

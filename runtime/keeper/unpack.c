@@ -37,7 +37,7 @@ static bool damaged(struct err *err, const char *path, const char *what)
 static bool failed(struct err *err, const char *path)
 {
     (void)err_sys(err, "'%s'", path);
-    return output_explain(path, err);
+    return output_explain_state(path, err);
 }
 
 static bool make_directories(const struct unpack *unpack, struct err *err)
@@ -75,7 +75,7 @@ static bool fill(struct unpack *unpack, int fd, const struct manifest_file *file
         digest_update(&digest, unpack->piece, length);
         if (!fs_write_all(fd, unpack->piece, length, err)) {
             (void)err_wrap(err, "'%s'", file->path);
-            return output_explain(file->path, err);
+            return output_explain_state(file->path, err);
         }
         progress_add(unpack->progress, length);
     }

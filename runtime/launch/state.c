@@ -316,9 +316,11 @@ bool state_claim(const struct bundle *bundle, const char *process, struct err *e
         return err_sys(err, "state directory");
     if (statelock_take(fd, part, true, &lock, err))
         return true;
-    if (err->sys_errno == EAGAIN)
-        (void)err_set(err, ERR_INPUT, "process '%s' runs already with the state '%s'", process,
-                      dir);
+    if (err->sys_errno != EAGAIN) { /* there can be no lock: see use() */
+        *err = (struct err){0};
+        return true;
+    }
+    (void)err_set(err, ERR_INPUT, "process '%s' runs already with the state '%s'", process, dir);
     (void)err_id(err, "E-RUNNING");
     return err_hint(err,
                     "stop that one first; another instance has another state: FILE --state DIR");

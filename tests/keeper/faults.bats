@@ -197,6 +197,60 @@ killed_restores() {
     [ "$refused" -gt 5 ]
 }
 
+@test "restore, where neither directories are exchanged nor renamed a second time, nor back" {
+    two_states
+    chown -R 1001:1001 "$state"
+    strace -f -qq -o trace -e trace=renameat,renameat2 -e inject=renameat2:error=EINVAL \
+        "$keeper_program" "$image" "$state" "" restore --replace one.tar.zst >/dev/null
+    # Which of the renames puts the new state in its place?
+    local second
+    second=$(grep -n '".restore/data", [0-9]*, "data")' <(grep 'renameat(' trace) | cut -d: -f1)
+    [ "$second" -ge 2 ]
+    again
+    chown -R 1001:1001 "$state"
+    run ! strace -f -qq -o /dev/null -e trace=renameat,renameat2 -e inject=renameat2:error=EINVAL \
+        -e "inject=renameat:error=EIO:when=$second+" \
+        "$keeper_program" "$image" "$state" "" restore --replace one.tar.zst
+    [[ $output == "rucksack: "*"I/O error"* ]]
+    # Nothing is in place, both states are there, and the app's user can end it.
+    [ ! -e "$state/data" ]
+    is_whole "$state/.restore/data" 100
+    is_whole "$state"/data.before-* 7
+    [ "$(stat -c %u "$state/.restore")" = 1001 ]
+    keeper backup -o two.tar.zst
+    is_whole "$state/data" 100
+    only_state
+}
+
+@test "a restore that cannot write names no option that it does not have" {
+    two_states
+    code=0
+    inject mkdirat error=EIO 1 restore --replace one.tar.zst
+    [ "$code" -eq 1 ]
+    grep -q '^rucksack: E-WRITE: .*I/O error' said
+    grep -q "^hint: is '$state' yours to write" said
+    is_whole "$state/data" 7
+}
+
+# fault CALL PATH: a backup in which the first such call on that path gives an I/O error.
+fault() {
+    strace -f -qq -o /dev/null -P "$2" -e "trace=$1" -e "inject=$1:error=EIO:when=1" \
+        "$keeper_program" "$image" "$state" "" backup -o one.tar.zst
+}
+
+@test "what cannot be read is not left out: a directory, and the head of a database" {
+    make_state 100
+    run ! fault read "$state/data/blog.sqlite3"
+    [[ $output == "rucksack: E-READ: 'data/blog.sqlite3': its first bytes: I/O error"* ]]
+    [[ $output == *$'\nhint: make it readable'* ]]
+    [ ! -e one.tar.zst ]
+    run ! fault getdents64 "$state/data/uploads"
+    [[ $output == "rucksack: E-READ: 'data/uploads': directory: I/O error"* ]]
+    [ ! -e one.tar.zst ]
+    is_whole "$state/data" 100
+    only_state
+}
+
 @test "a full disk: nothing is lost, nothing is left, and the site goes on" {
     mkdir "$BATS_TEST_TMPDIR/disk"
     mount -t tmpfs -o size=11m tmpfs "$BATS_TEST_TMPDIR/disk"

@@ -114,6 +114,13 @@ refused() {
     refused "what is no file, directory or link"
 }
 
+@test "what is shown of a name cannot steer the terminal" {
+    echo evil >"parts/data/uploads/"$'\e[2Jx\u202e'
+    pack "${whole[@]}"
+    refused 'data/uploads/\x1b[2Jx\xe2\x80\xae'
+    run ! grep -q $'\e' <<<"$output"
+}
+
 @test "names that come twice" {
     pack "${whole[@]}" data/uploads/a.txt --hard-dereference
     refused "comes twice"
@@ -170,6 +177,16 @@ refused() {
     truncate -s 1G parts/manifest.json
     tar -C parts -cf - --no-recursion manifest.json | zstd -q -f -o evil.tar.zst
     refused "manifest is too large"
+}
+
+@test "numbers that cannot be counted on from" {
+    local key
+    for key in epoch number; do
+        edit "m['$key'] = 1 << 62"
+        pack "${whole[@]}"
+        refused "epoch and number"
+        edit "m['$key'] = 1"
+    done
 }
 
 @test "manifests that are none" {

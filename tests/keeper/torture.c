@@ -6,6 +6,7 @@
  *     torture write FILE MODE BLOB-BYTES    until it is killed; MODE: wal, delete, truncate
  *     torture pair FILE FILE                the same number into both, in one transaction
  *     torture collate FILE                  an index in an order that only this program knows
+ *     torture function FILE                 an index of what only this program computes
  *     torture verify FILE                   prints how many transactions there were
  *
  * Every transaction changes some rows with blobs, and in the same breath a line of totals: a torn
@@ -126,6 +127,23 @@ static int collate(const char *path)
     return sqlite3_close(db) != SQLITE_OK;
 }
 
+static void length_of(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    sqlite3_result_int(context, sqlite3_value_bytes(values[0]));
+}
+
+static int function(const char *path)
+{
+    sqlite3 *db = open_file(path);
+
+    sqlite3_create_function(db, "length_of", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, length_of,
+                            NULL, NULL);
+    run(db, "CREATE TABLE words (w TEXT); CREATE INDEX by_length ON words (length_of(w));"
+            "INSERT INTO words VALUES ('a'), ('bb'), ('ccc')");
+    return sqlite3_close(db) != SQLITE_OK;
+}
+
 static int verify(const char *path)
 {
     sqlite3 *db = open_file(path);
@@ -159,9 +177,12 @@ int main(int argc, char **argv)
         write_pair(argv[2], argv[3]);
     if (argc == 3 && strcmp(argv[1], "collate") == 0)
         return collate(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "function") == 0)
+        return function(argv[2]);
     if (argc == 3 && strcmp(argv[1], "verify") == 0)
         return verify(argv[2]);
-    fputs("torture: write FILE MODE BLOB-BYTES | pair FILE FILE | collate FILE | verify FILE\n",
+    fputs("torture: write FILE MODE BLOB-BYTES | pair FILE FILE | collate FILE | function FILE | "
+          "verify FILE\n",
           stderr);
     return 2;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mirrors text.c. Cases: marks replaced · text that stays as it is · what could steer a terminal.
+/* Mirrors text.c. Cases: marks replaced · text that stays as it is · what could steer a terminal
+ * · what is UTF-8.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,6 +69,20 @@ static void bytes_that_are_no_utf8_become_visible(void **state)
     assert_visible("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");
 }
 
+static void plain_is_utf8_without_controls(void **state)
+{
+    (void)state;
+    assert_true(text_is_plain(""));
+    assert_true(text_is_plain("M\u00fcller e\u0301 \u200e\u202e \U0001F600 \\"));
+    assert_false(text_is_plain("a\nb"));
+    assert_false(text_is_plain("\x7f"));
+    assert_false(text_is_plain("\xc2\x85")); /* C1 */
+    assert_false(text_is_plain("bad\xff"));
+    assert_false(text_is_plain("\xc0\xaf"));     /* longer than it must be */
+    assert_false(text_is_plain("\xed\xa0\x80")); /* half of a surrogate */
+    assert_false(text_is_plain("cut\xc3"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -75,6 +90,7 @@ int main(void)
         cmocka_unit_test(ordinary_text_stays),
         cmocka_unit_test(controls_become_visible),
         cmocka_unit_test(bytes_that_are_no_utf8_become_visible),
+        cmocka_unit_test(plain_is_utf8_without_controls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
