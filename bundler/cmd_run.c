@@ -30,11 +30,8 @@ extern char **environ;
 static char *cache_file(const char *cache, const char *real)
 {
     uint8_t digest[FORMAT_HASH_SIZE];
-    struct hash hash;
 
-    hash_init(&hash);
-    hash_update(&hash, real, strlen(real));
-    hash_final(&hash, digest);
+    hash_bytes(real, strlen(real), digest);
     return xasprintf("%s/%s-%02x%02x%02x%02x.AppImage", cache, strrchr(real, '/') + 1, digest[0],
                      digest[1], digest[2], digest[3]);
 }

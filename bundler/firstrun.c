@@ -157,11 +157,8 @@ static char *name_in_cache(const char *cache, const char *bytes, size_t size)
 {
     uint8_t sum[FORMAT_HASH_SIZE];
     char name[2 * NAME_BYTES + 1];
-    struct hash hash;
 
-    hash_init(&hash);
-    hash_update(&hash, bytes, size);
-    hash_final(&hash, sum);
+    hash_bytes(bytes, size, sum);
     for (size_t i = 0; i < NAME_BYTES; i++)
         (void)snprintf(name + 2 * i, 3, "%02x", sum[i]);
     return xasprintf("%s/%s", cache, name);

@@ -41,6 +41,15 @@ void hash_final(struct hash *hash, uint8_t ret[FORMAT_HASH_SIZE])
     (void)crypto_generichash_final(state_of(hash), ret, FORMAT_HASH_SIZE);
 }
 
+void hash_bytes(const void *data, size_t size, uint8_t ret[FORMAT_HASH_SIZE])
+{
+    struct hash hash;
+
+    hash_init(&hash);
+    hash_update(&hash, data, size);
+    hash_final(&hash, ret);
+}
+
 bool hash_update_range(struct hash *hash, int fd, uint64_t offset_bytes, uint64_t size_bytes,
                        struct err *err)
 {

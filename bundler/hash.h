@@ -21,6 +21,8 @@ void hash_init(struct hash *hash);
 void hash_update(struct hash *hash, const void *data, size_t size);
 void hash_final(struct hash *hash, uint8_t ret[FORMAT_HASH_SIZE]); /* ends hash */
 
+void hash_bytes(const void *data, size_t size, uint8_t ret[FORMAT_HASH_SIZE]);
+
 /*
  * Adds the bytes [offset, offset + size) of fd, read in pieces; the file position is left alone.
  * ERR_SYSTEM when a read fails, E-TRUNCATED when the file ends before.

@@ -76,11 +76,7 @@ void record_release(struct record *record)
 
 void record_answer(struct record *record, const char *answer)
 {
-    struct hash hash;
-
-    hash_init(&hash);
-    hash_update(&hash, answer, strlen(answer));
-    hash_final(&hash, record->answer);
+    hash_bytes(answer, strlen(answer), record->answer);
 }
 
 static bool hash_file(int fd, struct record_head *ret)

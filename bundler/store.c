@@ -110,15 +110,6 @@ static void name_of(const struct store *store, const struct store_key *key, char
         (void)snprintf(ret + 2 * i, 3, "%02x", sum[i]);
 }
 
-static void sum_of(const void *bytes, size_t size, uint8_t ret[FORMAT_HASH_SIZE])
-{
-    struct hash hash;
-
-    hash_init(&hash);
-    hash_update(&hash, bytes, size);
-    hash_final(&hash, ret);
-}
-
 /* The size of the value behind its hash, or -1. */
 static int64_t open_value(const struct store *store, const struct store_key *key, int *ret_fd,
                           uint8_t ret_sum[FORMAT_HASH_SIZE])
@@ -145,7 +136,7 @@ static bool read_value(int fd, const uint8_t sum[FORMAT_HASH_SIZE], void *ret, s
 
     if (pread(fd, ret, size, FORMAT_HASH_SIZE) != (ssize_t)size)
         return false;
-    sum_of(ret, size, found);
+    hash_bytes(ret, size, found);
     return memcmp(sum, found, sizeof(found)) == 0;
 }
 
@@ -193,7 +184,7 @@ void store_put(const struct store *store, const struct store_key *key, const voi
     fd = openat(store->dir, scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return;
-    sum_of(value, size_bytes, sum);
+    hash_bytes(value, size_bytes, sum);
     ok = fs_write_all(fd, sum, sizeof(sum), &ignored) &&
          fs_write_all(fd, value, size_bytes, &ignored) &&
          renameat(store->dir, scratch, store->dir, name) == 0;
