@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Compiled sources from the first file on. Ruby reads RubyGems, a hundred files, before it runs a
- * line of ours; but before those it loads the library that has its table of encodings (Init_enc() in
- * encoding.c of MRI, after all classes are made). That is when runtime/iseqs is told to be ready. A
- * Ruby in which the table is built in never gives the sign: operating_system.rb begins then.
+ * line of ours; but before those it loads the library that has its table of encodings (Init_enc()
+ * in encoding.c of MRI, after all classes are made). That is when runtime/iseqs is told to be
+ * ready. A Ruby in which the table is built in never gives the sign: operating_system.rb begins
+ * then.
  */
 #include <dlfcn.h>
 #include <string.h>

@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/format.h"
 #include "pack.h"
 
 typedef uintptr_t VALUE;
@@ -210,7 +209,7 @@ static VALUE load_first(VALUE self, VALUE name)
 /* The guest calls this when Ruby has its classes, but has read no file yet. */
 void iseqs_await(const char *root)
 {
-    static const char starter[] = "/" FORMAT_DIR "/iseqs.rb";
+    static const char starter[] = "/" ISEQPACK_STARTER;
     size_t size = strlen(root);
 
     if (size + sizeof(starter) > sizeof(iseqs.starter))
