@@ -149,8 +149,8 @@ static char *runtime_of(const char *path)
     return xstrdup("runtime");
 }
 
-/* The directory, cut off where a name would tell too much; a file at the top is itself. The triplet of
- * a multiarch system is part of a name: "usr/lib/x86_64-linux-gnu/ruby". */
+/* The directory, cut off where a name would tell too much; a file at the top is itself. The triplet
+ * of a multiarch system is part of a name: "usr/lib/x86_64-linux-gnu/ruby". */
 static char *directory_of(const char *path)
 {
     const char *last = strrchr(path, '/');
