@@ -62,6 +62,7 @@ extern const struct command cmd_doctor;
 extern const struct command cmd_extract;
 extern const struct command cmd_init;
 extern const struct command cmd_inspect;
+extern const struct command cmd_oci;
 extern const struct command cmd_recipes;
 extern const struct command cmd_why;
 extern const struct command cmd_run;
