@@ -18,7 +18,7 @@ BASE := -std=gnu2x -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
 
 # The tool: glibc, one static executable; with SANITIZE an ordinary dynamic one.
-TOOL_LIBS := -lsquashfs -lelf -lcyaml -lyaml -ljansson -lsodium -lmd -lzstd -lz -llzma -llz4 -lbz2
+TOOL_LIBS := -lsquashfs -lelf -lcyaml -lyaml -ljansson -lsodium -lmd -lm -lzstd -lz -llzma -llz4 -lbz2
 # Calls that look at files: noted by bundler/witness.c. tests/cli/witness.bats finds what is missing.
 LOOKS := open64 openat64 fopen64 opendir fdopendir scandir64 stat64 lstat64 fstatat64 access faccessat \
          readlink realpath glob64

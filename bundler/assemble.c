@@ -26,6 +26,7 @@ static bool fill(const struct plan *plan, const struct assemble_options *options
         return err_set(err, ERR_INPUT, "this rucksack was built wrongly: stub of %zu bytes",
                        stub.size);
     if (!fs_write_all(fd, stub.data, stub.size, err) ||
+        (options->update_info != NULL && !bundle_set_update_info(fd, options->update_info, err)) ||
         !image_write(plan, fd, stub.size, &image, &image_size, err) ||
         !bundle_seal(fd, stub.size, image_size, options->kind, options->name, err))
         return false;

@@ -67,6 +67,7 @@ extern const struct command cmd_recipes;
 extern const struct command cmd_why;
 extern const struct command cmd_run;
 extern const struct command cmd_verify;
+extern const struct command cmd_zsync;
 
 /* All of them, ended by NULL, in the order of the help. */
 extern const struct command *const commands[];
