@@ -15,7 +15,8 @@
 #include "common/fs.h"
 #include "common/xalloc.h"
 
-/* 9 makes the guestbook's layer 0.4 % smaller, and takes twice as long. */
+/* 9 makes the layer of the guestbook 0.5 % smaller in three times the time. zstd would be smaller
+ * and faster, but umoci and older Dockers do not read it. */
 enum { GZIP_LEVEL = 6 };
 
 /* The way of the bytes: tar, diff_id, gzip, digest, fd. */

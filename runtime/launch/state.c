@@ -153,8 +153,8 @@ static bool has_class(const struct bundle *bundle, const char *class)
     return bundle_find(bundle, "state", class) != NULL;
 }
 
-/* One link leads there: the image knows only the state directory. systemd has made the directory; in
- * a container it is in its /tmp, and not there yet. */
+/* One link leads there: the image knows only the state directory. systemd has made the directory;
+ * in a container it is in its /tmp, and not there yet. */
 static bool redirect_classes(const struct bundle *bundle, const char *dir, struct err *err)
 {
     static const char *const classes[] = {"cache", "run", "log"};

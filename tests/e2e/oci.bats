@@ -129,7 +129,7 @@ configure() {
     log=$BATS_TEST_TMPDIR/log
     volume=$BATS_TEST_TMPDIR/volume
     mkdir -p "$BATS_TEST_TMPDIR/bundle" "$volume"
-    chown 65532:65532 "$volume"
+    [ -n "$(ls -A "$volume")" ] || chown 65532:65532 "$volume"
     ruby -rjson -e 'from, place, volume, tmp, to, *words = ARGV
         c = JSON.parse(File.read("#{from}/config.json"))
         c["root"] = {"path" => "#{from}/rootfs", "readonly" => true}
@@ -166,6 +166,8 @@ pid_of_container() {
 
 @test "in a container of runc: process 1, a root that cannot be written, verbs, a volume" {
     configure "$BATS_FILE_TMPDIR/unpacked" /var/lib/guestbook
+    chown 0:65532 "$volume" # as Kubernetes gives a volume to a group (fsGroup)
+    chmod 2770 "$volume"
     container &
     local running=$!
     pid_of_container
@@ -190,9 +192,8 @@ pid_of_container() {
     [[ $output == *"oci: name the process that the image starts: worker, shell"*"--process NAME"* ]]
     run -2 "$rucksack" oci --process web "$BATS_FILE_TMPDIR/small.AppImage"
     [[ $output == *"there is no process 'web'; there are: worker, shell"* ]]
-    run -0 "$rucksack" oci -o shell.tar --process shell "$BATS_FILE_TMPDIR/small.AppImage"
+    run -1 "$rucksack" oci -o nowhere/shell.tar --process shell "$BATS_FILE_TMPDIR/small.AppImage"
     [[ $output == *"warning  'shell' needs a shell, which the image does not have: ruby say.rb a && echo done"* ]]
-    [ "$(config 's["ExposedPorts"].inspect' shell.tar)" = nil ]
     run -0 --separate-stderr "$rucksack" oci -o small.tar --process worker --port 8080 "$BATS_FILE_TMPDIR/small.AppImage"
     [ "$stderr" = "image    small.app:1.4.2" ]
     [ "$(config 's["ExposedPorts"].keys' small.tar)" = 8080/tcp ]
@@ -217,8 +218,6 @@ pid_of_container() {
 @test "names of images: given, refused" {
     cd "$BATS_TEST_TMPDIR"
     small=$BATS_FILE_TMPDIR/small.AppImage
-    "$rucksack" oci -q --process worker --tag registry.example:5000/team/blog -o a.tar "$small"
-    [ "$(tar -xOf a.tar index.json | grep -c '"registry.example:5000/team/blog:latest"')" = 2 ]
     [ "$(tar -xOf "$image" index.json | grep -c '"docker.io/library/guestbook:latest"')" = 1 ]
     for bad in '' UPPER 'a b' a: :a a..b/ 'a"b' -a; do
         echo "tag '$bad'"
