@@ -2,6 +2,7 @@
 /* `rucksack oci FILE`: the bundle as an image for Kubernetes, Nomad, podman and their like. */
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bundler/bundle.h"
 #include "bundler/command.h"
@@ -34,14 +35,29 @@ static const struct option_entry options[] = {
     {.type = OPTION_END},
 };
 
+static bool write_image(const struct bundle *bundle, const struct options *given,
+                        const char *output, struct err *err)
+{
+    const struct report report = {.quiet = given->quiet};
+    struct oci_options request = {0};
+    char *tag;
+
+    request.output = output;
+    request.tag = given->tag;
+    request.process = given->process;
+    request.port = given->port;
+    if (!oci_write(bundle, &request, &report, &tag, err))
+        return false;
+    report_phase(&report, "image", tag, NULL);
+    puts(output);
+    free(tag);
+    return true;
+}
+
 static bool run(const struct command_args *args, struct err *err)
 {
     const struct options *given = args->options;
-    const struct report report = {.quiet = given->quiet};
-    struct oci_options request = {
-        .tag = given->tag, .process = given->process, .port = given->port};
     cleanup_free char *output = NULL;
-    cleanup_free char *tag = NULL;
     struct bundle bundle;
     bool ok;
 
@@ -51,12 +67,7 @@ static bool run(const struct command_args *args, struct err *err)
         return false;
     output = given->output != NULL ? xstrdup(given->output)
                                    : xasprintf("%s.oci.tar", bundle.header.name);
-    request.output = output;
-    ok = oci_write(&bundle, &request, &report, &tag, err);
-    if (ok) {
-        report_phase(&report, "image", tag, NULL);
-        puts(output);
-    }
+    ok = write_image(&bundle, given, output, err);
     bundle_close(&bundle);
     return ok;
 }

@@ -60,12 +60,24 @@ void image_free(struct image *image);
 
 struct image_cursor; /* where a visit stands */
 
+/* Where the content of a regular file is stored: whole blocks, and a tail that shares a fragment
+ * with those of other files. Files with the same bytes have the same places. */
+struct image_place {
+    uint64_t blocks_at;    /* offset in the image */
+    uint64_t blocks_bytes; /* as stored, compressed */
+    bool has_tail;
+    uint32_t fragment; /* of the tail; below image_fragment_count() if the image is whole */
+    uint32_t tail_at;  /* offset in the unpacked fragment */
+    uint32_t tail_bytes;
+};
+
 struct image_node {
     const char *path;    /* image path, valid during the call */
     mode_t mode;         /* type and permission bits */
     uint64_t size_bytes; /* of a regular file */
     uint32_t mtime;      /* seconds since the epoch */
     const char *target;  /* of a symlink, else NULL */
+    struct image_place place;
     const struct image_cursor *cursor;
 };
 
@@ -80,6 +92,10 @@ typedef bool image_sink(void *context, const void *data, size_t size, struct err
 /* Gives the sink the content of the regular file that is being visited; only during the visit. */
 [[nodiscard]] bool image_content(const struct image_node *node, image_sink *sink, void *context,
                                  struct err *err);
+
+size_t image_fragment_count(const struct image *image);
+/* How many bytes it takes as stored; 0 when there is none of that index. */
+uint64_t image_fragment_bytes(const struct image *image, size_t index);
 
 /* Reads and decodes every byte of every file and directory: E-IMAGE at the first that fails. */
 [[nodiscard]] bool image_check(struct image *image, struct err *err);

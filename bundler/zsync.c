@@ -37,7 +37,8 @@ static struct lengths lengths_for(uint64_t size)
 {
     struct lengths lengths = {.block = size < LARGE_FROM ? BLOCK_SMALL : BLOCK_LARGE};
     double bits = log2((double)size);
-    double blocks = log2((double)(1 + size / lengths.block));
+    uint64_t whole = size / lengths.block;
+    double blocks = log2((double)(1 + whole));
     int least;
 
     lengths.matches = size > lengths.block ? 2 : 1;
@@ -151,7 +152,7 @@ bool zsync_write(const struct zsync_input *input, int fd, struct err *err)
 
     if (!check_line("name", input->name, err) || !check_line("URL", input->url, err))
         return false;
-    sums = xcalloc((size_t)blocks + 1, (size_t)(lengths.rsum + lengths.md4));
+    sums = xcalloc((size_t)blocks + 1, (size_t)lengths.rsum + (size_t)lengths.md4);
     end = sums;
     SHA1Init(&sha1);
     for (uint64_t at = 0; at < input->size_bytes; at += lengths.block) {
