@@ -171,6 +171,10 @@ $(BUILD)/%: docs/%.scd
 
 install: all
 	install -D -m 755 $(BUILD)/rucksack $(DESTDIR)$(prefix)/bin/rucksack
+	for shell in bash:bash-completion/completions/rucksack zsh:zsh/site-functions/_rucksack \
+	    fish:fish/vendor_completions.d/rucksack.fish; do \
+	    $(BUILD)/rucksack completion $${shell%%:*} >$(BUILD)/completion && \
+	    install -D -m 644 $(BUILD)/completion $(DESTDIR)$(prefix)/share/$${shell#*:} || exit 1; done
 	install -D -m 644 $(BUILD)/rucksack.1 $(DESTDIR)$(prefix)/share/man/man1/rucksack.1
 	install -D -m 644 $(BUILD)/rucksack.yml.5 $(DESTDIR)$(prefix)/share/man/man5/rucksack.yml.5
 
