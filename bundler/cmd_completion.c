@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `rucksack completion SHELL`: a script that completes the command line in bash, zsh or fish, from the
- * tables by which it is parsed.
+ * `rucksack completion SHELL`: a script that completes the command line in bash, zsh or fish, from
+ * the tables by which it is parsed.
  *
  * bash(1), "Programmable Completion"; zshcompsys(1), _arguments; fish: complete(1).
  */
@@ -42,8 +42,7 @@ static char *literal_operands(const struct command *command)
         size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz");
 
         if (len > 0) {
-            char *longer =
-                xasprintf("%s%s%.*s", words, words[0] != '\0' ? " " : "", (int)len, at);
+            char *longer = xasprintf("%s%s%.*s", words, words[0] != '\0' ? " " : "", (int)len, at);
 
             free(words);
             words = longer;
@@ -83,8 +82,9 @@ static void bash_spellings(const struct option_entry *option, const char *betwee
 
 static void bash_values(const struct option_entry *option)
 {
-    static const char *const actions[] = {
-        [KIND_TEXT] = "", [KIND_FILE] = "_rucksack_files -f; ", [KIND_DIR] = "_rucksack_files -d; "};
+    static const char *const actions[] = {[KIND_TEXT] = "",
+                                          [KIND_FILE] = "_rucksack_files -f; ",
+                                          [KIND_DIR] = "_rucksack_files -d; "};
 
     if (option->type == OPTION_FLAG)
         return;
@@ -228,8 +228,9 @@ static void fish_help(const char *text)
 
 static void fish_command(const struct command *command)
 {
-    static const char *const values[] = {
-        [KIND_TEXT] = " -x", [KIND_FILE] = " -r -F", [KIND_DIR] = " -x -a '(__fish_complete_directories)'"};
+    static const char *const values[] = {[KIND_TEXT] = " -x",
+                                         [KIND_FILE] = " -r -F",
+                                         [KIND_DIR] = " -x -a '(__fish_complete_directories)'"};
     cleanup_free char *words = literal_operands(command);
 
     for (const struct option_entry *o = command->options; o != NULL && o->type != OPTION_END; o++) {
