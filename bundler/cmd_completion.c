@@ -5,7 +5,6 @@
  *
  * bash(1), "Programmable Completion"; zshcompsys(1), _arguments; fish: complete(1).
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +25,10 @@ static enum kind kind_of(const char *placeholder)
     return strncmp(placeholder, "FILE", 4) == 0 ? KIND_FILE : KIND_TEXT;
 }
 
-/* Of all operands: those that are a directory may also be something else. */
+/* What is not meant as it is (below) is a file for every command, first or last. */
 static bool takes_files(const struct command *command)
 {
-    return strstr(command->operands, "FILE") != NULL || strstr(command->operands, "DIR") != NULL ||
-           strstr(command->operands, "PATH") != NULL;
+    return strpbrk(command->operands, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL;
 }
 
 /* Operands in small letters are meant as they are: "list show check", separated by blanks. */

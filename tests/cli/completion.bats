@@ -54,6 +54,7 @@ in_fish() {
     [ "$(in_bash verify place/a | sort)" = $'place/a dir\nplace/a file' ]
     [ "$(in_bash extract -o place/ | sort)" = 'place/a dir' ]
     [ "$(in_bash oci --output place/o)" = place/other ]
+    [ "$(in_bash diff place/other place/o)" = place/other ]
     [ -z "$(in_bash oci --tag place/o)" ]
     shellcheck --shell=bash bash
 }
