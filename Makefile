@@ -18,7 +18,7 @@ BASE := -std=gnu2x -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
 
 # The tool: glibc, one static executable; with SANITIZE an ordinary dynamic one.
-TOOL_LIBS := -lsquashfs -lelf -lcyaml -lyaml -ljansson -lsodium -lzstd -lz -llzma -llz4 -lbz2
+TOOL_LIBS := -lsquashfs -lelf -lcyaml -lyaml -ljansson -lsodium -lmd -lm -lzstd -lz -llzma -llz4 -lbz2
 # Calls that look at files: noted by bundler/witness.c. tests/cli/witness.bats finds what is missing.
 LOOKS := open64 openat64 fopen64 opendir fdopendir scandir64 stat64 lstat64 fstatat64 access faccessat \
          readlink realpath glob64
@@ -171,6 +171,10 @@ $(BUILD)/%: docs/%.scd
 
 install: all
 	install -D -m 755 $(BUILD)/rucksack $(DESTDIR)$(prefix)/bin/rucksack
+	for shell in bash:bash-completion/completions/rucksack zsh:zsh/site-functions/_rucksack \
+	    fish:fish/vendor_completions.d/rucksack.fish; do \
+	    $(BUILD)/rucksack completion $${shell%%:*} >$(BUILD)/completion && \
+	    install -D -m 644 $(BUILD)/completion $(DESTDIR)$(prefix)/share/$${shell#*:} || exit 1; done
 	install -D -m 644 $(BUILD)/rucksack.1 $(DESTDIR)$(prefix)/share/man/man1/rucksack.1
 	install -D -m 644 $(BUILD)/rucksack.yml.5 $(DESTDIR)$(prefix)/share/man/man5/rucksack.yml.5
 

@@ -10,12 +10,13 @@ struct err;
 struct plan;
 
 struct assemble_options {
-    const char *output; /* path of the bundle */
-    const char *name;   /* identity, for the header */
-    uint32_t kind;      /* enum format_kind */
-    int level;          /* zstd level */
-    uint32_t mtime;     /* of every inode */
-    bool no_cache;      /* compress every block */
+    const char *output;      /* path of the bundle */
+    const char *name;        /* identity, for the header */
+    uint32_t kind;           /* enum format_kind */
+    int level;               /* zstd level */
+    uint32_t mtime;          /* of every inode */
+    bool no_cache;           /* compress every block */
+    const char *update_info; /* for AppImage tools (updateinfo.h); NULL: none */
     /* Looks at the file, complete and open for reading, before anybody can see it: false with err
      * filled, and there will be none. */
     bool (*check)(int fd, void *context, struct err *err);

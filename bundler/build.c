@@ -191,7 +191,8 @@ static void open_record(struct build *build)
     cleanup_free char *around = record_surroundings();
     cleanup_free char *keep = join(request->keep, request->keep_count);
     cleanup_free char *question =
-        xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep,
+        xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep,
+                  request->update_info != NULL ? request->update_info : "",
                   request->app.executable != NULL ? request->app.executable : "", build->app.dir,
                   build->app.script != NULL ? build->app.script : "", build->app.name,
                   request->check != NULL ? request->check : "", request->fast, request->no_check,
@@ -794,6 +795,7 @@ static bool write_file(struct build *build, struct err *err)
         .no_cache = build->request->no_cache,
         .check = check_file,
         .context = build,
+        .update_info = build->request->update_info,
     };
     cleanup_free char *key = application(build);
     cleanup_free char *size = NULL;

@@ -35,6 +35,7 @@ struct outline {
     uint64_t file_size;
     uint64_t end;            /* behind the last section and the section header table */
     uint64_t section_offset; /* of FORMAT_SECTION; 0: there is none */
+    uint64_t update_offset;  /* of FORMAT_UPD_INFO_SECTION, likewise */
     uint64_t shoff;
     uint16_t shnum;
     uint16_t shstrndx;
@@ -117,12 +118,13 @@ static bool section_extent(const Elf64_Shdr *section, uint64_t *ret_offset, uint
     return *ret_size <= UINT64_MAX - *ret_offset;
 }
 
-static bool is_header_section(const Elf64_Shdr *section, const char *names, uint64_t names_size)
+static bool is_named(const Elf64_Shdr *section, const char *names, uint64_t names_size,
+                     const char *name)
 {
     uint64_t at = le32toh(section->sh_name);
+    size_t size = strlen(name) + 1;
 
-    return at < names_size && names_size - at >= sizeof(FORMAT_SECTION) &&
-           memcmp(names + at, FORMAT_SECTION, sizeof(FORMAT_SECTION)) == 0;
+    return at < names_size && names_size - at >= size && memcmp(names + at, name, size) == 0;
 }
 
 /* The section names, at most 64 KiB of them: a stub has a dozen. NULL with err filled otherwise. */
@@ -156,7 +158,10 @@ static bool find_section(struct outline *outline, const Elf64_Shdr *sections, co
             return not_a_bundle("a section lies outside of it", err);
         if (size > 0 && offset + size > outline->end)
             outline->end = offset + size;
-        if (!is_header_section(&sections[i], names, names_size))
+        if (is_named(&sections[i], names, names_size, FORMAT_UPD_INFO_SECTION) &&
+            size == FORMAT_UPD_INFO_SIZE && fits(outline, offset, size))
+            outline->update_offset = offset;
+        if (!is_named(&sections[i], names, names_size, FORMAT_SECTION))
             continue;
         if (outline->section_offset != 0 || size != FORMAT_HEADER_SIZE || offset == 0 ||
             !fits(outline, offset, size))
@@ -453,6 +458,17 @@ static bool make_header(struct format_header *header, enum format_kind kind, con
     memcpy(header->magic, FORMAT_MAGIC, sizeof(header->magic));
     memcpy(header->name, name, strlen(name));
     return true;
+}
+
+bool bundle_set_update_info(int fd, const char *text, struct err *err)
+{
+    struct outline outline;
+
+    if (!read_outline(&outline, fd, err))
+        return false;
+    if (outline.update_offset == 0 || strlen(text) >= FORMAT_UPD_INFO_SIZE)
+        return err_set(err, ERR_INPUT, "the stub has no room for update information");
+    return write_exactly(fd, outline.update_offset, text, strlen(text), err);
 }
 
 bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,

@@ -53,6 +53,12 @@ struct bundle_findings {
                                  struct err *err);
 
 /*
+ * Fills the section .upd_info of the stub at the beginning of fd with text (updateinfo.h), of which
+ * the header's hashes know: so before bundle_seal().
+ */
+[[nodiscard]] bool bundle_set_update_info(int fd, const char *text, struct err *err);
+
+/*
  * Fills the header of a bundle whose stub and image are in place: fd, open for reading and writing,
  * holds the stub at 0 and ends with the image. ERR_INPUT when the stub has no room for a header or
  * the rest does not fit together.

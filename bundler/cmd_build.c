@@ -6,6 +6,7 @@
 
 #include "bundler/build.h"
 #include "bundler/command.h"
+#include "bundler/updateinfo.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 
@@ -16,6 +17,7 @@ struct build_options {
     const char *executable;
     const char *trace;
     const char *check;
+    const char *update_info;
     struct option_list keep;
     bool fast;
     bool hwcaps;
@@ -41,6 +43,8 @@ static const struct option_entry options[] = {
      "start the packed command with ARGS, which must succeed (default: --help, which may fail)"},
     {"keep", 0, OPTION_LIST, offsetof(struct build_options, keep), "PATTERN",
      "pack files of gems that would be left out: GEM/PATH; again for more"},
+    {"update-info", 0, OPTION_TEXT, offsetof(struct build_options, update_info), "TEXT",
+     "where AppImage tools find a newer version: 'zsync|URL' and others"},
     {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
      "pack variants of libraries for newer processors, too"},
     {"no-cache", 0, OPTION_FLAG, offsetof(struct build_options, no_cache), NULL,
@@ -69,12 +73,15 @@ static bool run(const struct command_args *args, struct err *err)
         .keep = given->keep.items,
         .keep_count = given->keep.count,
         .trace = given->trace,
+        .update_info = given->update_info,
         .quiet = given->quiet,
     };
     cleanup_free char *output = NULL;
 
     if (given->gem != NULL && args->operand_count > 0)
         return err_set(err, ERR_USAGE, "build: --gem and '%.200s': one of them", args->operands[0]);
+    if (given->update_info != NULL && !updateinfo_check(given->update_info, err))
+        return false;
     if (!build_run(&request, &output, err))
         return false;
     puts(output);

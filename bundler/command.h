@@ -57,16 +57,19 @@ struct command {
 };
 
 extern const struct command cmd_build;
+extern const struct command cmd_completion;
 extern const struct command cmd_deps;
 extern const struct command cmd_diff;
 extern const struct command cmd_doctor;
 extern const struct command cmd_extract;
 extern const struct command cmd_init;
 extern const struct command cmd_inspect;
+extern const struct command cmd_oci;
 extern const struct command cmd_recipes;
 extern const struct command cmd_why;
 extern const struct command cmd_run;
 extern const struct command cmd_verify;
+extern const struct command cmd_zsync;
 
 /* All of them, ended by NULL, in the order of the help. */
 extern const struct command *const commands[];

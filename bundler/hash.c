@@ -88,3 +88,31 @@ bool hash_range(int fd, uint64_t offset_bytes, uint64_t size_bytes, uint8_t ret[
     hash_final(&hash, ret);
     return true;
 }
+
+static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(((struct hash_sha256 *)NULL)->opaque));
+static_assert(_Alignof(crypto_hash_sha256_state) <= _Alignof(struct hash_sha256));
+static_assert(crypto_hash_sha256_BYTES == FORMAT_HASH_SIZE);
+
+static crypto_hash_sha256_state *sha256_of(struct hash_sha256 *hash)
+{
+    return (crypto_hash_sha256_state *)(void *)hash->opaque;
+}
+
+void hash_sha256_init(struct hash_sha256 *hash)
+{
+    *hash = (struct hash_sha256){0};
+    (void)crypto_hash_sha256_init(sha256_of(hash));
+}
+
+void hash_sha256_update(struct hash_sha256 *hash, const void *data, size_t size)
+{
+    (void)crypto_hash_sha256_update(sha256_of(hash), data, size);
+}
+
+void hash_sha256_final(struct hash_sha256 *hash, char ret[2 * FORMAT_HASH_SIZE + 1])
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+
+    (void)crypto_hash_sha256_final(sha256_of(hash), digest);
+    (void)sodium_bin2hex(ret, 2 * FORMAT_HASH_SIZE + 1, digest, sizeof(digest));
+}

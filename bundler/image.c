@@ -1186,6 +1186,11 @@ static char *target_of(const sqfs_inode_generic_t *node)
     return xstrndup((const char *)node->extra, size);
 }
 
+struct image_cursor {
+    struct walker *walker;
+    const sqfs_inode_generic_t *node;
+};
+
 static struct image_place place_of_node(const sqfs_inode_generic_t *node, uint32_t block_size)
 {
     struct image_place place = {0};
@@ -1211,8 +1216,14 @@ static bool visit_callback(struct walker *walker, const char *path, const char *
                            const sqfs_inode_generic_t *node, struct err *err)
 {
     cleanup_free char *target = target_of(node);
-    struct image_node shown = {path, node->base.mode, file_size(node), target,
-                               place_of_node(node, walker->image->super.block_size)};
+    struct image_cursor cursor = {walker, node};
+    struct image_node shown = {.path = path,
+                               .mode = node->base.mode,
+                               .size_bytes = file_size(node),
+                               .mtime = node->base.mod_time,
+                               .target = target,
+                               .place = place_of_node(node, walker->image->super.block_size),
+                               .cursor = &cursor};
 
     (void)name;
     (void)dirfd;
@@ -1227,9 +1238,9 @@ bool image_each(struct image *image, image_visit *visit, void *context, struct e
     return walk_image(&walker, -1, err);
 }
 
-/* Reads a file chunk by chunk and, with fd >= 0, writes it there. */
+/* Reads a file chunk by chunk and, with a sink, gives it away. */
 static bool copy_file(struct walker *walker, const char *path, const sqfs_inode_generic_t *node,
-                      int fd, struct err *err)
+                      image_sink *sink, void *context, struct err *err)
 {
     uint64_t size = file_size(node);
 
@@ -1240,11 +1251,23 @@ static bool copy_file(struct walker *walker, const char *path, const sqfs_inode_
 
         if (length <= 0)
             return bad_image(err, length < 0 ? length : SQFS_ERROR_CORRUPTED, path);
-        if (fd >= 0 && !fs_write_all(fd, walker->buffer, (size_t)length, err))
+        if (sink != NULL && !sink(context, walker->buffer, (size_t)length, err))
             return err_wrap(err, "'%s'", path);
         done += (uint64_t)length;
     }
     return true;
+}
+
+bool image_content(const struct image_node *node, image_sink *sink, void *context, struct err *err)
+{
+    return copy_file(node->cursor->walker, node->path, node->cursor->node, sink, context, err);
+}
+
+static bool write_to_fd(void *context, const void *data, size_t size, struct err *err)
+{
+    const int *fd = context;
+
+    return fs_write_all(*fd, data, size, err);
 }
 
 static bool visit_check(struct walker *walker, const char *path, const char *name, int dirfd,
@@ -1252,7 +1275,7 @@ static bool visit_check(struct walker *walker, const char *path, const char *nam
 {
     (void)name;
     (void)dirfd;
-    return !is_type(node, SQFS_INODE_MODE_REG) || copy_file(walker, path, node, -1, err);
+    return !is_type(node, SQFS_INODE_MODE_REG) || copy_file(walker, path, node, NULL, NULL, err);
 }
 
 bool image_check(struct image *image, struct err *err)
@@ -1288,7 +1311,7 @@ static bool visit_extract(struct walker *walker, const char *path, const char *n
     fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return err_sys(err, "'%s'", path);
-    return copy_file(walker, path, node, fd, err);
+    return copy_file(walker, path, node, write_to_fd, &fd, err);
 }
 
 static int enter_dir(const char *name, int dirfd, struct err *err)

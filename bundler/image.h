@@ -58,6 +58,8 @@ void image_free(struct image *image);
 [[nodiscard]] bool image_read(struct image *image, const char *path, size_t max_bytes,
                               char **ret_data, size_t *ret_size, struct err *err);
 
+struct image_cursor; /* where a visit stands */
+
 /* Where the content of a regular file is stored: whole blocks, and a tail that shares a fragment
  * with those of other files. Files with the same bytes have the same places. */
 struct image_place {
@@ -73,14 +75,23 @@ struct image_node {
     const char *path;    /* image path, valid during the call */
     mode_t mode;         /* type and permission bits */
     uint64_t size_bytes; /* of a regular file */
+    uint32_t mtime;      /* seconds since the epoch */
     const char *target;  /* of a symlink, else NULL */
     struct image_place place;
+    const struct image_cursor *cursor;
 };
 
 /* Visits every node, parents first, names in image order. Stops when visit returns false. */
 typedef bool image_visit(const struct image_node *node, void *context, struct err *err);
 [[nodiscard]] bool image_each(struct image *image, image_visit *visit, void *context,
                               struct err *err);
+
+/* Takes a piece of a file. */
+typedef bool image_sink(void *context, const void *data, size_t size, struct err *err);
+
+/* Gives the sink the content of the regular file that is being visited; only during the visit. */
+[[nodiscard]] bool image_content(const struct image_node *node, image_sink *sink, void *context,
+                                 struct err *err);
 
 size_t image_fragment_count(const struct image *image);
 /* How many bytes it takes as stored; 0 when there is none of that index. */

@@ -17,6 +17,7 @@
 
 #define FORMAT_SECTION ".rucksack"
 #define FORMAT_MAGIC "RUCKSACK"
+#define FORMAT_UPD_INFO_SECTION ".upd_info"
 
 enum {
     FORMAT_VERSION = 1,
@@ -27,7 +28,7 @@ enum {
     FORMAT_SUMS_OFFSET = 64, /* stub_hash and checksum: what cannot sum itself */
     FORMAT_SUMS_SIZE = 40,
     FORMAT_HEADER_SIZE = 1024,
-    FORMAT_UPD_INFO_SIZE = 1024,   /* section .upd_info */
+    FORMAT_UPD_INFO_SIZE = 1024,   /* section FORMAT_UPD_INFO_SECTION */
     FORMAT_SHA256_SIG_SIZE = 1024, /* section .sha256_sig */
     FORMAT_SIG_KEY_SIZE = 8192,    /* section .sig_key */
     FORMAT_DIGEST_MD5_SIZE = 16,   /* section .digest_md5 */

@@ -55,7 +55,8 @@ yaml\.h bundler/ydoc.c
 sodium bundler/hash.c|runtime/keeper/digest.c
 uthash\.h|utlist\.h|utarray\.h bundler/plan.c
 squashfuse runtime/stub/sqfs.c
-zlib\.h|zstd\.h|lzma\.h|lz4\.h> runtime/stub/codec.c|runtime/keeper/zstream.c
+zlib\.h|zstd\.h|lzma\.h|lz4\.h> bundler/gzip.c|runtime/stub/codec.c|runtime/keeper/zstream.c
+md4\.h|sha1\.h bundler/zsync.c
 archive\.h|archive_entry\.h runtime/keeper/tar.c
 sqlite3\.h runtime/keeper/database.c
 END

@@ -143,7 +143,8 @@ void names_init(void)
     int kept = errno;
     int fd;
 
-    if (table_path[0] == '\0' || !has_one_identity())
+    /* With the image as the root of everything, the table does not know what is mounted in it. */
+    if (table_path[0] == '\0' || guest_root_len == 0 || !has_one_identity())
         return;
     fd = open(table_path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {

@@ -153,7 +153,8 @@ static bool has_class(const struct bundle *bundle, const char *class)
     return bundle_find(bundle, "state", class) != NULL;
 }
 
-/* One link leads there: the image knows only the state directory. */
+/* One link leads there: the image knows only the state directory. systemd has made the directory;
+ * in a container it is in its /tmp, and not there yet. */
 static bool redirect_classes(const struct bundle *bundle, const char *dir, struct err *err)
 {
     static const char *const classes[] = {"cache", "run", "log"};
@@ -166,7 +167,7 @@ static bool redirect_classes(const struct bundle *bundle, const char *dir, struc
             continue;
         if (link == NULL)
             return err_sys(err, "'%s'", dir);
-        if (!make_link(link, given, err))
+        if (!make_dir(given, err) || !make_link(link, given, err))
             return false;
     }
     return true;
@@ -195,12 +196,15 @@ static bool write_line(const char *path, const char *line, struct err *err)
 
 /*
  * What is `run` lasts for one boot: a pid that was written before it may now be anybody's
- * (random(4): boot_id). Without /proc nothing is known, and nothing is removed.
+ * (random(4): boot_id). Without /proc nothing is known, and nothing is removed. A container that is
+ * started again has the boot of before, but all of its processes are new, and so is its first one.
  */
 static bool renew_run(const struct bundle *bundle, const char *dir, struct err *err)
 {
-    cleanup_free char *run = join(dir, "run");
+    cleanup_free char *run = join(dir, "run/"); /* may be a link: what is behind it */
     cleanup_free char *mark = join(dir, "run/.boot");
+    cleanup_free char *own = given_dir("run");
+    bool is_container = getpid() == 1 && own != NULL;
     char now[BOOT_ID_LEN + 1] = "";
     char before[BOOT_ID_LEN + 1] = "";
 
@@ -210,7 +214,7 @@ static bool renew_run(const struct bundle *bundle, const char *dir, struct err *
         return err_sys(err, "'%s'", dir);
     if (!make_dir(run, err))
         return false;
-    if (read_line(mark, before) && strcmp(now, before) == 0)
+    if (!is_container && read_line(mark, before) && strcmp(now, before) == 0)
         return true;
     if (nftw(run, remove_entry, NFTW_FDS, FTW_DEPTH | FTW_PHYS) != 0)
         return err_sys(err, "'%s'", run);

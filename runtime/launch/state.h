@@ -7,7 +7,8 @@
  * beside the image root. The launcher makes that name a link to the state directory, which is the
  * first of: $RUCKSACK_STATE, $STATE_DIRECTORY (systemd.exec(5)), NAME.state beside the file. Below
  * it `cache`, `run` and `log` are links where $CACHE_DIRECTORY, $RUNTIME_DIRECTORY and
- * $LOGS_DIRECTORY name places for them. `run` is emptied by the first start after a boot.
+ * $LOGS_DIRECTORY name places for them. `run` is emptied by the first start after a boot, and where
+ * $RUNTIME_DIRECTORY names its place by every start as process 1: that of a container.
  */
 #include <stdbool.h>
 

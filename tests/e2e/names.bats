@@ -202,6 +202,17 @@ off() {
     off 'Process::Sys.setegid(1001)' "[false, false]"
 }
 
+@test "the image as the root of everything: what is mounted in it is found" {
+    mkdir "$root"
+    mount -o "ro,loop,offset=$("$guestbook" --appimage-offset)" "$guestbook" "$root"
+    mount -t tmpfs tmpfs "$root/etc"
+    echo here >"$root/etc/new"
+    run chroot "$root" /.rucksack/bin/ruby -e 'puts File.stat("/etc/new").size, File.read("/etc/new")'
+    umount "$root/etc"
+    [ "$status" -eq 0 ]
+    [ "$output" = $'5\nhere' ]
+}
+
 @test "forks, threads and signal handlers ask, too" {
     run env RUCKSACK_MOUNT=fuse "XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR" timeout 60 \
         "$guestbook" exec ruby -e '
