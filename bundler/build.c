@@ -166,10 +166,12 @@ static bool choose_ruby(const struct app *app, struct err *err)
     return setenv("PATH", joined, 1) == 0 || err_sys(err, "environment");
 }
 
-/* What a published gem's newest version is, and what a command opens, no file here tells. */
+/* What a published gem's newest version is, and what a command opens, no file here tells. Whoever
+ * signs means this build. */
 static bool is_recorded(const struct build_request *request)
 {
-    return !request->no_cache && request->trace == NULL && request->app.gem == NULL;
+    return !request->no_cache && request->trace == NULL && request->app.gem == NULL &&
+           request->secret == NULL;
 }
 
 static char *join(const char *const *texts, size_t count)
@@ -792,6 +794,7 @@ static bool write_file(struct build *build, struct err *err)
         .kind = build->app.kind == APP_COMMAND ? FORMAT_KIND_CLI : FORMAT_KIND_APP,
         .level = build->request->fast ? LEVEL_FAST : LEVEL_RELEASE,
         .no_cache = build->request->no_cache,
+        .secret = build->request->secret,
         .check = check_file,
         .context = build,
     };

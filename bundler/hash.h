@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/prim.h"
 #include "common/format.h"
+#include "common/prim.h"
 
 struct err;
 
