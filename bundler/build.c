@@ -37,6 +37,7 @@
 #include "bundler/record.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
+#include "bundler/secret.h"
 #include "bundler/start.h"
 #include "bundler/trace.h"
 #include "bundler/witness.h"
@@ -192,8 +193,9 @@ static void open_record(struct build *build)
     const struct build_request *request = build->request;
     cleanup_free char *around = record_surroundings();
     cleanup_free char *keep = join(request->keep, request->keep_count);
+    cleanup_free char *allowed = join(request->app.allowed.paths, request->app.allowed.count);
     cleanup_free char *question =
-        xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep,
+        xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep, allowed,
                   request->app.executable != NULL ? request->app.executable : "", build->app.dir,
                   build->app.script != NULL ? build->app.script : "", build->app.name,
                   request->check != NULL ? request->check : "", request->fast, request->no_check,
@@ -366,9 +368,10 @@ static bool collect(struct build *build, struct err *err)
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     say_left_out(build);
-    if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
+    if (!app_plan(&build->app, &build->probe, &build->report, &build->plan, err) ||
         !beside_plan(&build->app, &build->probe, &build->trace, &build->report, &build->plan,
                      err) ||
+        !secret_check(&build->app, &build->probe, &build->plan, &build->report, err) ||
         !programs_plan(&build->programs, build->probe.ruby.elf, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
         !ruby_trim_library(&build->ruby, &build->plan, err))

@@ -19,6 +19,7 @@ struct build_options {
     const char *check;
     const char *sign;
     struct option_list keep;
+    struct option_list allowed;
     bool fast;
     bool hwcaps;
     bool no_cache;
@@ -43,6 +44,8 @@ static const struct option_entry options[] = {
      "start the packed command with ARGS, which must succeed (default: --help, which may fail)"},
     {"keep", 0, OPTION_LIST, offsetof(struct build_options, keep), "PATTERN",
      "pack files of gems that would be left out: GEM/PATH; again for more"},
+    {"allow-secret", 0, OPTION_LIST, offsetof(struct build_options, allowed), "PATH",
+     "pack this file of the application though it looks like a secret; again for more"},
     {"sign", 0, OPTION_TEXT, offsetof(struct build_options, sign), "KEY",
      "sign it with this secret key, as 'rucksack sign' does"},
     {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
@@ -73,7 +76,8 @@ static bool run(const struct command_args *args, struct err *err)
         .app = {.path = args->operand_count > 0 ? args->operands[0] : ".",
                 .gem = given->gem,
                 .executable = given->executable,
-                .name = given->name},
+                .name = given->name,
+                .allowed = {given->allowed.items, given->allowed.count}},
         .output = given->output,
         .fast = given->fast,
         .hwcaps = given->hwcaps,

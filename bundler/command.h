@@ -33,7 +33,7 @@ struct option_entry {
     const char *help;
 };
 
-enum { OPTION_STRUCT_MAX = 256 }; /* bytes of a command's options struct */
+enum { OPTION_STRUCT_MAX = 512 }; /* bytes of a command's options struct */
 
 struct command_args {
     const void *options;         /* the command's options struct */
