@@ -100,6 +100,8 @@ static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
 #define FORMAT_DIR ".rucksack"
 #define FORMAT_LAUNCH ".rucksack/launch"          /* see launch.h: what the launcher and guest do */
 #define FORMAT_MANIFEST ".rucksack/manifest.json" /* what `rucksack inspect` shows */
+#define FORMAT_SBOM ".rucksack/sbom.json" /* CycloneDX: what `rucksack inspect --sbom` shows */
+#define FORMAT_LICENSES ".rucksack/licenses"
 #define FORMAT_GUEST ".rucksack/guest.so"
 #define FORMAT_KEEPER ".rucksack/keeper"   /* snapshots; only where there is state to keep */
 #define FORMAT_ISEQS ".rucksack/iseqs"     /* compiled sources, see iseqpack.h */
@@ -111,7 +113,7 @@ static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
 
 enum {
     FORMAT_LAUNCH_MAX = 1 << 20,    /* bytes of FORMAT_LAUNCH */
-    FORMAT_MANIFEST_MAX = 64 << 20, /* bytes of FORMAT_MANIFEST */
+    FORMAT_MANIFEST_MAX = 64 << 20, /* bytes of FORMAT_MANIFEST, and of FORMAT_SBOM */
     /* Bytes of a file that is read ahead: of a larger one, as data of ICU, a start needs little. */
     FORMAT_PROFILE_READ_MAX = 8 << 20,
 };
