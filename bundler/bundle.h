@@ -53,6 +53,10 @@ struct bundle_findings {
 [[nodiscard]] bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings,
                                  struct err *err);
 
+/* Of these checks only those of hashes and size, for a start: E-VERIFY (ERR_INPUT) when one fails.
+ */
+[[nodiscard]] bool bundle_check_hashes(const struct bundle *bundle, struct err *err);
+
 /*
  * Fills the header of a bundle whose stub and image are in place: fd, open for reading and writing,
  * holds the stub at 0 and ends with the image. ERR_INPUT when the stub has no room for a header or

@@ -241,3 +241,69 @@ flip() {
     run "$rucksack" verify app
     [[ $output != *"signature ok"* ]]
 }
+
+# What the stub's own checksum does not cover: the hash of the stub.
+break_stub_hash() {
+    flip "$1" "$(($(LC_ALL=C grep -obUaP "RUCKSACK\x01\x00" "$1" | head -n 1 | cut -d: -f1) + 64))"
+}
+
+@test "run compares all of a file that others may write, or with --verify" {
+    umask 022
+    mkdir own
+    cp "$keys/plain" own/app
+    break_stub_hash own/app
+    run -3 "$rucksack" verify own/app
+    run -0 "$rucksack" run own/app
+    [ "$output" = hello ]
+    refused E-VERIFY 1 "$rucksack" run --verify own/app
+    chmod 777 own
+    refused E-VERIFY 1 "$rucksack" run own/app
+    chmod 1777 own
+    run -0 "$rucksack" run own/app
+    chmod 666 own/app
+    refused E-VERIFY 1 "$rucksack" run own/app
+    chmod 755 own/app
+    chown 1001 own/app
+    refused E-VERIFY 1 "$rucksack" run own/app
+    cp "$keys/plain" own/app
+    run -0 "$rucksack" run --verify own/app
+}
+
+@test "run -p starts what is signed with the key, and nothing else" {
+    have signed
+    run -0 "$rucksack" run -p "$keys/ours.pub" app
+    [ "$output" = hello ]
+    refused E-SIG 1 "$rucksack" run -p "$keys/other.pub" app
+    cp "$keys/plain" app
+    refused E-SIG 1 "$rucksack" run -p "$keys/ours.pub" app
+}
+
+# The program is stopped where it becomes the stub, when all is checked.
+@test "run starts what it checked, not what takes its place" {
+    have signed
+    echo 'puts "evil"' >evil.rb
+    "$rucksack" build --quiet --no-check --fast -o evil evil.rb
+    [ "$(./evil)" = evil ]
+    strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:signal=SIGSTOP:when=1 \
+        "$rucksack" run -p "$keys/ours.pub" app >out 2>&1 &
+    tracer=$!
+    pid=
+    for _ in $(seq 200); do
+        pid=$(cat "/proc/$tracer/task/$tracer/children" 2>/dev/null | tr -d ' ')
+        [ -z "$pid" ] || ! grep -q '^State:.*[Tt] (' "/proc/$pid/status" ||
+            [ "$(readlink "/proc/$pid/exe")" = "$(realpath "$rucksack")" ] || break
+        sleep 0.05
+    done
+    grep -q '^State:.*[Tt] (' "/proc/$pid/status"
+    mv evil app
+    kill -CONT "$pid"
+    wait "$tracer"
+    [ "$(cat out)" = hello ]
+}
+
+@test "run leaves the app no descriptor of the file" {
+    echo 'puts Dir["/proc/self/fd/*"].filter_map { |fd| File.readlink(fd) rescue nil }.grep(/fds/)' >list.rb
+    "$rucksack" build --quiet --no-check --fast -o fds list.rb
+    run -0 "$rucksack" run fds
+    [ -z "$output" ]
+}
