@@ -307,3 +307,22 @@ break_stub_hash() {
     run -0 "$rucksack" run fds
     [ -z "$output" ]
 }
+
+@test "docs/trust.md: what it shows, in its order" {
+    tree=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+    awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' "$tree/docs/trust.md" >blocks
+    [ "$(grep -c '' blocks)" -ge 12 ]
+    mkdir app
+    touch app/Gemfile
+    (cd app && bundle lock >/dev/null && echo 'puts "hello"' >hello.rb && echo 'web: ruby hello.rb' >Procfile)
+    # The check boot waits for HTTP.
+    sed -i 's/rucksack build /rucksack build --no-check --fast /' blocks
+    PATH=$RUCKSACK_BUILD:$PATH run --separate-stderr -0 sh -eu blocks
+    printf '%s\n' "$output" "$stderr"
+    [[ $output == *"signature ok "*" (rucksack app: release 12)"* ]]
+    [[ $output == *$'\nhello\n'* ]]
+    [[ $stderr == *"E-SECRET: a file to pack looks like a secret: notes.txt (a secret key of minisign, line 2)"* ]]
+    grep -q '"bomFormat": "CycloneDX"' blog.cdx.json
+    grep -q '^pkg:generic/ruby@' licenses
+    minisign -V -Q -m blog -p blog.pub
+}
