@@ -24,7 +24,7 @@ static char *ask_git(const char *dir, const char *const *words)
     struct err ignored = {0};
     char *text = NULL;
 
-    for (size_t i = 0; words[i] != NULL && i < ARGUMENTS_MAX; i++)
+    for (size_t i = 0; i < ARGUMENTS_MAX && words[i] != NULL; i++)
         argv[6 + i] = words[i];
     if (!proc_capture(&request, &output, &ignored))
         return NULL;

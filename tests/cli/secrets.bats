@@ -62,7 +62,7 @@ left_out() {
     [[ $stderr == *"secrets  "*".env"*"not packed"* ]]
     called_secrets >../found
     [ -z "$(comm -13 ../secrets ../found)" ]
-    ! grep -qE '(^|/)\.(env|git|aws|kamal|netrc)|\.key$' ../found
+    run ! grep -qE '(^|/)\.(env|git|aws|kamal|netrc)|\.key$' ../found
     xargs rm <../found
     build
     [ "$status" -eq 0 ]
@@ -85,7 +85,7 @@ left_out() {
     build --allow-secret .env --allow-secret tls/ec.pem
     [ "$status" -eq 1 ]
     called_secrets >../found
-    ! grep -qxE '\.env|tls/ec\.pem' ../found
+    run ! grep -qxE '\.env|tls/ec\.pem' ../found
     xargs rm <../found
     build --allow-secret .env --allow-secret tls/ec.pem --allow-secret config/master.key
     [ "$status" -eq 0 ]

@@ -42,7 +42,7 @@ commit() {
     valid <"$sbom"
     cmp "$sbom" "$image/.rucksack/sbom.json"
     # The validator does find what is wrong.
-    run ! valid < <(sed 's/"type": "library"/"type": "libary"/' "$sbom")
+    run ! valid < <(sed 's/"type": "library"/"type": "shelf"/' "$sbom")
     run ! valid < <(sed 's/urn:uuid:/urn:/' "$sbom")
 }
 
