@@ -35,7 +35,7 @@ static void print_findings(const struct bundle_findings *findings)
 }
 
 /* "RWQ... (rucksack blog)": the comment was signed, and has no control characters but tabs. */
-static void print_signatures(const struct signer_findings *findings, bool is_known)
+static void print_signatures(const struct signer_findings *findings, bool is_known, bool is_capsule)
 {
     cleanup_free char *comment = text_visible(findings->comment);
     char key[MINISIGN_PUBLIC_TEXT];
@@ -53,6 +53,8 @@ static void print_signatures(const struct signer_findings *findings, bool is_kno
                findings->is_signed ? "" : comment, findings->is_signed ? "" : ")");
     if (findings->is_file_unknown)
         puts("minisig not compared: -p KEY");
+    if (is_capsule && findings->is_signed && !findings->has_file)
+        puts("the snapshot is not signed");
 }
 
 static bool verify(const struct bundle *bundle, const struct minisign_key *key, struct err *err)
@@ -65,7 +67,7 @@ static bool verify(const struct bundle *bundle, const struct minisign_key *key, 
         print_findings(&findings);
     if (!ok || !signer_verify(bundle, key, &signatures, err))
         return false;
-    print_signatures(&signatures, key != NULL);
+    print_signatures(&signatures, key != NULL, findings.is_capsule);
     return true;
 }
 

@@ -220,9 +220,9 @@ bool signer_sign(const char *path, const struct minisign_secret *secret, const c
     return ok;
 }
 
-static bool verify_beside(const struct bundle *bundle, const char *text, size_t size,
-                          const struct minisign_key *key, struct signer_findings *findings,
-                          struct err *err)
+static bool verify_text(const struct bundle *bundle, const char *text, size_t size,
+                        const struct minisign_key *key, struct signer_findings *findings,
+                        struct err *err)
 {
     struct minisign_signature signature;
     uint8_t hash[MINISIGN_HASH_SIZE];
@@ -240,25 +240,30 @@ static bool verify_beside(const struct bundle *bundle, const char *text, size_t 
     return true;
 }
 
-/* The file beside: absent is not an error, unreadable is. */
-static bool find_beside(const struct bundle *bundle, const struct minisign_key *key,
-                        struct signer_findings *findings, struct err *err)
+/* The file beside, which is there: unreadable is an error. */
+static bool verify_beside(const struct bundle *bundle, const char *beside,
+                          const struct minisign_key *key, struct signer_findings *findings,
+                          struct err *err)
 {
-    cleanup_free char *beside = xasprintf("%s" SUFFIX, bundle->path);
     cleanup_free char *text = NULL;
     size_t size;
 
-    if (access(beside, F_OK) != 0 && errno == ENOENT)
-        return true;
-    if (key == NULL) {
-        findings->is_file_unknown = true;
-        return true;
-    }
     if (!fs_read_file(beside, MINISIGN_TEXT_MAX, &text, &size, err)) {
         (void)err_id(err, "E-SIG");
         return err_hint(err, "get it again, or take it away");
     }
-    return verify_beside(bundle, text, size, key, findings, err) || err_wrap(err, "'%s'", beside);
+    return verify_text(bundle, text, size, key, findings, err) || err_wrap(err, "'%s'", beside);
+}
+
+static bool find_beside(const struct bundle *bundle, const struct minisign_key *key,
+                        struct signer_findings *findings, struct err *err)
+{
+    cleanup_free char *beside = xasprintf("%s" SUFFIX, bundle->path);
+
+    if (access(beside, F_OK) != 0 && errno == ENOENT)
+        return true;
+    findings->is_file_unknown = key == NULL;
+    return key == NULL || verify_beside(bundle, beside, key, findings, err);
 }
 
 bool signer_verify(const struct bundle *bundle, const struct minisign_key *key,

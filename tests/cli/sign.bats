@@ -146,7 +146,7 @@ flip() {
     have signed
     local size offset tries=0 refusals=0
     size=$(stat -c %s app.minisig)
-    for ((offset = 0; offset < size; offset += ${FLIPS:-7})); do
+    for ((offset = 0; offset < size; offset += ${FLIPS:-13})); do
         flip app.minisig "$offset"
         tries=$((tries + 1))
         "$rucksack" verify -p "$keys/ours.pub" app >out 2>&1 || refusals=$((refusals + 1))
@@ -158,7 +158,7 @@ flip() {
     rm app.minisig
     tries=0 refusals=0
     for offset in $(perl -e 'srand 1; print int(rand($ARGV[0])), "\n" for 1 .. 300 / $ARGV[1]' \
-        "$(stat -c %s app)" "${FLIPS:-7}"); do
+        "$(stat -c %s app)" "${FLIPS:-13}"); do
         flip app "$offset"
         tries=$((tries + 1))
         "$rucksack" verify -p "$keys/ours.pub" app >/dev/null 2>&1 || refusals=$((refusals + 1))
@@ -325,4 +325,21 @@ break_stub_hash() {
     grep -q '"bomFormat": "CycloneDX"' blog.cdx.json
     grep -q '^pkg:generic/ruby@' licenses
     minisign -V -Q -m blog -p blog.pub
+}
+
+@test "a capsule has the signature of its program, and is told to be no more than that" {
+    echo 'puts "serving"' >serve.rb
+    mkdir app
+    cp serve.rb app/
+    (cd app && touch Gemfile && bundle lock >/dev/null && printf 'processes: {web: ruby serve.rb}\nstate: {data: [files]}\n' >rucksack.yml)
+    "$rucksack" build --quiet --no-check --fast --sign "$keys/ours.key" -o site app
+    mkdir -p app.state/data/files
+    echo text >app.state/data/files/a
+    RUCKSACK_STATE=$PWD/app.state ./site backup --capsule -o capsule
+    run -0 "$rucksack" verify -p "$keys/ours.pub" capsule
+    [[ $output == *"snapshot ok"*"signature ok"*"the snapshot is not signed" ]]
+    "$rucksack" sign -s "$keys/ours.key" capsule
+    run -0 "$rucksack" verify -p "$keys/ours.pub" capsule
+    [[ $output == *"minisig ok" ]]
+    minisign -V -q -m capsule -p "$keys/ours.pub"
 }
