@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/assemble.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "bundler/asset.h"
 #include "bundler/bundle.h"
 #include "bundler/image.h"
 #include "bundler/output.h"
 #include "bundler/plan.h"
+#include "bundler/signer.h"
+#include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
 #include "common/fs.h"
+#include "common/xalloc.h"
 
 static bool fill(const struct plan *plan, const struct assemble_options *options, int fd,
                  uint64_t *ret_size, struct err *err)
@@ -49,16 +55,40 @@ bool assemble_draft(const struct plan *plan, const struct assemble_options *opti
     return ok;
 }
 
+/* The signature of the file that was there goes first: at no time is there one that does not fit.
+ */
+static bool publish(struct output *output, const struct assemble_options *options, struct err *err)
+{
+    cleanup_free char *beside = xasprintf("%s.minisig", options->output);
+    cleanup_free char *comment = signer_comment(options->name, NULL);
+
+    if (options->secret != NULL && unlink(beside) != 0 && errno != ENOENT)
+        return err_sys(err, "'%s'", beside);
+    return output_publish(output, 0755, err) &&
+           (options->secret == NULL ||
+            signer_write_beside(output->fd, options->output, options->secret, comment, err));
+}
+
+static bool sign(int fd, const struct assemble_options *options, struct err *err)
+{
+    cleanup_free char *comment = signer_comment(options->name, NULL);
+
+    return options->secret == NULL || bundle_sign(fd, options->secret, comment, err);
+}
+
 bool assemble_write(const struct plan *plan, const struct assemble_options *options,
                     uint64_t *ret_size_bytes, struct err *err)
 {
     struct output output;
-    bool ok = output_open(&output, options->output, err);
+    bool ok;
 
-    if (ok &&
-        (!fill(plan, options, output.fd, ret_size_bytes, err) ||
-         !options->check(output.fd, options->context, err) || !output_publish(&output, 0755, err)))
-        ok = output_explain(options->output, err);
+    ok = output_open(&output, options->output, err);
+    if (ok) {
+        ok = fill(plan, options, output.fd, ret_size_bytes, err) && sign(output.fd, options, err) &&
+             options->check(output.fd, options->context, err) && publish(&output, options, err);
+        if (!ok)
+            (void)output_explain(options->output, err);
+    }
     output_release(&output);
     return ok;
 }

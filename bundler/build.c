@@ -25,18 +25,22 @@
 #include "bundler/launch.h"
 #include "bundler/leftout.h"
 #include "bundler/libs.h"
+#include "bundler/licenses.h"
 #include "bundler/linkage.h"
 #include "bundler/loader.h"
 #include "bundler/manifest.h"
 #include "bundler/outside.h"
-#include "bundler/owner.h"
+#include "bundler/packages.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/profile.h"
 #include "bundler/program.h"
+#include "bundler/provenance.h"
 #include "bundler/record.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
+#include "bundler/sbom.h"
+#include "bundler/secret.h"
 #include "bundler/start.h"
 #include "bundler/trace.h"
 #include "bundler/witness.h"
@@ -66,6 +70,10 @@ struct build {
     struct libs libs;
     struct linkage linkage;
     struct closure closure;
+    struct packages packages;
+    struct licenses licenses;
+    struct provenance provenance;
+    uint32_t mtime; /* of every inode */
     char *output;
     struct witness witness;
     struct record record;
@@ -79,6 +87,9 @@ struct build {
 
 static void build_release(struct build *build)
 {
+    provenance_release(&build->provenance);
+    licenses_release(&build->licenses);
+    packages_release(&build->packages);
     closure_release(&build->closure);
     linkage_release(&build->linkage);
     libs_release(&build->libs);
@@ -166,10 +177,12 @@ static bool choose_ruby(const struct app *app, struct err *err)
     return setenv("PATH", joined, 1) == 0 || err_sys(err, "environment");
 }
 
-/* What a published gem's newest version is, and what a command opens, no file here tells. */
+/* What a published gem's newest version is, and what a command opens, no file here tells. Whoever
+ * signs means this build. */
 static bool is_recorded(const struct build_request *request)
 {
-    return !request->no_cache && request->trace == NULL && request->app.gem == NULL;
+    return !request->no_cache && request->trace == NULL && request->app.gem == NULL &&
+           request->secret == NULL;
 }
 
 static char *join(const char *const *texts, size_t count)
@@ -190,13 +203,15 @@ static void open_record(struct build *build)
     const struct build_request *request = build->request;
     cleanup_free char *around = record_surroundings();
     cleanup_free char *keep = join(request->keep, request->keep_count);
-    cleanup_free char *question =
-        xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep,
-                  request->update_info != NULL ? request->update_info : "",
-                  request->app.executable != NULL ? request->app.executable : "", build->app.dir,
-                  build->app.script != NULL ? build->app.script : "", build->app.name,
-                  request->check != NULL ? request->check : "", request->fast, request->no_check,
-                  request->hwcaps, around);
+    cleanup_free char *revision = provenance_text(&build->provenance);
+    cleanup_free char *allowed = join(request->app.allowed.paths, request->app.allowed.count);
+    cleanup_free char *question = xasprintf(
+        "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep, allowed,
+        revision != NULL ? revision : "", request->update_info != NULL ? request->update_info : "",
+        request->app.executable != NULL ? request->app.executable : "", build->app.dir,
+        build->app.script != NULL ? build->app.script : "", build->app.name,
+        request->check != NULL ? request->check : "", request->fast, request->no_check,
+        request->hwcaps, around);
 
     record_open(&build->record, question, build->output);
 }
@@ -246,6 +261,7 @@ static bool detect(struct build *build, struct err *err)
     witness_listen(true);
     if (!is_named)
         return false;
+    provenance_find(&build->provenance, build->app.dir);
     if (is_recorded(build->request))
         open_record(build);
     if (!choose_ruby(&build->app, err) || !probe_app(build, err) ||
@@ -365,9 +381,10 @@ static bool collect(struct build *build, struct err *err)
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     say_left_out(build);
-    if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
+    if (!app_plan(&build->app, &build->probe, &build->report, &build->plan, err) ||
         !beside_plan(&build->app, &build->probe, &build->trace, &build->report, &build->plan,
                      err) ||
+        !secret_check(&build->app, &build->probe, &build->plan, &build->report, err) ||
         !programs_plan(&build->programs, build->probe.ruby.elf, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
         !ruby_trim_library(&build->ruby, &build->plan, err))
@@ -549,46 +566,6 @@ static bool plan_runtime(struct build *build, struct err *err)
             plan_add_data(plan, FORMAT_NAMES, 0644, "", 0, ours("name table"), err));
 }
 
-static bool plan_manifest(struct build *build, struct err *err)
-{
-    const struct walk *walk = &build->libs.walk;
-    size_t count = 0;
-    struct owner *owners = xcalloc(walk->count, sizeof(*owners));
-    const char **paths = xcalloc(walk->count, sizeof(*paths));
-    const char **warnings =
-        xcalloc(build->programs.warning_count + build->linkage.count + build->closure.warning_count,
-                sizeof(*warnings));
-    struct manifest_input input = {
-        .app = &build->app,
-        .probe = &build->probe,
-        .gems = &build->gems,
-        .walk = walk,
-        .owners = owners,
-        .closure = &build->closure,
-        .warnings = warnings,
-        .plan = &build->plan,
-    };
-    cleanup_free char *text = NULL;
-
-    for (size_t i = 0; i < walk->count; i++)
-        paths[i] = walk->objects[i].path;
-    for (size_t i = 0; i < build->programs.warning_count; i++)
-        warnings[count++] = build->programs.warnings[i];
-    for (size_t i = 0; i < build->linkage.count; i++)
-        warnings[count++] = build->linkage.warnings[i];
-    for (size_t i = 0; i < build->closure.warning_count; i++)
-        warnings[count++] = build->closure.warnings[i];
-    input.warning_count = count;
-    owner_find(owners, paths, walk->count, "");
-    text = manifest_text(&input);
-    owner_release(owners, walk->count);
-    free(owners);
-    free(paths);
-    free(warnings);
-    return plan_add_data(&build->plan, FORMAT_MANIFEST, 0644, text, strlen(text), ours("manifest"),
-                         err);
-}
-
 static bool bad_epoch(const char *given, struct err *err)
 {
     (void)err_set(err, ERR_INPUT, "SOURCE_DATE_EPOCH: '%.100s' is no time", given);
@@ -612,6 +589,69 @@ static bool find_mtime(const struct plan *plan, uint32_t *ret, struct err *err)
     }
     *ret = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
     return true;
+}
+
+/* Who made what is packed, and under which licences: what others must know who ship it. */
+static bool plan_origins(struct build *build, struct err *err)
+{
+    cleanup_free char *revision = provenance_text(&build->provenance);
+    cleanup_free char *text = NULL;
+    struct sbom_input input = {
+        .app = &build->app,
+        .probe = &build->probe,
+        .walk = &build->libs.walk,
+        .closure = &build->closure,
+        .packages = &build->packages,
+        .licenses = &build->licenses,
+        .revision = revision,
+    };
+    const struct licenses_input licenses = {
+        .probe = &build->probe,
+        .packages = &build->packages,
+        .root = "",
+        .without_texts = build->app.config.no_licenses,
+    };
+
+    packages_find(&build->packages, &build->libs.walk, &build->plan, "");
+    if (!licenses_plan(&build->licenses, &licenses, &build->plan, err) ||
+        !find_mtime(&build->plan, &build->mtime, err))
+        return false;
+    input.time = build->mtime;
+    text = sbom_text(&input);
+    return plan_add_data(&build->plan, FORMAT_SBOM, 0644, text, strlen(text),
+                         ours("bill of materials"), err);
+}
+
+static bool plan_manifest(struct build *build, struct err *err)
+{
+    size_t count = 0;
+    cleanup_free const char **warnings =
+        xcalloc(build->programs.warning_count + build->linkage.count + build->closure.warning_count,
+                sizeof(*warnings));
+    struct manifest_input input = {
+        .app = &build->app,
+        .probe = &build->probe,
+        .gems = &build->gems,
+        .walk = &build->libs.walk,
+        .owners = build->packages.owners,
+        .closure = &build->closure,
+        .provenance = &build->provenance,
+        .time = build->mtime,
+        .warnings = warnings,
+        .plan = &build->plan,
+    };
+    cleanup_free char *text = NULL;
+
+    for (size_t i = 0; i < build->programs.warning_count; i++)
+        warnings[count++] = build->programs.warnings[i];
+    for (size_t i = 0; i < build->linkage.count; i++)
+        warnings[count++] = build->linkage.warnings[i];
+    for (size_t i = 0; i < build->closure.warning_count; i++)
+        warnings[count++] = build->closure.warnings[i];
+    input.warning_count = count;
+    text = manifest_text(&input);
+    return plan_add_data(&build->plan, FORMAT_MANIFEST, 0644, text, strlen(text), ours("manifest"),
+                         err);
 }
 
 /* What a command is tried with. */
@@ -792,7 +832,9 @@ static bool write_file(struct build *build, struct err *err)
         .name = build->app.name,
         .kind = build->app.kind == APP_COMMAND ? FORMAT_KIND_CLI : FORMAT_KIND_APP,
         .level = build->request->fast ? LEVEL_FAST : LEVEL_RELEASE,
+        .mtime = build->mtime,
         .no_cache = build->request->no_cache,
+        .secret = build->request->secret,
         .check = check_file,
         .context = build,
         .update_info = build->request->update_info,
@@ -801,7 +843,7 @@ static bool write_file(struct build *build, struct err *err)
     cleanup_free char *size = NULL;
     uint64_t size_bytes;
 
-    if (!find_mtime(&build->plan, &options.mtime, err) || !learn(build, options, err))
+    if (!learn(build, options, err))
         return false;
     if (!write_image(build, &options, &size_bytes, err) &&
         (!build->is_mistaken || !write_again(build, &options, &size_bytes, err)))
@@ -838,7 +880,7 @@ static bool is_unchanged(const struct build *build)
 static bool make(struct build *build, struct err *err)
 {
     if (!record_run(build, err) || !collect(build, err) || !plan_runtime(build, err) ||
-        !plan_manifest(build, err))
+        !plan_origins(build, err) || !plan_manifest(build, err))
         return false;
     plan_sort(&build->plan);
     return write_file(build, err);

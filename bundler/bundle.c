@@ -16,6 +16,7 @@
 #include "common/checksum.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/signature.h"
 #include "common/trailer.h"
 #include "common/xalloc.h"
 
@@ -406,13 +407,13 @@ static bool report_findings(const struct bundle *bundle, const struct bundle_fin
     return err_hint(err, "do not run it; copy it again from where it was built");
 }
 
-bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings, struct err *err)
+static bool compare_hashes(const struct bundle *bundle, struct bundle_findings *findings,
+                           struct err *err)
 {
     const struct format_header *header = &bundle->header;
     uint64_t end = header->image_offset + header->image_size;
     uint8_t stub[FORMAT_HASH_SIZE];
     uint8_t image[FORMAT_HASH_SIZE];
-    struct err why = {0};
     uint64_t sum;
 
     *findings = (struct bundle_findings){.trailing_bytes = bundle->file_size - end};
@@ -426,8 +427,31 @@ bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings
     /* The checksum lies in the header; with an image that is right it can only be wrong itself. */
     findings->is_stub_ok = memcmp(stub, header->stub_hash, sizeof(stub)) == 0 &&
                            (!findings->is_image_ok || sum == header->checksum);
+    return true;
+}
+
+bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings, struct err *err)
+{
+    struct err why = {0};
+
+    if (!compare_hashes(bundle, findings, err))
+        return false;
     findings->is_content_ok = content_decodes(bundle, &findings->files, &why);
     return report_findings(bundle, findings, &why, err);
+}
+
+bool bundle_check_hashes(const struct bundle *bundle, struct err *err)
+{
+    const struct err none = {0};
+    struct bundle_findings findings;
+
+    if (!compare_hashes(bundle, &findings, err))
+        return false;
+    findings.is_content_ok = true;
+    if (report_findings(bundle, &findings, &none, err))
+        return true;
+    err->kind = ERR_INPUT;
+    return false;
 }
 
 static bool write_exactly(int fd, uint64_t offset, const void *data, size_t size, struct err *err)
@@ -471,13 +495,30 @@ bool bundle_set_update_info(int fd, const char *text, struct err *err)
     return write_exactly(fd, outline.update_offset, text, strlen(text), err);
 }
 
+/* header: in the file's byte order, all but its sums, which it gets here. */
+static bool write_header(int fd, const struct outline *outline, struct format_header *header,
+                         uint64_t image_offset, uint64_t end, struct err *err)
+{
+    uint64_t sum;
+
+    header->checksum = 0;
+    memset(header->stub_hash, 0, sizeof(header->stub_hash));
+    if (!write_exactly(fd, outline->section_offset, header, sizeof(*header), err) ||
+        !sum_file(fd, outline->section_offset, end, &sum, err))
+        return false;
+    header->checksum = htole64(sum);
+    if (!write_exactly(fd, outline->section_offset, header, sizeof(*header), err) ||
+        !hash_stub(fd, outline->section_offset, image_offset, header->stub_hash, err))
+        return false;
+    return write_exactly(fd, outline->section_offset, header, sizeof(*header), err);
+}
+
 bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
                  enum format_kind kind, const char *name, struct err *err)
 {
     struct format_header header = {.image_offset = image_offset_bytes,
                                    .image_size = image_size_bytes};
     struct outline outline;
-    uint64_t sum;
 
     /* The reader's rules, so that nothing is written that it would refuse. */
     if (!make_header(&header, kind, name, err) || !read_outline(&outline, fd, err) ||
@@ -488,12 +529,27 @@ bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
     if (!hash_range(fd, image_offset_bytes, image_size_bytes, header.image_hash, err))
         return false;
     swap_header(&header);
-    if (!write_exactly(fd, outline.section_offset, &header, sizeof(header), err) ||
-        !sum_file(fd, outline.section_offset, outline.file_size, &sum, err))
+    return write_header(fd, &outline, &header, image_offset_bytes, outline.file_size, err);
+}
+
+bool bundle_sign(int fd, const struct minisign_secret *secret, const char *comment, struct err *err)
+{
+    struct bundle bundle = {.fd = fd};
+    struct outline outline;
+    struct format_header header;
+    uint64_t image_offset;
+    uint64_t end;
+
+    if (!read_bundle(&bundle, err) || !read_outline(&outline, fd, err))
         return false;
-    header.checksum = htole64(sum);
-    if (!write_exactly(fd, outline.section_offset, &header, sizeof(header), err) ||
-        !hash_stub(fd, outline.section_offset, image_offset_bytes, header.stub_hash, err))
-        return false;
-    return write_exactly(fd, outline.section_offset, &header, sizeof(header), err);
+    header = bundle.header;
+    image_offset = header.image_offset;
+    end = image_offset + header.image_size;
+    header.signature = signature_begin(&secret->key);
+    swap_header(&header);
+    /* What is signed has the key in it, and no sums. */
+    return write_exactly(fd, outline.section_offset, &header, sizeof(header), err) &&
+           signature_make(fd, outline.section_offset, end, secret, comment, &header.signature,
+                          err) &&
+           write_header(fd, &outline, &header, image_offset, end, err);
 }

@@ -14,6 +14,7 @@
 #include "common/format.h"
 
 struct err;
+struct minisign_secret;
 
 struct bundle {
     int fd;     /* read only; its position means nothing */
@@ -52,6 +53,10 @@ struct bundle_findings {
 [[nodiscard]] bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings,
                                  struct err *err);
 
+/* Of these checks only those of hashes and size, for a start: E-VERIFY (ERR_INPUT) when one fails.
+ */
+[[nodiscard]] bool bundle_check_hashes(const struct bundle *bundle, struct err *err);
+
 /*
  * Fills the section .upd_info of the stub at the beginning of fd with text (updateinfo.h), of which
  * the header's hashes know: so before bundle_seal().
@@ -65,3 +70,11 @@ struct bundle_findings {
  */
 [[nodiscard]] bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
                                enum format_kind kind, const char *name, struct err *err);
+
+/*
+ * Signs the bundle that fd, open for reading and writing, holds: fills the signature of its header
+ * and sums it anew. A signature that is there is replaced. Nothing behind the image changes.
+ * E-SIG when the comment is no comment; E-BUNDLE and E-TRUNCATED as bundle_open().
+ */
+[[nodiscard]] bool bundle_sign(int fd, const struct minisign_secret *secret, const char *comment,
+                               struct err *err);

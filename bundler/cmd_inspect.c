@@ -3,10 +3,12 @@
  * `rucksack inspect FILE`: what is in a bundle and why, from its manifest. Nothing of the bundle
  * runs, and no string of it reaches the terminal before it was made visible.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bundler/bundle.h"
 #include "bundler/command.h"
@@ -15,6 +17,7 @@
 #include "bundler/jdoc.h"
 #include "bundler/manifest.h"
 #include "bundler/report.h"
+#include "bundler/sbom.h"
 #include "bundler/weight.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -26,12 +29,21 @@ enum { LABEL_WIDTH = 11, LINE_WIDTH = 96, COLUMN_MAX = 32, BAR_WIDTH = 24 };
 
 struct inspect_options {
     bool json;
+    bool sbom;
+    bool licenses;
+    const char *age;
     bool sizes;
 };
 
 static const struct option_entry options[] = {
     {"json", 0, OPTION_FLAG, offsetof(struct inspect_options, json), NULL,
      "one JSON document on stdout"},
+    {"sbom", 0, OPTION_FLAG, offsetof(struct inspect_options, sbom), NULL,
+     "the bill of materials: CycloneDX 1.5, JSON"},
+    {"licenses", 0, OPTION_FLAG, offsetof(struct inspect_options, licenses), NULL,
+     "the licences of Ruby, gems and packages, and where their texts are"},
+    {"age", 0, OPTION_TEXT, offsetof(struct inspect_options, age), "DAYS",
+     "exit code 3 when nothing in it is newer than so many days"},
     {"sizes", 0, OPTION_FLAG, offsetof(struct inspect_options, sizes), NULL,
      "what each gem, library and directory weighs in the file"},
     {.type = OPTION_END},
@@ -264,6 +276,110 @@ static void print_state(const char *class, const struct jdoc *paths, void *conte
     }
 }
 
+static void print_time(const struct jdoc *manifest)
+{
+    time_t seconds = (time_t)jdoc_number(manifest, "time");
+    struct tm parts;
+    char text[sizeof("2026-01-01 00:00")];
+
+    if (seconds <= 0 || seconds > UINT32_MAX || gmtime_r(&seconds, &parts) == NULL ||
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &parts) == 0)
+        return;
+    print_label("newest");
+    printf("%s UTC\n", text);
+}
+
+static void print_source(const struct jdoc *source)
+{
+    cleanup_free char *revision = text_visible(jdoc_text_or(source, "revision", ""));
+
+    if (revision[0] == '\0')
+        return;
+    print_label("source");
+    printf("%s%s\n", revision, jdoc_bool(source, "modified") ? ", with changes" : "");
+}
+
+/* " MIT", or " ?" */
+static void print_license_names(const struct jdoc *licenses)
+{
+    for (size_t i = 0; i < jdoc_count(licenses); i++) {
+        const struct jdoc *license = jdoc_member(jdoc_at(licenses, i), "license");
+        cleanup_free char *name = text_visible(jdoc_text_or(license, "name", "?"));
+
+        printf("%s%s", i > 0 ? "; " : "", name);
+    }
+    puts(jdoc_count(licenses) == 0 ? "not named" : "");
+}
+
+static void print_licenses(const struct jdoc *sbom)
+{
+    const struct jdoc *components = jdoc_member(sbom, "components");
+
+    for (size_t i = 0; i < jdoc_count(components); i++) {
+        const struct jdoc *component = jdoc_at(components, i);
+        const struct jdoc *properties = jdoc_member(component, "properties");
+        cleanup_free char *url = text_visible(jdoc_text_or(component, "purl", ""));
+
+        if (url[0] == '\0')
+            continue;
+        printf("%s: ", url);
+        print_license_names(jdoc_member(component, "licenses"));
+        for (size_t j = 0; j < jdoc_count(properties); j++) {
+            const struct jdoc *property = jdoc_at(properties, j);
+            cleanup_free char *file = text_visible(jdoc_text_or(property, "value", ""));
+
+            if (strcmp(jdoc_text_or(property, "name", ""), SBOM_LICENSE_FILE) == 0)
+                printf("    /%s\n", file);
+        }
+    }
+}
+
+static bool show_sbom(const struct bundle *bundle, bool only_licenses, struct err *err)
+{
+    struct jdoc *sbom = manifest_read_sbom(bundle, err);
+    cleanup_free char *text = NULL;
+
+    if (sbom == NULL)
+        return false;
+    if (only_licenses) {
+        print_licenses(sbom);
+    } else {
+        text = jdoc_format(sbom);
+        fputs(text, stdout);
+    }
+    jdoc_free(sbom);
+    return true;
+}
+
+/* Of its newest file, Ruby's and the system's included: since then no update got in. */
+static bool check_age(const struct bundle *bundle, const struct jdoc *manifest, const char *given,
+                      struct err *err)
+{
+    int64_t newest = jdoc_number(manifest, "time");
+    int64_t days = ((int64_t)time(NULL) - newest) / (24 * 60 * 60);
+    char *end;
+    long most;
+
+    errno = 0;
+    most = strtol(given, &end, 10);
+    if (errno != 0 || *end != '\0' || given[0] < '0' || given[0] > '9')
+        return err_set(err, ERR_USAGE, "option '--age': '%.100s' is no number of days", given);
+    if (newest <= 0) {
+        (void)err_set(err, ERR_INPUT, "'%s' does not say how old it is", bundle->path);
+        (void)err_id(err, "E-IMAGE");
+        return err_hint(err, "build the bundle again with this version");
+    }
+    print_time(manifest);
+    print_label("age");
+    printf("%lld day%s\n", (long long)days, days == 1 ? "" : "s");
+    if (days <= most)
+        return true;
+    (void)err_set(err, ERR_CHECK, "nothing in '%s' is newer than %lld days", bundle->path,
+                  (long long)days);
+    (void)err_id(err, "E-AGE");
+    return err_hint(err, "update Ruby, gems and packages where it is built, and build it again");
+}
+
 static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
 {
     struct listing parts = {.label = "unpacked", .is_first = true};
@@ -272,6 +388,8 @@ static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
     struct listing state = {.label = "state", .is_first = true};
 
     print_file(bundle, manifest);
+    print_time(manifest);
+    print_source(jdoc_member(manifest, "source"));
     print_requires(jdoc_member(manifest, "requires"));
     print_ruby(jdoc_member(manifest, "ruby"));
     jdoc_each(jdoc_member(manifest, "parts"), print_part, &parts);
@@ -378,30 +496,39 @@ static void print_json(const struct bundle *bundle, const struct weights *weight
 static bool show(const struct bundle *bundle, const struct inspect_options *given, struct err *err)
 {
     cleanup_with(weights_release) struct weights weights = {0};
-    struct jdoc *manifest = manifest_read(bundle, err);
-    bool ok = manifest != NULL;
+    struct jdoc *manifest;
+    bool ok = true;
 
-    if (ok && (given->json || given->sizes))
+    if (given->sbom || given->licenses)
+        return show_sbom(bundle, given->licenses, err);
+    manifest = manifest_read(bundle, err);
+    if (manifest == NULL)
+        return false;
+    if (given->json || given->sizes)
         ok = weigh(bundle, manifest, &weights, err);
-    if (ok && given->json)
+    if (ok && given->age != NULL)
+        ok = check_age(bundle, manifest, given->age, err);
+    else if (ok && given->json)
         print_json(bundle, &weights, manifest);
     else if (ok && given->sizes)
         print_sizes(&weights);
     else if (ok)
         print_text(bundle, manifest);
-    if (manifest != NULL)
-        jdoc_free(manifest);
+    jdoc_free(manifest);
     return ok;
 }
 
 static bool run(const struct command_args *args, struct err *err)
 {
+    const struct inspect_options *given = args->options;
     struct bundle bundle;
     bool ok;
 
+    if ((given->json || given->sizes) + given->sbom + given->licenses + (given->age != NULL) > 1)
+        return err_set(err, ERR_USAGE, "inspect: --json, --sbom, --licenses, --age: one of them");
     if (!bundle_open(&bundle, args->operands[0], err))
         return false;
-    ok = show(&bundle, args->options, err);
+    ok = show(&bundle, given, err);
     bundle_close(&bundle);
     return ok;
 }
@@ -416,6 +543,7 @@ const struct command cmd_inspect = {
     .options_size = sizeof(struct inspect_options),
     .examples = "  rucksack inspect blog-x86_64.AppImage\n"
                 "  rucksack inspect --sizes blog-x86_64.AppImage\n"
-                "  rucksack inspect --json blog-x86_64.AppImage\n",
+                "  rucksack inspect --json blog-x86_64.AppImage\n"
+                "  rucksack inspect --age 30 blog-x86_64.AppImage\n",
     .run = run,
 };

@@ -4,10 +4,13 @@
  *
  * The file is started by our own stub, from memory, with TARGET_APPIMAGE: so it needs no execute
  * permission, and works on a file system that is mounted noexec. No byte of it is run before its
- * structure was checked.
+ * structure was checked; where others may write it, or with --verify or a key, all of it was
+ * compared. From the check to the mount it is one open file.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,11 +23,25 @@
 #include "bundler/cachedir.h"
 #include "bundler/command.h"
 #include "bundler/hash.h"
+#include "bundler/signer.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/xalloc.h"
 
 extern char **environ;
+
+struct run_options {
+    const char *key;
+    bool verify;
+};
+
+static const struct option_entry options[] = {
+    {"verify", 0, OPTION_FLAG, offsetof(struct run_options, verify), NULL,
+     "compare all of the file with its hashes first"},
+    {"public-key", 'p', OPTION_TEXT, offsetof(struct run_options, key), "KEY",
+     "start it only if it is signed with this key"},
+    {.type = OPTION_END},
+};
 
 /* Two applications of one name are two files: the directory counts. */
 static char *cache_file(const char *cache, const char *real)
@@ -65,36 +82,83 @@ static bool build_and_name(const char *dir, char **ret_file, struct err *err)
     return build_run(&request, ret_file, err);
 }
 
-/* The name that the state is kept under is the bundle's own, not derived here again. */
-static bool check_bundle(const char *file, bool is_built_here, struct err *err)
+/* Whether somebody else may write it: then it need not be what was put there. */
+static bool is_shared(const struct stat *st)
 {
+    return (st->st_uid != geteuid() && st->st_uid != 0) || (st->st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
+
+/* The file, or, in a directory without the sticky bit, its name. */
+static bool is_exposed(const struct bundle *bundle, const char *real)
+{
+    cleanup_free char *directory = xstrdup(real);
+    struct stat file;
+    struct stat above;
+
+    return fstat(bundle->fd, &file) != 0 || stat(dirname(directory), &above) != 0 ||
+           is_shared(&file) || (is_shared(&above) && (above.st_mode & S_ISVTX) == 0);
+}
+
+/* The name that the state is kept under is the bundle's own, not derived here again. */
+static bool check_bundle(const struct bundle *bundle, const char *real,
+                         const struct run_options *given, bool is_built_here, struct err *err)
+{
+    struct signer_findings findings;
+    struct minisign_key key;
+
+    if (!bundle_check_machine(bundle, err) ||
+        (is_built_here && !keep_state_here(bundle->header.name, err)))
+        return false;
+    if ((given->verify || given->key != NULL || (!is_built_here && is_exposed(bundle, real))) &&
+        !bundle_check_hashes(bundle, err))
+        return false;
+    if (given->key == NULL)
+        return true;
+    if (signer_load_key(given->key, &key, err) && signer_verify(bundle, &key, &findings, err))
+        return true;
+    err->kind = ERR_INPUT;
+    return false;
+}
+
+/* By the descriptor that was checked: a file that takes its place meanwhile is not started. Without
+ * /proc there is only the name. */
+static bool name_target(const struct bundle *bundle, const char *real, struct err *err)
+{
+    cleanup_free char *target = xasprintf("/proc/self/fd/%d", bundle->fd);
+
+    if (access(target, R_OK) == 0 && fcntl(bundle->fd, F_SETFD, 0) == 0)
+        real = target;
+    return setenv("TARGET_APPIMAGE", real, 1) == 0 || err_sys(err, "environment");
+}
+
+static bool become(const struct bundle *bundle, const char *real, const char *const *arguments,
+                   size_t count, struct err *err)
+{
+    cleanup_free const char **argv = xcalloc(count + 2, sizeof(*argv));
+    cleanup_fd int fd = -1;
+
+    if (!asset_open(ASSET_STUB, &fd, err) || !name_target(bundle, real, err))
+        return false;
+    argv[0] = bundle->path;
+    memcpy(argv + 1, arguments, count * sizeof(*argv));
+    (void)fexecve(fd, (char *const *)argv, environ);
+    return err_sys(err, "'%s'", bundle->path);
+}
+
+static bool start(const char *file, const struct command_args *args, bool is_built_here,
+                  struct err *err)
+{
+    cleanup_free char *real = realpath(file, NULL);
     struct bundle bundle;
     bool ok;
 
     if (!bundle_open(&bundle, file, err))
         return false;
-    ok = bundle_check_machine(&bundle, err) &&
-         (!is_built_here || keep_state_here(bundle.header.name, err));
+    ok = (real != NULL || err_sys(err, "'%s'", file)) &&
+         check_bundle(&bundle, real, args->options, is_built_here, err) &&
+         become(&bundle, real, args->operands + 1, args->operand_count - 1, err);
     bundle_close(&bundle);
     return ok;
-}
-
-static bool become(const char *file, const char *const *arguments, size_t count, struct err *err)
-{
-    cleanup_free char *real = realpath(file, NULL);
-    cleanup_free const char **argv = xcalloc(count + 2, sizeof(*argv));
-    cleanup_fd int fd = -1;
-
-    if (real == NULL)
-        return err_sys(err, "'%s'", file);
-    if (!asset_open(ASSET_STUB, &fd, err))
-        return false;
-    argv[0] = file;
-    memcpy(argv + 1, arguments, count * sizeof(*argv));
-    if (setenv("TARGET_APPIMAGE", real, 1) != 0)
-        return err_sys(err, "environment");
-    (void)fexecve(fd, (char *const *)argv, environ);
-    return err_sys(err, "'%s'", file);
 }
 
 static bool run(const struct command_args *args, struct err *err)
@@ -117,8 +181,7 @@ static bool run(const struct command_args *args, struct err *err)
         free(file);
         file = built;
     }
-    return check_bundle(file, is_dir, err) &&
-           become(file, args->operands + 1, args->operand_count - 1, err);
+    return start(file, args, is_dir, err);
 }
 
 const struct command cmd_run = {
@@ -128,6 +191,8 @@ const struct command cmd_run = {
     .operands_min = 1,
     .operands_max = SIZE_MAX,
     .passes_on = true,
+    .options = options,
+    .options_size = sizeof(struct run_options),
     .examples = "  rucksack run blog-x86_64.AppImage\n  rucksack run ~/blog exec rake -T\n",
     .run = run,
 };

@@ -11,9 +11,9 @@
 #include "common/suggest.h"
 
 const struct command *const commands[] = {
-    &cmd_build, &cmd_init,   &cmd_run,     &cmd_inspect,    &cmd_why,
-    &cmd_diff,  &cmd_verify, &cmd_extract, &cmd_oci,        &cmd_zsync,
-    &cmd_deps,  &cmd_doctor, &cmd_recipes, &cmd_completion, NULL,
+    &cmd_build,  &cmd_init,    &cmd_run,     &cmd_inspect,    &cmd_why, &cmd_diff,
+    &cmd_verify, &cmd_extract, &cmd_keygen,  &cmd_sign,       &cmd_oci, &cmd_zsync,
+    &cmd_deps,   &cmd_doctor,  &cmd_recipes, &cmd_completion, NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -58,6 +58,7 @@ struct config {
         struct config_list never;
     } libs;
     struct config_list recipes; /* names */
+    bool no_licenses;           /* licenses: false */
     struct {
         bool no_names;    /* names: false */
         bool no_compiled; /* compiled: false */

@@ -7,12 +7,12 @@
 
 #include "bundler/bundle.h"
 #include "bundler/gzip.h"
-#include "bundler/hash.h"
 #include "bundler/image.h"
 #include "bundler/tar.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
+#include "common/prim.h"
 #include "common/xalloc.h"
 
 /* 9 makes the layer of the guestbook 0.5 % smaller in three times the time. zstd would be smaller
@@ -23,8 +23,8 @@ enum { GZIP_LEVEL = 6 };
 struct writer {
     struct tar tar;
     struct gzip *gzip;
-    struct hash_sha256 tar_hash;
-    struct hash_sha256 gzip_hash;
+    struct prim_sha256 tar_hash;
+    struct prim_sha256 gzip_hash;
     int fd;
     uint64_t size_bytes;
     int64_t mtime;
@@ -37,7 +37,7 @@ static bool take_compressed(void *context, const void *data, size_t size, struct
 {
     struct writer *writer = context;
 
-    hash_sha256_update(&writer->gzip_hash, data, size);
+    prim_sha256_update(&writer->gzip_hash, data, size);
     writer->size_bytes += size;
     return fs_write_all(writer->fd, data, size, err);
 }
@@ -46,7 +46,7 @@ static bool take_tar(void *context, const void *data, size_t size, struct err *e
 {
     struct writer *writer = context;
 
-    hash_sha256_update(&writer->tar_hash, data, size);
+    prim_sha256_update(&writer->tar_hash, data, size);
     return gzip_write(writer->gzip, data, size, err);
 }
 
@@ -155,8 +155,8 @@ bool layer_write(const struct bundle *bundle, const struct layer_place *places, 
     struct writer writer = {.fd = fd, .places = places, .count = count, .is_there = is_there};
     bool ok;
 
-    hash_sha256_init(&writer.tar_hash);
-    hash_sha256_init(&writer.gzip_hash);
+    prim_sha256_init(&writer.tar_hash);
+    prim_sha256_init(&writer.gzip_hash);
     writer.gzip = gzip_new(GZIP_LEVEL, take_compressed, &writer);
     writer.tar = (struct tar){.sink = take_tar, .context = &writer};
     ok = add_all(&writer, bundle, err);
@@ -164,7 +164,7 @@ bool layer_write(const struct bundle *bundle, const struct layer_place *places, 
     if (!ok)
         return false;
     *ret = (struct layer){.size_bytes = writer.size_bytes, .mtime = writer.mtime};
-    hash_sha256_final(&writer.tar_hash, ret->diff_id);
-    hash_sha256_final(&writer.gzip_hash, ret->digest);
+    prim_sha256_final(&writer.tar_hash, ret->diff_id);
+    prim_sha256_final(&writer.gzip_hash, ret->digest);
     return true;
 }

@@ -16,6 +16,7 @@
 #include "bundler/owner.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/provenance.h"
 #include "bundler/variant.h"
 #include "bundler/walk.h"
 #include "common/cleanup.h"
@@ -283,6 +284,15 @@ static struct jdoc *state_of(const struct app *app)
     return state;
 }
 
+static struct jdoc *source_of(const struct manifest_input *input)
+{
+    struct jdoc *source = jdoc_object();
+
+    jdoc_set_text(source, "revision", input->provenance->revision);
+    jdoc_set_bool(source, "modified", input->provenance->is_dirty);
+    return source;
+}
+
 static struct jdoc *left_out_of(const struct leftout *leftout)
 {
     struct jdoc *all = jdoc_object();
@@ -326,6 +336,9 @@ char *manifest_text(const struct manifest_input *input)
     jdoc_set_text(root, "version",
                   input->app->config.version != NULL ? input->app->config.version : "");
     jdoc_set_text(root, "kind", app_kind_name(input->app->kind));
+    jdoc_set_number(root, "time", input->time);
+    if (input->provenance->revision != NULL)
+        jdoc_set(root, "source", source_of(input));
     jdoc_set(root, "ruby", ruby_of(input));
     jdoc_set(root, "gems", gems_of(input->probe, input->gems));
     jdoc_set(root, "libraries", libraries_of(input));
@@ -344,39 +357,57 @@ char *manifest_text(const struct manifest_input *input)
 }
 
 /* NULL with err filled. */
-static struct jdoc *parse_manifest(struct image *image, struct err *err)
+static struct jdoc *read_document(struct image *image, const char *path, struct err *err)
 {
     cleanup_free char *text = NULL;
-    struct jdoc *manifest;
+    struct jdoc *document;
     size_t size;
 
-    if (!image_read(image, FORMAT_MANIFEST, FORMAT_MANIFEST_MAX, &text, &size, err))
+    if (!image_read(image, path, FORMAT_MANIFEST_MAX, &text, &size, err))
         return NULL;
-    manifest = jdoc_parse(text, size, err);
-    if (manifest == NULL) {
-        (void)err_wrap(err, "'" FORMAT_MANIFEST "'");
+    document = jdoc_parse(text, size, err);
+    if (document == NULL) {
+        (void)err_wrap(err, "'%s'", path);
         (void)err_id(err, "E-IMAGE");
-        return NULL;
     }
-    /* Also false for anything that is not an object. */
-    if (jdoc_number(manifest, "format") == FORMAT_VERSION)
-        return manifest;
-    jdoc_free(manifest);
-    (void)err_set(err, ERR_INPUT, "'" FORMAT_MANIFEST "' is no manifest of format %d",
-                  FORMAT_VERSION);
-    (void)err_id(err, "E-IMAGE");
-    return NULL;
+    return document;
+}
+
+static struct jdoc *read_from(const struct bundle *bundle, const char *path, struct err *err)
+{
+    struct image *image = NULL;
+    struct jdoc *document = NULL;
+
+    if (image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err))
+        document = read_document(image, path, err);
+    image_free(image);
+    return document;
 }
 
 struct jdoc *manifest_read(const struct bundle *bundle, struct err *err)
 {
-    struct image *image = NULL;
-    struct jdoc *manifest = NULL;
+    struct jdoc *manifest = read_from(bundle, FORMAT_MANIFEST, err);
 
-    if (image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err))
-        manifest = parse_manifest(image, err);
-    image_free(image);
+    /* Also false for anything that is not an object. */
+    if (manifest != NULL && jdoc_number(manifest, "format") != FORMAT_VERSION) {
+        jdoc_free(manifest);
+        manifest = NULL;
+        (void)err_set(err, ERR_INPUT, "'" FORMAT_MANIFEST "' is no manifest of format %d",
+                      FORMAT_VERSION);
+        (void)err_id(err, "E-IMAGE");
+    }
     if (manifest == NULL)
         (void)err_wrap(err, "'%s'", bundle->path);
     return manifest;
+}
+
+struct jdoc *manifest_read_sbom(const struct bundle *bundle, struct err *err)
+{
+    struct jdoc *sbom = read_from(bundle, FORMAT_SBOM, err);
+
+    if (sbom == NULL) {
+        (void)err_wrap(err, "'%s'", bundle->path);
+        (void)err_hint(err, "build the bundle again with this version");
+    }
+    return sbom;
 }

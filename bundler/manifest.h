@@ -5,6 +5,7 @@
  * `rucksack inspect` and `why`; no program of the bundle depends on it.
  */
 #include <stddef.h>
+#include <stdint.h>
 
 struct app;
 struct bundle;
@@ -15,6 +16,7 @@ struct jdoc;
 struct owner;
 struct plan;
 struct probe;
+struct provenance;
 struct walk;
 
 struct manifest_input {
@@ -24,6 +26,8 @@ struct manifest_input {
     const struct walk *walk;
     const struct owner *owners; /* by object of the walk */
     const struct closure *closure;
+    const struct provenance *provenance;
+    uint32_t time;               /* of the newest source: seconds since 1970 */
     const char *const *warnings; /* what the build found, one line each */
     size_t warning_count;
     const struct plan *plan; /* complete but for the manifest */
@@ -34,3 +38,6 @@ struct manifest_input {
 
 /* The manifest of a bundle, to be freed with jdoc_free(); NULL and E-IMAGE when it has none. */
 [[nodiscard]] struct jdoc *manifest_read(const struct bundle *bundle, struct err *err);
+
+/* The same of its bill of materials (sbom.h). */
+[[nodiscard]] struct jdoc *manifest_read_sbom(const struct bundle *bundle, struct err *err);

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "bundler/bundle.h"
-#include "bundler/hash.h"
 #include "bundler/jdoc.h"
 #include "bundler/layer.h"
 #include "bundler/manifest.h"
@@ -22,6 +21,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
+#include "common/prim.h"
 #include "common/text.h"
 #include "common/words.h"
 #include "common/xalloc.h"
@@ -245,14 +245,14 @@ static bool write_layer(struct maker *maker, int fd, struct err *err)
 
 static void blob_init(struct blob *blob, struct jdoc *document)
 {
-    struct hash_sha256 hash;
+    struct prim_sha256 hash;
 
     blob->text = jdoc_format(document);
     blob->size = strlen(blob->text);
     jdoc_free(document);
-    hash_sha256_init(&hash);
-    hash_sha256_update(&hash, blob->text, blob->size);
-    hash_sha256_final(&hash, blob->digest);
+    prim_sha256_init(&hash);
+    prim_sha256_update(&hash, blob->text, blob->size);
+    prim_sha256_final(&hash, blob->digest);
 }
 
 static void set_digest(struct jdoc *object, const char *key, const char *digest)

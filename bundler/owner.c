@@ -21,6 +21,7 @@ struct query {
 };
 
 struct search {
+    const char *kind; /* of the database that is read */
     struct owner *owners;
     char **architectures; /* by index; of the dpkg package, or NULL */
     size_t count;
@@ -109,6 +110,7 @@ static void take(struct search *search, const char *path, const char *package, s
 
         if (owner->package != NULL || package_len == 0)
             continue;
+        owner->kind = search->kind;
         owner->package = xstrndup(package, package_len);
         owner->version = version == NULL ? NULL : xstrdup(version);
         if (architecture != NULL)
@@ -220,6 +222,7 @@ static void ask_dpkg(struct search *search, const char *root)
     struct dirent **names = NULL;
     int count = scandir(dir, &names, is_list, compare_names);
 
+    search->kind = "deb";
     for (int i = 0; i < count; i++) {
         read_list(search, dir, names[i]->d_name);
         free(names[i]);
@@ -240,6 +243,7 @@ static void ask_apk(struct search *search, const char *root)
     char *rest = text;
     const char *line;
 
+    search->kind = "apk";
     while ((line = next_line(&rest)) != NULL) {
         const char *value = line[0] != '\0' && line[1] == ':' ? line + 2 : "";
 
@@ -277,6 +281,7 @@ static void ask_rpm_for(struct search *search, size_t index, const char *path, c
     name = strcspn(output.out, "\t\n");
     version = output.out[name] == '\t' ? strcspn(output.out + name + 1, "\n") : 0;
     if (output.exit_code == 0 && name > 0 && version > 0) {
+        search->owners[index].kind = "rpm";
         search->owners[index].package = xstrndup(output.out, name);
         search->owners[index].version = xstrndup(output.out + name + 1, version);
     }

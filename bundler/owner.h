@@ -13,8 +13,9 @@
 enum { OWNER_DATABASE_MAX = 256 << 20 }; /* bytes of one file of a database */
 
 struct owner {
-    char *package; /* NULL where nothing is known */
-    char *version; /* NULL with it */
+    const char *kind; /* "deb", "apk" or "rpm"; NULL where nothing is known */
+    char *package;    /* NULL with it */
+    char *version;    /* NULL with it */
 };
 
 /*

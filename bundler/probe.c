@@ -249,6 +249,7 @@ static bool read_gem(struct probe_gem *gem, const struct jdoc *answer, struct er
         .gemspec = jdoc_text(answer, "gemspec"),
         .executables = jdoc_member(answer, "executables"),
         .require_paths = jdoc_member(answer, "require_paths"),
+        .licenses = jdoc_member(answer, "licenses"),
         .files = jdoc_member(answer, "files"),
         .is_default = jdoc_bool(answer, "default"),
     };

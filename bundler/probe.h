@@ -42,8 +42,9 @@ struct probe_gem {
     const char *gemspec;            /* frozen: needs no git and no other file */
     const struct jdoc *executables; /* list of texts, each one path component */
     const struct jdoc *require_paths;
-    const struct jdoc *files; /* of a source tree, which may hold more; NULL: an installed gem */
-    bool is_default;          /* part of the standard library's tree */
+    const struct jdoc *licenses; /* list of texts: what the gemspec names */
+    const struct jdoc *files;    /* of a source tree, which may hold more; NULL: an installed gem */
+    bool is_default;             /* part of the standard library's tree */
 };
 
 struct probe {

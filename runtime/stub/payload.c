@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +187,22 @@ static bool read_elf(struct payload *payload, struct err *err)
     return check_header(payload, err);
 }
 
+/* A descriptor that we were given for the file: what was checked through it is what we open, and
+ * the app is not to inherit it. */
+static void close_given(const char *target)
+{
+    static const char prefix[] = "/proc/self/fd/";
+    char *end;
+    long number;
+
+    if (strncmp(target, prefix, strlen(prefix)) != 0)
+        return;
+    number = strtol(target + strlen(prefix), &end, 10);
+    if (*end == '\0' && end > target + strlen(prefix) && number > STDERR_FILENO &&
+        number <= INT_MAX)
+        (void)close((int)number);
+}
+
 bool payload_open(struct payload *ret, const char *target, struct err *err)
 {
     struct payload payload = {.fd = -1};
@@ -193,6 +210,8 @@ bool payload_open(struct payload *ret, const char *target, struct err *err)
     /* Tools set TARGET_APPIMAGE carelessly: a name that leads nowhere is ignored. */
     if (target != NULL)
         payload.fd = open(target, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (target != NULL && payload.fd >= 0)
+        close_given(target);
     if ((payload.fd < 0 && !open_self(&payload, err)) || !find_path(&payload, err) ||
         !read_elf(&payload, err)) {
         payload_release(&payload);

@@ -35,8 +35,8 @@ struct payload {
 };
 
 /*
- * target NULL or absent: the running program. ERR_INPUT when the file is no 64-bit ELF file of this
- * byte order, or its header contradicts it.
+ * target NULL or absent: the running program. /proc/self/fd/N: of that descriptor, which is closed.
+ * ERR_INPUT when the file is no 64-bit ELF file of this byte order, or its header contradicts it.
  */
 [[nodiscard]] bool payload_open(struct payload *ret, const char *target, struct err *err);
 void payload_release(struct payload *payload);
