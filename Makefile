@@ -59,8 +59,8 @@ $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 	$(CC) $(CFLAGS) $(TOOL_LINK) -o $@ $^ $(TOOL_LIBS) -lpthread
 
 # asset.c takes these in with .incbin
-ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/keeper $(BUILD)/trial \
-          $(BUILD)/iseqs.so $(wildcard runtime/guest/*.rb runtime/iseqs/*.rb) \
+ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/keeper $(BUILD)/service \
+          $(BUILD)/trial $(BUILD)/iseqs.so $(wildcard runtime/guest/*.rb runtime/iseqs/*.rb) \
           bundler/compile.rb bundler/packed.rb bundler/standalone.rb bundler/probe.rb \
           docs/icon.png $(BUILD)/recipes.bin
 $(BUILD)/tool/bundler/asset.o: $(ASSETS)

@@ -39,6 +39,7 @@ struct config {
     char *release;
     char *console;
     char *health; /* begins with '/' */
+    bool host;    /* starts programs of the host: a service sees the host's files */
     char *check;  /* arguments for the check of a command */
     struct config_pairs env;
     struct {

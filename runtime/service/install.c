@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/xalloc.h"
+#include "runtime/service/bundlefile.h"
+#include "runtime/service/candidate.h"
+#include "runtime/service/envfile.h"
+#include "runtime/service/options.h"
+#include "runtime/service/plan.h"
+#include "runtime/service/releases.h"
+#include "runtime/service/service.h"
+#include "runtime/service/settings.h"
+#include "runtime/service/systemd.h"
+
+enum { NFTW_FDS = 16 };
+
+/* What install has to do, and what it is done with. */
+struct installation {
+    const struct service *service;
+    const struct options *options;
+    struct settings settings;
+    struct releases releases;
+    struct bundlefile file;
+    struct bundlefile capsule; /* of --restore */
+    int snapshot;              /* its descriptor, or -1 */
+    uint64_t snapshot_offset;
+    uint64_t snapshot_size;
+    bool had_state;
+};
+
+static int is_a_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)path;
+    (void)st;
+    (void)at;
+    return type == FTW_F;
+}
+
+static char *state_dir(const struct app *app)
+{
+    return xasprintf("/var/lib/%s", app->name);
+}
+
+static bool has_state(const struct app *app)
+{
+    cleanup_free char *data = xasprintf("/var/lib/%s/data", app->name);
+
+    return nftw(data, is_a_file, NFTW_FDS, FTW_PHYS) == 1;
+}
+
+/* A new server that comes up empty looks healthy, and its backups push out the good ones. */
+static bool check_state(const struct installation *installation, struct err *err)
+{
+    const struct app *app = &installation->service->app;
+    const struct options *options = installation->options;
+
+    if (options->restore != NULL && !app->is_kept) {
+        (void)err_set(err, ERR_INPUT, "this application has no state that could be restored");
+        (void)err_id(err, "E-STATE");
+        return err_hint(err, "leave out --restore");
+    }
+    if (!app->has_databases || options->is_new || options->restore != NULL || has_state(app))
+        return true;
+    (void)err_set(err, ERR_INPUT, "there is no state: '/var/lib/%s' is empty", app->name);
+    (void)err_id(err, "E-EMPTY");
+    return err_hint(err, "bring it along: --restore SNAPSHOT; a new site on purpose: --new");
+}
+
+/* Somebody else's user would get our state, or we theirs. */
+static bool check_user(const struct app *app, struct err *err)
+{
+    cleanup_free char *dir = state_dir(app);
+    const struct passwd *user = getpwnam(app->name);
+
+    if (user == NULL || (user->pw_uid != 0 && strcmp(user->pw_dir, dir) == 0))
+        return true;
+    (void)err_set(err, ERR_INPUT, "there is a user '%s', and not of this service", app->name);
+    (void)err_id(err, "E-TAKEN");
+    return err_hint(err, "build with another name: 'name:' in rucksack.yml");
+}
+
+static bool check_installed(const struct installation *installation, struct err *err)
+{
+    const struct release *current = releases_current(&installation->releases);
+
+    if (current == NULL)
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' is installed: release %u", installation->service->app.name,
+                  current->number);
+    (void)err_id(err, "E-INSTALLED");
+    return err_hint(err, "FILE service upgrade");
+}
+
+static bool print_plan(const struct installation *installation, struct err *err)
+{
+    const struct app *app = &installation->service->app;
+    cleanup_free char *release = xasprintf("1-%.12s", installation->file.hash);
+    struct units units = {app, &installation->settings, release,
+                          installation->file.header.image_offset,
+                          installation->file.header.image_size};
+    struct plan plan;
+
+    plan_init(&plan, app->name);
+    units_plan(&units, &plan);
+    plan_print(&plan, stdout);
+    printf("\n==> /opt/%s/releases/%s/%s (0755)\nthis bundle\n\n==> /etc/%s/env (0600)\n"
+           "the environment of the processes\n",
+           app->name, release, app->name, app->name);
+    plan_release(&plan);
+    return fflush(stdout) == 0 || err_sys(err, "standard output");
+}
+
+/* The file of the running program may be a name by now: its hash must be the running image's. */
+static bool open_own(struct installation *installation, struct err *err)
+{
+    const struct service *service = installation->service;
+
+    if (service->file == NULL) {
+        (void)err_set(err, ERR_INPUT, "a service is installed from a bundle's file, not unpacked");
+        (void)err_id(err, "E-BUNDLE");
+        return err_hint(err, "start the file itself: ./FILE service install");
+    }
+    if (!bundlefile_open(&installation->file, service->file, err))
+        return false;
+    if (strcmp(installation->file.header.name, service->app.name) == 0)
+        return true;
+    return err_set(err, ERR_INPUT, "'%s' is another application's by now", service->file);
+}
+
+/* A snapshot, or the one in a capsule. */
+static bool open_snapshot(struct installation *installation, struct err *err)
+{
+    const char *path = installation->options->restore;
+    char head[4];
+    struct stat st;
+
+    installation->snapshot = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (path == NULL)
+        return true;
+    if (installation->snapshot < 0 || fstat(installation->snapshot, &st) != 0)
+        return err_sys(err, "'%s'", path) || err_id(err, "E-SNAPSHOT");
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INPUT, "'%s' is not a regular file", path) ||
+               err_id(err, "E-SNAPSHOT");
+    installation->snapshot_size = (uint64_t)st.st_size;
+    if (pread(installation->snapshot, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        memcmp(head,
+               "\x7f"
+               "ELF",
+               sizeof(head)) != 0)
+        return true;
+    if (!bundlefile_open(&installation->capsule, path, err))
+        return false;
+    installation->snapshot_offset = installation->capsule.snapshot_offset;
+    installation->snapshot_size = installation->capsule.snapshot_size;
+    if (installation->capsule.has_snapshot)
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' is a bundle without a snapshot", path);
+    (void)err_id(err, "E-SNAPSHOT");
+    return err_hint(err, "name a capsule, or a snapshot: NAME-TIME.tar.zst");
+}
+
+static bool read_settings(struct installation *installation, struct err *err)
+{
+    const struct options *options = installation->options;
+
+    installation->settings = (struct settings){
+        .listen = xstrdup(options->listen != NULL ? options->listen : SETTINGS_LISTEN),
+        .backup = options->backup != NULL ? xstrdup(options->backup) : NULL,
+        .push = options->push != NULL ? xstrdup(options->push) : NULL,
+        .keep = options->keep,
+    };
+    if (options->backup == NULL || installation->service->app.is_kept)
+        return settings_check(&installation->settings, err);
+    (void)err_set(err, ERR_INPUT, "this application has no state: there is nothing to back up");
+    (void)err_id(err, "E-STATE");
+    return err_hint(err, "leave out --backup");
+}
+
+/* The directories of ours that a system may lack. */
+static bool make_places(struct err *err)
+{
+    return fs_mkdir_p(UNITS_DIR, 0755, err) && fs_mkdir_p("/etc/sysusers.d", 0755, err) &&
+           fs_mkdir_p("/etc/tmpfiles.d", 0755, err) && fs_mkdir_p("/var/backups", 0755, err);
+}
+
+static bool make_user(const struct candidate *candidate, struct err *err)
+{
+    cleanup_free char *users = xasprintf("/etc/sysusers.d/%s.conf", candidate->releases->name);
+    cleanup_free char *backups = xasprintf("/var/backups/%s", candidate->releases->name);
+    const struct passwd *user;
+
+    if (!plan_write(&candidate->plan, err) || !systemd_make_users(users, err))
+        return false;
+    user = getpwnam(candidate->releases->name);
+    if (user == NULL)
+        return err_set(err, ERR_INPUT, "systemd-sysusers made no user '%s'",
+                       candidate->releases->name);
+    if ((mkdir(backups, 0700) != 0 && errno != EEXIST) ||
+        lchown(backups, user->pw_uid, user->pw_gid) != 0)
+        return err_sys(err, "'%s'", backups);
+    return true;
+}
+
+static bool fill_state(const struct installation *installation, const struct candidate *candidate,
+                       struct err *err)
+{
+    if (installation->snapshot >= 0 &&
+        !candidate_restore(candidate, installation->snapshot, installation->snapshot_offset,
+                           installation->snapshot_size, err))
+        return false;
+    return candidate->app.release == NULL ||
+           candidate_run(candidate, "release", "run release", installation->options->is_new,
+                         "E-RELEASE", err);
+}
+
+static void remove_in(const char *dir, const char *name)
+{
+    cleanup_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct err ignored = {0};
+
+    if (fd >= 0)
+        (void)fs_remove_tree(fd, name, &ignored);
+}
+
+static void undo(const struct installation *installation, struct candidate *candidate)
+{
+    const char *name = installation->service->app.name;
+    struct err ignored = {0};
+
+    if (candidate->releases != NULL) {
+        candidate_disable(candidate);
+        candidate_unmount(candidate);
+        plan_remove(&candidate->plan);
+        (void)systemd_do("daemon-reload", NULL, &ignored);
+        candidate_release(candidate);
+    }
+    remove_in("/opt", name);
+    if (!installation->had_state) {
+        remove_in("/var/lib", name);
+        systemd_remove_user(name);
+    }
+}
+
+static bool carry_out(struct installation *installation, struct candidate *candidate,
+                      struct err *err)
+{
+    const struct release *release = NULL;
+
+    return make_places(err) &&
+           releases_add(&installation->releases, &installation->file, &release, err) &&
+           settings_save(&installation->settings, installation->releases.dir, err) &&
+           envfile_install(&installation->service->app, installation->options->env_file, err) &&
+           candidate_open(candidate, &installation->releases, release, &installation->settings,
+                          err) &&
+           make_user(candidate, err) && fill_state(installation, candidate, err) &&
+           candidate_serve(candidate, NULL, installation->options->is_new, err);
+}
+
+static bool install(struct installation *installation, struct err *err)
+{
+    const struct app *app = &installation->service->app;
+    cleanup_free char *state = state_dir(app);
+    struct candidate candidate = {0};
+    bool ok;
+
+    installation->had_state = access(state, F_OK) == 0;
+    ok = carry_out(installation, &candidate, err);
+    if (!ok) {
+        undo(installation, &candidate);
+        return false;
+    }
+    printf("installed  %s, release %s\nlistens    %s\nstate      %s\n", app->name, candidate.id,
+           installation->settings.listen, state);
+    candidate_release(&candidate);
+    return fflush(stdout) == 0 || err_sys(err, "standard output");
+}
+
+static void release(struct installation *installation)
+{
+    bundlefile_release(&installation->file);
+    bundlefile_release(&installation->capsule);
+    cleanup_fd_value(&installation->snapshot);
+    releases_release(&installation->releases);
+    settings_release(&installation->settings);
+}
+
+bool service_install(const struct service *service, const struct options *options, struct err *err)
+{
+    struct installation installation = {
+        .service = service,
+        .options = options,
+        .file = {.fd = -1},
+        .capsule = {.fd = -1},
+        .snapshot = -1,
+    };
+    cleanup_fd int lock = -1;
+    bool ok = read_settings(&installation, err) && open_own(&installation, err);
+
+    if (ok && options->print) {
+        ok = print_plan(&installation, err);
+        release(&installation);
+        return ok;
+    }
+    ok = ok && service_begin(service, &lock, err) &&
+         releases_open(&installation.releases, service->app.name, err) &&
+         check_installed(&installation, err) && check_user(&service->app, err) &&
+         envfile_check(&service->app, options->env_file, err) &&
+         open_snapshot(&installation, err) && check_state(&installation, err) &&
+         install(&installation, err);
+    release(&installation);
+    return ok;
+}
+
+static void remove_state(const char *name)
+{
+    static const char *const dirs[] = {"/var/lib", "/var/cache", "/var/log", "/etc", "/run"};
+
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+        remove_in(dirs[i], name);
+    systemd_remove_user(name);
+}
+
+bool service_uninstall(const struct service *service, const struct options *options,
+                       struct err *err)
+{
+    const char *name = service->app.name;
+    cleanup_fd int lock = -1;
+    struct releases releases = {0};
+    struct settings settings = {0};
+    struct candidate candidate = {0};
+    bool ok = service_begin(service, &lock, err) && releases_open(&releases, name, err);
+
+    if (ok && releases_current(&releases) == NULL) {
+        ok = err_set(err, ERR_INPUT, "'%s' is not installed", name);
+        (void)err_id(err, "E-NOSERVICE");
+    }
+    ok = ok && settings_load(&settings, releases.dir, err) &&
+         candidate_open(&candidate, &releases, releases_current(&releases), &settings, err);
+    if (ok) {
+        candidate_disable(&candidate);
+        candidate_unmount(&candidate);
+        plan_remove(&candidate.plan);
+        ok = systemd_do("daemon-reload", NULL, err);
+        candidate_release(&candidate);
+        remove_in("/opt", name);
+        if (options->purge)
+            remove_state(name);
+        printf("removed    %s\n", name);
+        if (!options->purge)
+            printf("kept       /var/lib/%s, /etc/%s, user %s\n", name, name, name);
+        printf("kept       /var/backups/%s\n", name);
+    }
+    settings_release(&settings);
+    releases_release(&releases);
+    return ok;
+}
