@@ -21,7 +21,7 @@
 #include "runtime/service/settings.h"
 #include "runtime/service/systemd.h"
 
-enum { PIECE_BYTES = 256 << 10, HEALTH_MS = 60000, WORDS_MAX = 128 };
+enum { PIECE_BYTES = 256 << 10, HEALTH_MS = 60000, WORDS_MAX = 128, RESTARTS_MAX = 3 };
 
 static const struct release *release_of(const struct candidate *candidate)
 {
@@ -251,7 +251,7 @@ static bool is_alive(void *context)
 {
     cleanup_free char *state = systemd_state(context);
 
-    return strcmp(state, "failed") != 0;
+    return strcmp(state, "failed") != 0 && systemd_restarts(context) < RESTARTS_MAX;
 }
 
 static bool check_processes(const struct candidate *candidate, struct err *err)
@@ -355,7 +355,9 @@ static bool take_over(const struct candidate *candidate, bool is_new, struct err
          releases_switch(candidate->releases, release_of(candidate), err);
     if (ok && !start(candidate, err)) {
         show_failed(candidate);
-        ok = false;
+        (void)err_set(err, ERR_INPUT, "release %u does not start: its last words are above",
+                      candidate->number);
+        ok = err_id(err, "E-HEALTH");
     }
     ok = ok && check_health(candidate, err);
     forget_new(&passing);
@@ -363,11 +365,20 @@ static bool take_over(const struct candidate *candidate, bool is_new, struct err
     return ok;
 }
 
+/* A socket unit that is changed while it listens loses its sockets. */
+static void leave_address(const struct candidate *from, const struct candidate *to)
+{
+    if (strcmp(from->settings->listen, to->settings->listen) != 0)
+        candidate_stop(from);
+}
+
 bool candidate_serve(const struct candidate *candidate, const struct candidate *before, bool is_new,
                      struct err *err)
 {
     struct err again = {0};
 
+    if (before != NULL)
+        leave_address(before, candidate);
     if (take_over(candidate, is_new, err)) {
         if (before != NULL)
             retire(before, candidate);
@@ -375,8 +386,7 @@ bool candidate_serve(const struct candidate *candidate, const struct candidate *
     }
     if (before == NULL)
         return false;
-    if (strcmp(err->id, "E-UNIT") == 0)
-        (void)memcpy(err->id, "E-HEALTH", sizeof("E-HEALTH"));
+    leave_address(candidate, before);
     if (take_over(before, false, &again)) {
         retire(candidate, before);
         return err_hint(err, "release %u serves again; see more: FILE service logs -n 100",

@@ -235,6 +235,15 @@ static void remove_in(const char *dir, const char *name)
         (void)fs_remove_tree(fd, name, &ignored);
 }
 
+static void remove_state(const char *name)
+{
+    static const char *const dirs[] = {"/var/lib", "/var/cache", "/var/log"};
+
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+        remove_in(dirs[i], name);
+    systemd_remove_user(name);
+}
+
 static void undo(const struct installation *installation, struct candidate *candidate)
 {
     const char *name = installation->service->app.name;
@@ -248,10 +257,9 @@ static void undo(const struct installation *installation, struct candidate *cand
         candidate_release(candidate);
     }
     remove_in("/opt", name);
-    if (!installation->had_state) {
-        remove_in("/var/lib", name);
-        systemd_remove_user(name);
-    }
+    remove_in("/run", name);
+    if (!installation->had_state)
+        remove_state(name);
 }
 
 static bool carry_out(struct installation *installation, struct candidate *candidate,
@@ -324,15 +332,6 @@ bool service_install(const struct service *service, const struct options *option
     return ok;
 }
 
-static void remove_state(const char *name)
-{
-    static const char *const dirs[] = {"/var/lib", "/var/cache", "/var/log", "/etc", "/run"};
-
-    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
-        remove_in(dirs[i], name);
-    systemd_remove_user(name);
-}
-
 bool service_uninstall(const struct service *service, const struct options *options,
                        struct err *err)
 {
@@ -356,8 +355,11 @@ bool service_uninstall(const struct service *service, const struct options *opti
         ok = systemd_do("daemon-reload", NULL, err);
         candidate_release(&candidate);
         remove_in("/opt", name);
-        if (options->purge)
+        remove_in("/run", name);
+        if (options->purge) {
             remove_state(name);
+            remove_in("/etc", name);
+        }
         printf("removed    %s\n", name);
         if (!options->purge)
             printf("kept       /var/lib/%s, /etc/%s, user %s\n", name, name, name);

@@ -13,7 +13,7 @@
 #include "common/text.h"
 #include "common/xalloc.h"
 
-enum { OUTPUT_MAX_BYTES = 4 << 20, WORDS_MAX = 256, LOG_LINES = 15 };
+enum { OUTPUT_MAX_BYTES = 4 << 20, WORDS_MAX = 256, LOG_LINES = 30 };
 
 bool systemd_require(const char *name, struct err *err)
 {
@@ -84,24 +84,32 @@ char *systemd_state(const char *unit)
     return state;
 }
 
-static char *last_invocation(const char *unit)
+/* A property of digits; "" when there is none. On the heap. */
+static char *property(const char *unit, const char *name)
 {
-    const char *const argv[] = {"systemctl", "show", "--value", "-p", "InvocationID", unit, NULL};
+    const char *const argv[] = {"systemctl", "show", "--value", "-p", name, unit, NULL};
     struct proc_output output = {0};
     struct err err = {0};
-    char *id;
+    char *value;
 
     if (!run(argv, &output, &err))
         return xstrdup("");
-    output.out[strspn(output.out, "0123456789abcdef")] = '\0';
-    id = xasprintf("_SYSTEMD_INVOCATION_ID=%s", output.out);
+    value = xstrndup(output.out, strspn(output.out, "0123456789abcdef"));
     proc_output_release(&output);
-    return id;
+    return value;
+}
+
+unsigned long systemd_restarts(const char *unit)
+{
+    cleanup_free char *value = property(unit, "NRestarts");
+
+    return strtoul(value, NULL, 10);
 }
 
 void systemd_show_log(const char *unit)
 {
-    cleanup_free char *invocation = last_invocation(unit);
+    cleanup_free char *id = property(unit, "InvocationID");
+    cleanup_free char *invocation = xasprintf("_SYSTEMD_INVOCATION_ID=%s", id);
     cleanup_free char *lines = xasprintf("%d", LOG_LINES);
     const char *const argv[] = {"journalctl", "--quiet", "--no-pager", "--output=cat",
                                 "-n",         lines,     invocation,   NULL};

@@ -19,6 +19,9 @@ struct err;
 /* As `systemctl is-active` says: "active", "failed", "inactive"; on the heap. */
 char *systemd_state(const char *unit);
 
+/* How often the unit was started again by itself since it was started last. */
+unsigned long systemd_restarts(const char *unit);
+
 /* The last lines of what the unit's last run said, on standard error. */
 void systemd_show_log(const char *unit);
 

@@ -149,7 +149,8 @@ static void plan_process(const struct units *units, const char *process, struct 
 
     add_unit(plan, UNITS_DIR, unit,
              xasprintf("[Unit]\nDescription=%s of %s\n"
-                       "PartOf=%s.target\nAfter=network.target\nRequiresMountsFor=%s/image\n%s\n"
+                       "PartOf=%s.target\nAfter=network.target\nRequiresMountsFor=%s/image\n"
+                       "StartLimitIntervalSec=0\n%s\n"
                        "[Service]\nType=%s\nExecStart=%s run %s%s\n%s" ENDS "%s\n"
                        "[Install]\nWantedBy=%s.target\n",
                        process, app->name, app->name, dir, has_socket ? after : "",
@@ -188,11 +189,15 @@ static void plan_socket(const struct units *units, struct plan *plan)
     if (!units_has_socket(units->app))
         return;
     service = units_process(units->app, app_web(units->app));
+    /* A server that ends closes connections that it has taken and that no request has come on yet:
+     * so none is given to it before its request (tcp(7), TCP_DEFER_ACCEPT). */
     add_unit(plan, UNITS_DIR, unit,
              xasprintf("[Unit]\nDescription=Socket of %s\nPartOf=%s.target\n\n"
-                       "[Socket]\nListenStream=%s\nService=%s\nBacklog=1024\nNoDelay=yes\n\n"
+                       "[Socket]\nListenStream=%s%s\nService=%s\nBacklog=1024\nNoDelay="
+                       "yes\nDeferAcceptSec=5\n\n"
                        "[Install]\nWantedBy=sockets.target\n",
-                       name, name, units->settings->listen, service));
+                       name, name, strchr(units->settings->listen, ':') == NULL ? "0.0.0.0:" : "",
+                       units->settings->listen, service));
 }
 
 /* An argument of ExecStart= that nothing in it changes (systemd.service(5), "Command lines"). */

@@ -188,8 +188,6 @@ static bool choose_again(struct change *change, struct err *err)
     }
     if (!settings_save(&change->new_settings, change->releases.dir, err))
         return false;
-    if (strcmp(change->settings.listen, change->new_settings.listen) != 0)
-        candidate_stop(&change->before); /* a socket takes another address only when it is new */
     if (!candidate_serve(&change->after, &change->before, false, err)) {
         struct err ignored = {0};
 
@@ -229,7 +227,7 @@ static bool upgrade(struct change *change, struct err *err)
     if (!check_name(change->service, &file, path, err))
         ok = false;
     else if (strncmp(strchr(current->id, '-') + 1, file.hash, 12) == 0)
-        ok = choose_again(change, err);
+        ok = bundlefile_verify(&file, err) && choose_again(change, err);
     else
         ok = upgrade_to(change, &file, err);
     bundlefile_release(&file);
