@@ -129,6 +129,7 @@ bool app_detect(struct app *ret, const struct app_request *request, struct err *
            : ret->config.name != NULL ? ret->config.name
                                       : ret->own_name;
     ret->name = identity(name);
+    ret->allowed = request->allowed;
     return true;
 }
 
@@ -249,12 +250,12 @@ bool app_complete(struct app *app, const struct app_request *request, const stru
     return states_find(&app->states, &input, err);
 }
 
-bool app_plan(const struct app *app, const struct probe *probe, struct plan *plan, struct err *err)
+bool app_plan(const struct app *app, const struct probe *probe, const struct report *report,
+              struct plan *plan, struct err *err)
 {
     if (app->kind == APP_COMMAND)
         return cli_plan(app, probe, plan, err);
-    return selection_plan(app->dir, &app->config, &app->states, plan, err) &&
-           states_plan(&app->states, plan, err) &&
+    return selection_plan(app, report, plan, err) && states_plan(&app->states, plan, err) &&
            (!app->is_rails || !rails_has_assets(probe) ||
             rails_compile_assets(app->dir, probe, plan, err));
 }

@@ -10,11 +10,13 @@
 #include <stddef.h>
 
 #include "bundler/config.h"
+#include "bundler/secret.h"
 #include "bundler/state.h"
 
 struct err;
 struct plan;
 struct probe;
+struct report;
 
 enum app_kind {
     APP_SERVER,  /* FILE [VERB]: processes, state, a console */
@@ -33,6 +35,7 @@ struct app_request {
     const char *gem;        /* NAME or NAME@VERSION; NULL: none */
     const char *executable; /* of a gem; NULL: the one called like it, or the only one */
     const char *name;       /* NULL, or what takes the place of the found one */
+    struct secret_allowed allowed;
 };
 
 struct app {
@@ -47,6 +50,7 @@ struct app {
     bool is_rails;
     struct config config;
     struct states states;
+    struct secret_allowed allowed; /* borrowed */
 };
 
 /* What can be seen without Ruby. E-APP: not an application that we know; errors of config_load(),
@@ -59,8 +63,8 @@ struct app {
                                 const struct probe *probe, struct err *err);
 
 /* Adds the app's files, its state links and, for Rails, its compiled assets. */
-[[nodiscard]] bool app_plan(const struct app *app, const struct probe *probe, struct plan *plan,
-                            struct err *err);
+[[nodiscard]] bool app_plan(const struct app *app, const struct probe *probe,
+                            const struct report *report, struct plan *plan, struct err *err);
 
 /* "app" or "cli", as manifest and launch file call the kind. */
 const char *app_kind_name(enum app_kind kind);

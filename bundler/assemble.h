@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct err;
+struct minisign_secret;
 struct plan;
 
 struct assemble_options {
@@ -16,6 +17,8 @@ struct assemble_options {
     int level;          /* zstd level */
     uint32_t mtime;     /* of every inode */
     bool no_cache;      /* compress every block */
+    /* Signs the file, and writes FILE.minisig; NULL: neither. */
+    const struct minisign_secret *secret;
     /* Looks at the file, complete and open for reading, before anybody can see it: false with err
      * filled, and there will be none. */
     bool (*check)(int fd, void *context, struct err *err);

@@ -66,7 +66,8 @@ static bool add_named(struct beside *beside, const struct jdoc *data, struct err
         if (path == NULL || relative_to(beside->app, path)[0] == '\0')
             return err_set(err, ERR_INPUT, "the answer of 'ruby': data that is not in '%s'",
                            beside->app->dir);
-        if (selection_is_excluded(text_base_name(path))) {
+        if (selection_is_excluded(text_base_name(path)) &&
+            !secret_is_allowed(&beside->app->allowed, relative_to(beside->app, path))) {
             cleanup_free char *text =
                 xasprintf("the script names '%s', which is not packed: secrets, databases and "
                           "caches are not; give it to the script by an argument",

@@ -37,6 +37,7 @@
 #include "bundler/record.h"
 #include "bundler/report.h"
 #include "bundler/ruby.h"
+#include "bundler/secret.h"
 #include "bundler/server.h"
 #include "bundler/start.h"
 #include "bundler/trace.h"
@@ -167,10 +168,12 @@ static bool choose_ruby(const struct app *app, struct err *err)
     return setenv("PATH", joined, 1) == 0 || err_sys(err, "environment");
 }
 
-/* What a published gem's newest version is, and what a command opens, no file here tells. */
+/* What a published gem's newest version is, and what a command opens, no file here tells. Whoever
+ * signs means this build. */
 static bool is_recorded(const struct build_request *request)
 {
-    return !request->no_cache && request->trace == NULL && request->app.gem == NULL;
+    return !request->no_cache && request->trace == NULL && request->app.gem == NULL &&
+           request->secret == NULL;
 }
 
 static char *join(const char *const *texts, size_t count)
@@ -191,8 +194,9 @@ static void open_record(struct build *build)
     const struct build_request *request = build->request;
     cleanup_free char *around = record_surroundings();
     cleanup_free char *keep = join(request->keep, request->keep_count);
+    cleanup_free char *allowed = join(request->app.allowed.paths, request->app.allowed.count);
     cleanup_free char *question =
-        xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep,
+        xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep, allowed,
                   request->app.executable != NULL ? request->app.executable : "", build->app.dir,
                   build->app.script != NULL ? build->app.script : "", build->app.name,
                   request->check != NULL ? request->check : "", request->fast, request->no_check,
@@ -365,9 +369,10 @@ static bool collect(struct build *build, struct err *err)
     say(build, "gems", PLAN_PART_GEMS,
         xasprintf("%zu (%zu native), without development, test", build->probe.gem_count, native));
     say_left_out(build);
-    if (!app_plan(&build->app, &build->probe, &build->plan, err) ||
+    if (!app_plan(&build->app, &build->probe, &build->report, &build->plan, err) ||
         !beside_plan(&build->app, &build->probe, &build->trace, &build->report, &build->plan,
                      err) ||
+        !secret_check(&build->app, &build->probe, &build->plan, &build->report, err) ||
         !programs_plan(&build->programs, build->probe.ruby.elf, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
         !ruby_trim_library(&build->ruby, &build->plan, err))
@@ -824,6 +829,7 @@ static bool write_file(struct build *build, struct err *err)
         .kind = build->app.kind == APP_COMMAND ? FORMAT_KIND_CLI : FORMAT_KIND_APP,
         .level = build->request->fast ? LEVEL_FAST : LEVEL_RELEASE,
         .no_cache = build->request->no_cache,
+        .secret = build->request->secret,
         .check = check_file,
         .context = build,
     };

@@ -10,6 +10,7 @@
 #include "bundler/app.h"
 
 struct err;
+struct minisign_secret;
 
 struct build_request {
     struct app_request app;
@@ -19,9 +20,10 @@ struct build_request {
     const char *check;       /* arguments that a command must succeed with, or NULL */
     const char *const *keep; /* patterns of files of gems that would be left out (leftout.h) */
     size_t keep_count;
-    bool hwcaps;       /* variants of libraries for newer processors, too */
-    const char *trace; /* command to record, or NULL */
-    bool no_cache;     /* neither look for nor keep a record of earlier builds */
+    bool hwcaps;                          /* variants of libraries for newer processors, too */
+    const char *trace;                    /* command to record, or NULL */
+    bool no_cache;                        /* neither look for nor keep a record of earlier builds */
+    const struct minisign_secret *secret; /* signs the file; NULL: nobody does */
     bool quiet;
 };
 

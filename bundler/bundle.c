@@ -16,6 +16,7 @@
 #include "common/checksum.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/signature.h"
 #include "common/trailer.h"
 #include "common/xalloc.h"
 
@@ -455,13 +456,30 @@ static bool make_header(struct format_header *header, enum format_kind kind, con
     return true;
 }
 
+/* header: in the file's byte order, all but its sums, which it gets here. */
+static bool write_header(int fd, const struct outline *outline, struct format_header *header,
+                         uint64_t image_offset, uint64_t end, struct err *err)
+{
+    uint64_t sum;
+
+    header->checksum = 0;
+    memset(header->stub_hash, 0, sizeof(header->stub_hash));
+    if (!write_exactly(fd, outline->section_offset, header, sizeof(*header), err) ||
+        !sum_file(fd, outline->section_offset, end, &sum, err))
+        return false;
+    header->checksum = htole64(sum);
+    if (!write_exactly(fd, outline->section_offset, header, sizeof(*header), err) ||
+        !hash_stub(fd, outline->section_offset, image_offset, header->stub_hash, err))
+        return false;
+    return write_exactly(fd, outline->section_offset, header, sizeof(*header), err);
+}
+
 bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
                  enum format_kind kind, const char *name, struct err *err)
 {
     struct format_header header = {.image_offset = image_offset_bytes,
                                    .image_size = image_size_bytes};
     struct outline outline;
-    uint64_t sum;
 
     /* The reader's rules, so that nothing is written that it would refuse. */
     if (!make_header(&header, kind, name, err) || !read_outline(&outline, fd, err) ||
@@ -472,12 +490,27 @@ bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
     if (!hash_range(fd, image_offset_bytes, image_size_bytes, header.image_hash, err))
         return false;
     swap_header(&header);
-    if (!write_exactly(fd, outline.section_offset, &header, sizeof(header), err) ||
-        !sum_file(fd, outline.section_offset, outline.file_size, &sum, err))
+    return write_header(fd, &outline, &header, image_offset_bytes, outline.file_size, err);
+}
+
+bool bundle_sign(int fd, const struct minisign_secret *secret, const char *comment, struct err *err)
+{
+    struct bundle bundle = {.fd = fd};
+    struct outline outline;
+    struct format_header header;
+    uint64_t image_offset;
+    uint64_t end;
+
+    if (!read_bundle(&bundle, err) || !read_outline(&outline, fd, err))
         return false;
-    header.checksum = htole64(sum);
-    if (!write_exactly(fd, outline.section_offset, &header, sizeof(header), err) ||
-        !hash_stub(fd, outline.section_offset, image_offset_bytes, header.stub_hash, err))
-        return false;
-    return write_exactly(fd, outline.section_offset, &header, sizeof(header), err);
+    header = bundle.header;
+    image_offset = header.image_offset;
+    end = image_offset + header.image_size;
+    header.signature = signature_begin(&secret->key);
+    swap_header(&header);
+    /* What is signed has the key in it, and no sums. */
+    return write_exactly(fd, outline.section_offset, &header, sizeof(header), err) &&
+           signature_make(fd, outline.section_offset, end, secret, comment, &header.signature,
+                          err) &&
+           write_header(fd, &outline, &header, image_offset, end, err);
 }

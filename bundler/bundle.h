@@ -14,6 +14,7 @@
 #include "common/format.h"
 
 struct err;
+struct minisign_secret;
 
 struct bundle {
     int fd;     /* read only; its position means nothing */
@@ -59,3 +60,11 @@ struct bundle_findings {
  */
 [[nodiscard]] bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
                                enum format_kind kind, const char *name, struct err *err);
+
+/*
+ * Signs the bundle that fd, open for reading and writing, holds: fills the signature of its header
+ * and sums it anew. A signature that is there is replaced. Nothing behind the image changes.
+ * E-SIG when the comment is no comment; E-BUNDLE and E-TRUNCATED as bundle_open().
+ */
+[[nodiscard]] bool bundle_sign(int fd, const struct minisign_secret *secret, const char *comment,
+                               struct err *err);

@@ -6,6 +6,7 @@
 
 #include "bundler/build.h"
 #include "bundler/command.h"
+#include "bundler/signer.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 
@@ -16,7 +17,9 @@ struct build_options {
     const char *executable;
     const char *trace;
     const char *check;
+    const char *sign;
     struct option_list keep;
+    struct option_list allowed;
     bool fast;
     bool hwcaps;
     bool no_cache;
@@ -41,6 +44,10 @@ static const struct option_entry options[] = {
      "start the packed command with ARGS, which must succeed (default: --help, which may fail)"},
     {"keep", 0, OPTION_LIST, offsetof(struct build_options, keep), "PATTERN",
      "pack files of gems that would be left out: GEM/PATH; again for more"},
+    {"allow-secret", 0, OPTION_LIST, offsetof(struct build_options, allowed), "PATH",
+     "pack this file of the application though it looks like a secret; again for more"},
+    {"sign", 0, OPTION_TEXT, offsetof(struct build_options, sign), "KEY",
+     "sign it with this secret key, as 'rucksack sign' does"},
     {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
      "pack variants of libraries for newer processors, too"},
     {"no-cache", 0, OPTION_FLAG, offsetof(struct build_options, no_cache), NULL,
@@ -52,6 +59,16 @@ static const struct option_entry options[] = {
     {.type = OPTION_END},
 };
 
+static bool build(const struct build_request *request, struct err *err)
+{
+    cleanup_free char *output = NULL;
+
+    if (!build_run(request, &output, err))
+        return false;
+    puts(output);
+    return true;
+}
+
 static bool run(const struct command_args *args, struct err *err)
 {
     const struct build_options *given = args->options;
@@ -59,7 +76,8 @@ static bool run(const struct command_args *args, struct err *err)
         .app = {.path = args->operand_count > 0 ? args->operands[0] : ".",
                 .gem = given->gem,
                 .executable = given->executable,
-                .name = given->name},
+                .name = given->name,
+                .allowed = {given->allowed.items, given->allowed.count}},
         .output = given->output,
         .fast = given->fast,
         .hwcaps = given->hwcaps,
@@ -71,14 +89,21 @@ static bool run(const struct command_args *args, struct err *err)
         .trace = given->trace,
         .quiet = given->quiet,
     };
-    cleanup_free char *output = NULL;
+    struct minisign_secret secret;
+    bool ok;
 
     if (given->gem != NULL && args->operand_count > 0)
         return err_set(err, ERR_USAGE, "build: --gem and '%.200s': one of them", args->operands[0]);
-    if (!build_run(&request, &output, err))
-        return false;
-    puts(output);
-    return true;
+    /* Before anything of the application runs: a wrong password is said at once, and nobody else
+     * gets to see the right one. */
+    if (given->sign != NULL) {
+        if (!signer_load(given->sign, &secret, err))
+            return false;
+        request.secret = &secret;
+    }
+    ok = build(&request, err);
+    prim_wipe(&secret, sizeof(secret));
+    return ok;
 }
 
 const struct command cmd_build = {

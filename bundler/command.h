@@ -33,7 +33,7 @@ struct option_entry {
     const char *help;
 };
 
-enum { OPTION_STRUCT_MAX = 256 }; /* bytes of a command's options struct */
+enum { OPTION_STRUCT_MAX = 512 }; /* bytes of a command's options struct */
 
 struct command_args {
     const void *options;         /* the command's options struct */
@@ -62,7 +62,9 @@ extern const struct command cmd_doctor;
 extern const struct command cmd_extract;
 extern const struct command cmd_init;
 extern const struct command cmd_inspect;
+extern const struct command cmd_keygen;
 extern const struct command cmd_recipes;
+extern const struct command cmd_sign;
 extern const struct command cmd_why;
 extern const struct command cmd_run;
 extern const struct command cmd_verify;

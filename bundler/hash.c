@@ -2,7 +2,6 @@
 #include "bundler/hash.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,33 +11,20 @@
 
 enum { PIECE_BYTES = 1 << 20 };
 
-static_assert(sizeof(crypto_generichash_state) <= sizeof(((struct hash *)NULL)->opaque));
-static_assert(_Alignof(crypto_generichash_state) <= _Alignof(struct hash));
-
-static crypto_generichash_state *state_of(struct hash *hash)
-{
-    return (crypto_generichash_state *)(void *)hash->opaque;
-}
-
-/* sodium_init() only chooses faster code for this processor: without it the portable code runs, so
- * its result does not matter. The hash functions fail for wrong sizes alone. */
 void hash_init(struct hash *hash)
 {
-    int code = sodium_init();
-
-    (void)code;
-    *hash = (struct hash){0};
-    (void)crypto_generichash_init(state_of(hash), NULL, 0, FORMAT_HASH_SIZE);
+    prim_hurry();
+    prim_hash_init(&hash->inner, FORMAT_HASH_SIZE);
 }
 
 void hash_update(struct hash *hash, const void *data, size_t size)
 {
-    (void)crypto_generichash_update(state_of(hash), data, size);
+    prim_hash_update(&hash->inner, data, size);
 }
 
 void hash_final(struct hash *hash, uint8_t ret[FORMAT_HASH_SIZE])
 {
-    (void)crypto_generichash_final(state_of(hash), ret, FORMAT_HASH_SIZE);
+    prim_hash_final(&hash->inner, ret, FORMAT_HASH_SIZE);
 }
 
 void hash_bytes(const void *data, size_t size, uint8_t ret[FORMAT_HASH_SIZE])

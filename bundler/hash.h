@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * BLAKE2b with 32 bytes of output (RFC 7693), the hash of a bundle's two halves. The only file that
- * knows libsodium.
+ * BLAKE2b with 32 bytes of output (RFC 7693), the hash of a bundle's two halves.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/format.h"
+#include "common/prim.h"
 
 struct err;
 
-/* A hash in the making; no resource to release. Opaque: only hash_*() look inside. */
+/* A hash in the making; no resource to release. */
 struct hash {
-    _Alignas(64) uint8_t opaque[384];
+    struct prim_hash inner;
 };
 
 void hash_init(struct hash *hash);

@@ -3,10 +3,14 @@
 
 #include <fnmatch.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "bundler/app.h"
 #include "bundler/config.h"
 #include "bundler/plan.h"
+#include "bundler/report.h"
+#include "bundler/secret.h"
 #include "bundler/state.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -14,28 +18,22 @@
 #include "common/text.h"
 #include "common/xalloc.h"
 
-/* Never packed: history, secrets, caches, what only development needs, our own output. Those
- * without '*' or '.' lie at the top. */
+/* Never packed beside secrets: caches, what only development needs, our own output, databases.
+ * Those without '*' or '.' lie at the top. */
 static const char *const excluded[] = {
-    ".git",          ".env",
-    ".env.*",        "*.key",
-    "log",           "tmp",
-    "storage",       "node_modules",
-    "test",          "spec",
-    ".bundle",       "vendor/bundle",
-    "*.state",       "*.AppImage",
-    "coverage",      ".DS_Store",
-    ".hg",           ".svn",
-    "*.sqlite3",     "*.sqlite3-wal",
-    "*.sqlite3-shm", "*.sqlite3-journal",
-    "*.sqlite",      "*.db",
+    "log",       "tmp",           "storage",       "node_modules",      "test",     "spec",
+    ".bundle",   "vendor/bundle", "*.state",       "*.AppImage",        "coverage", ".DS_Store",
+    "*.sqlite3", "*.sqlite3-wal", "*.sqlite3-shm", "*.sqlite3-journal", "*.sqlite", "*.db",
 };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
+enum { NAMED_MAX = 12 };
+
 struct selection {
-    const struct config *config;
-    const struct states *states;
+    const struct app *app;
+    char *secrets; /* names of those that are left out, for the report */
+    size_t named;
 };
 
 /* Of Rails' credentials: https://guides.rubyonrails.org/security.html#custom-credentials */
@@ -49,8 +47,8 @@ bool selection_is_excluded(const char *relative)
 {
     const char *name = text_base_name(relative);
 
-    if (strcmp(name, ".env.example") == 0)
-        return false;
+    if (secret_by_name(relative) != NULL)
+        return true;
     for (size_t i = 0; i < COUNT(excluded); i++) {
         bool anywhere = strpbrk(excluded[i], "*.") != NULL;
 
@@ -102,26 +100,51 @@ static bool leads_to_included(const struct config_list *patterns, const char *re
     return false;
 }
 
-static bool is_packed(const char *relative, bool is_dir, void *context)
+/* Only what is one itself: of .git/config, .git is. */
+static void note_secret(struct selection *selection, const char *relative)
 {
-    const struct selection *selection = context;
-    const struct config *config = selection->config;
+    char *longer;
 
-    if (states_hold(selection->states, relative) || is_key(relative))
-        return false;
-    if (is_listed(&config->include, relative) ||
-        (is_dir && leads_to_included(&config->include, relative)))
-        return true;
-    return !is_listed(&config->exclude, relative) && !is_excluded(relative);
+    if (secret_by_name(relative) == NULL || selection->named == NAMED_MAX)
+        return;
+    longer = xasprintf("%s%s%s", selection->secrets, selection->secrets[0] != '\0' ? ", " : "",
+                       ++selection->named == NAMED_MAX ? "..." : relative);
+    free(selection->secrets);
+    selection->secrets = longer;
 }
 
-bool selection_plan(const char *dir, const struct config *config, const struct states *states,
-                    struct plan *plan, struct err *err)
+static bool is_packed(const char *relative, bool is_dir, void *context)
 {
-    struct selection selection = {config, states};
+    struct selection *selection = context;
+    const struct app *app = selection->app;
+    const struct config *config = &app->config;
 
-    return plan_add_tree(plan, FORMAT_APP_DIR, dir,
-                         (struct plan_origin){PLAN_PART_APP, "the application"}, is_packed,
-                         &selection, err) ||
-           err_wrap(err, "'%s'", dir);
+    if (states_hold(&app->states, relative))
+        return false;
+    if (secret_is_allowed(&app->allowed, relative) ||
+        (is_dir && secret_leads_to_allowed(&app->allowed, relative)))
+        return true;
+    if (!is_key(relative) && (is_listed(&config->include, relative) ||
+                              (is_dir && leads_to_included(&config->include, relative))))
+        return true;
+    if (!is_key(relative) && !is_listed(&config->exclude, relative) && !is_excluded(relative))
+        return true;
+    if (!is_listed(&config->exclude, relative))
+        note_secret(selection, relative);
+    return false;
+}
+
+bool selection_plan(const struct app *app, const struct report *report, struct plan *plan,
+                    struct err *err)
+{
+    struct selection selection = {app, xstrdup(""), 0};
+    bool ok = plan_add_tree(plan, FORMAT_APP_DIR, app->dir,
+                            (struct plan_origin){PLAN_PART_APP, "the application"}, is_packed,
+                            &selection, err) ||
+              err_wrap(err, "'%s'", app->dir);
+
+    if (ok && selection.named > 0)
+        report_phase(report, "secrets", selection.secrets, "not packed");
+    free(selection.secrets);
+    return ok;
 }

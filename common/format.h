@@ -23,7 +23,9 @@ enum {
     FORMAT_ALIGN = 4096,
     FORMAT_HASH_SIZE = 32, /* BLAKE2b-256, RFC 7693 */
     FORMAT_NAME_SIZE = 64, /* NUL-terminated */
-    FORMAT_RESERVED_SIZE = 856,
+    FORMAT_RESERVED_SIZE = 432,
+    FORMAT_COMMENT_SIZE = 254, /* of a signature; NUL-terminated */
+    FORMAT_SIGNATURE_OFFSET = 168,
     FORMAT_SUMS_OFFSET = 64, /* stub_hash and checksum: what cannot sum itself */
     FORMAT_SUMS_SIZE = 40,
     FORMAT_HEADER_SIZE = 1024,
@@ -39,6 +41,16 @@ enum format_kind {
     FORMAT_KIND_CLI,
 };
 
+/* Of the file, by minisign's rules (minisign.h); all zero in one that is not signed. */
+struct format_signature {
+    uint8_t algorithm[2]; /* "ED" */
+    uint8_t id[8];        /* of the key */
+    uint8_t key[32];      /* Ed25519, public */
+    uint8_t signature[64];
+    uint8_t comment_signature[64];
+    char comment[FORMAT_COMMENT_SIZE]; /* zero behind its end */
+};
+
 struct format_header {
     uint8_t magic[8];
     uint32_t version;
@@ -49,12 +61,15 @@ struct format_header {
     uint8_t stub_hash[FORMAT_HASH_SIZE];  /* of bytes 0 to image_offset, this field read as zero */
     uint64_t checksum;                    /* XXH3-64 of the file, this and stub_hash as zero */
     char name[FORMAT_NAME_SIZE];          /* the app's identity */
+    struct format_signature signature;    /* of the file, this, checksum and stub_hash as zero */
     uint8_t reserved[FORMAT_RESERVED_SIZE];
 };
 
 static_assert(offsetof(struct format_header, image_hash) == 32);
 static_assert(offsetof(struct format_header, stub_hash) == FORMAT_SUMS_OFFSET);
 static_assert(offsetof(struct format_header, name) == FORMAT_SUMS_OFFSET + FORMAT_SUMS_SIZE);
+static_assert(offsetof(struct format_header, signature) == FORMAT_SIGNATURE_OFFSET);
+static_assert(sizeof(struct format_signature) == 424);
 static_assert(sizeof(struct format_header) == FORMAT_HEADER_SIZE);
 
 /*

@@ -52,7 +52,7 @@ sqfs/ bundler/image.c
 jansson\.h bundler/jdoc.c|runtime/keeper/manifest.c
 cyaml/ bundler/recipe.c
 yaml\.h bundler/ydoc.c
-sodium bundler/hash.c|runtime/keeper/digest.c
+sodium common/prim.c|runtime/keeper/digest.c
 uthash\.h|utlist\.h|utarray\.h bundler/plan.c
 squashfuse runtime/stub/sqfs.c
 zlib\.h|zstd\.h|lzma\.h|lz4\.h> runtime/stub/codec.c|runtime/keeper/zstream.c

@@ -4,7 +4,7 @@
 # interesting stay below the build directory, those that broke something go into tests/fuzz/corpus.
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := payload image extract codec manifest names iseqs snapshot
+FUZZ_TARGETS := payload image extract codec manifest names iseqs snapshot minisign
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_SOURCES := $(filter-out runtime/stub/main.c,$(STUB_SOURCES)) common/fs.c tests/fuzz/fuzz.c
 FUZZ_LIBS := $(STUB_ARCHIVES)
@@ -53,6 +53,9 @@ $(eval $(call fuzz_target,iseqs,runtime/iseqs/pack.c common/err.c common/fs.c))
 $(BUILD)/replay/codec $(BUILD)/fuzz/codec: FUZZ_LIBS += -llz4
 $(eval $(call fuzz_target,snapshot,$(FUZZ_KEEPER_SOURCES)))
 $(BUILD)/replay/snapshot $(BUILD)/fuzz/snapshot: FUZZ_LIBS := -larchive -lsqlite3 -ljansson -lsodium -lzstd
+$(eval $(call fuzz_target,minisign,common/minisign.c common/prim.c common/base64.c common/err.c common/fs.c tests/fuzz/fuzz.c \
+    common/xalloc.c))
+$(BUILD)/replay/minisign $(BUILD)/fuzz/minisign: FUZZ_LIBS := -lsodium
 $(eval $(call fuzz_target,names,common/err.c common/fs.c tests/fuzz/fuzz.c))
 
 # An input that breaks something is kept as crash-HASH where the message says.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Mirrors bundle.c. Cases: sealed, opened, verified · every kind of damage · cut files · files that
- * are no bundles · hostile headers and section tables · what is not sealed. */
+ * are no bundles · hostile headers and section tables · signed, and every byte of it changed · what
+ * is not sealed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 #include "bundler/plan.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/signature.h"
 #include "tests/unit/scratch.h"
 
 #if defined(__x86_64__)
@@ -388,6 +390,80 @@ static void assert_not_sealed(const char *name, enum format_kind kind, uint64_t 
     assert_non_null(strstr(err.msg, why));
 }
 
+/* The bytes of a signed copy; the caller frees them. */
+static unsigned char *make_signed(struct minisign_secret *ret)
+{
+    unsigned char *bytes = malloc(good_size);
+    struct err err = {0};
+    cleanup_fd int fd = -1;
+
+    scratch_write("case", good, good_size);
+    fd = open("case", O_RDWR | O_CLOEXEC);
+    assert_true(minisign_generate(ret, &err));
+    assert_true(bundle_sign(fd, ret, "rucksack blog", &err));
+    assert_int_equal(pread(fd, bytes, good_size, 0), good_size);
+    return bytes;
+}
+
+/* By its signature alone: what anybody can sum anew does not count. */
+static bool signature_fits(const unsigned char *bytes, const struct minisign_key *key)
+{
+    struct bundle bundle;
+    struct err err = {0};
+    bool ok;
+
+    scratch_write("case", bytes, good_size);
+    if (!bundle_open(&bundle, "case", &err))
+        return false;
+    ok = signature_check(bundle.fd, bundle.section_offset,
+                         bundle.header.image_offset + bundle.header.image_size,
+                         &bundle.header.signature, key, &err);
+    bundle_close(&bundle);
+    return ok;
+}
+
+static void a_signed_bundle_verifies_and_is_signed_anew(void **state)
+{
+    struct minisign_secret secret;
+    struct minisign_secret other;
+    unsigned char *bytes = make_signed(&secret);
+    struct err err;
+    cleanup_fd int fd = -1;
+
+    (void)state;
+    assert_true(accepts(bytes, good_size, &err));
+    assert_true(signature_fits(bytes, &secret.key));
+    fd = open("case", O_RDWR | O_CLOEXEC);
+    assert_true(minisign_generate(&other, &err));
+    assert_true(bundle_sign(fd, &other, "rucksack blog", &err));
+    assert_int_equal(pread(fd, bytes, good_size, 0), good_size);
+    assert_true(accepts(bytes, good_size, &err));
+    assert_true(signature_fits(bytes, &other.key));
+    assert_false(signature_fits(bytes, &secret.key));
+    free(bytes);
+}
+
+static void no_byte_of_a_signed_bundle_can_be_another(void **state)
+{
+    const size_t sums = SECTION + FORMAT_SUMS_OFFSET;
+    struct minisign_secret secret;
+    unsigned char *bytes = make_signed(&secret);
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < good_size; i++) {
+        bool is_sum = i >= sums && i < sums + FORMAT_SUMS_SIZE;
+        unsigned char right = bytes[i];
+
+        bytes[i] ^= (unsigned char)(1 << i % 8);
+        if (is_sum ? accepts(bytes, good_size, &err) : signature_fits(bytes, &secret.key))
+            fail_msg("byte %zu of a signed file may be changed", i);
+        bytes[i] = right;
+    }
+    assert_true(signature_fits(bytes, &secret.key));
+    free(bytes);
+}
+
 static void what_would_be_refused_is_not_sealed(void **state)
 {
     char name[FORMAT_NAME_SIZE + 1] = {0};
@@ -419,6 +495,8 @@ int main(void)
         cmocka_unit_test(header_fields_are_checked),
         cmocka_unit_test(section_tables_are_checked),
         cmocka_unit_test(random_structures_never_crash),
+        cmocka_unit_test(a_signed_bundle_verifies_and_is_signed_anew),
+        cmocka_unit_test(no_byte_of_a_signed_bundle_can_be_another),
         cmocka_unit_test(what_would_be_refused_is_not_sealed),
     };
 

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "bundler/signer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundler/bundle.h"
+#include "bundler/output.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/signature.h"
+#include "common/xalloc.h"
+
+#define PASSWORD "RUCKSACK_SIGN_PASSWORD"
+#define PASSWORD_FILE "RUCKSACK_SIGN_PASSWORD_FILE"
+#define SUFFIX ".minisig"
+
+enum { PIECE_BYTES = 1 << 20 };
+
+static void free_secret(char **text)
+{
+    if (*text != NULL)
+        prim_wipe(*text, strlen(*text));
+    free(*text);
+}
+
+#define cleanup_secret cleanup_with(free_secret)
+
+static bool bad_key(const char *path, struct err *err)
+{
+    (void)err_wrap(err, "key '%s'", path);
+    (void)err_id(err, "E-SIG");
+    return err_hint(err, "'rucksack keygen' makes a pair of keys");
+}
+
+static bool read_password(const char *path, char **ret, struct err *err)
+{
+    char *text = NULL;
+    size_t size;
+
+    if (!fs_read_file(path, MINISIGN_PASSWORD_MAX + 1, &text, &size, err)) {
+        (void)err_wrap(err, PASSWORD_FILE);
+        (void)err_id(err, "E-SIG");
+        return err_hint(err, "name a file with the password as its only line");
+    }
+    text[strcspn(text, "\n")] = '\0';
+    *ret = text;
+    return true;
+}
+
+bool signer_password(char **ret, struct err *err)
+{
+    const char *given = getenv(PASSWORD);
+    const char *path = getenv(PASSWORD_FILE);
+    bool ok = true;
+
+    *ret = NULL;
+    if (given != NULL)
+        *ret = xstrdup(given);
+    else if (path != NULL)
+        ok = read_password(path, ret, err);
+    if (ok && *ret != NULL && ((*ret)[0] == '\0' || strlen(*ret) > MINISIGN_PASSWORD_MAX)) {
+        free_secret(ret);
+        *ret = NULL;
+        (void)err_set(err, ERR_INPUT, "the password is empty, or has more than %d bytes",
+                      MINISIGN_PASSWORD_MAX);
+        (void)err_id(err, "E-SIG");
+        return err_hint(err, "set " PASSWORD " or " PASSWORD_FILE);
+    }
+    (void)unsetenv(PASSWORD);
+    (void)unsetenv(PASSWORD_FILE);
+    return ok;
+}
+
+bool signer_load(const char *path, struct minisign_secret *ret, struct err *err)
+{
+    cleanup_secret char *password = NULL;
+    cleanup_secret char *text = NULL;
+    size_t size;
+
+    if (!signer_password(&password, err))
+        return false;
+    if (!fs_read_file(path, MINISIGN_TEXT_MAX, &text, &size, err) ||
+        !minisign_read_secret(text, size, password, ret, err))
+        return bad_key(path, err);
+    return true;
+}
+
+bool signer_load_key(const char *given, struct minisign_key *ret, struct err *err)
+{
+    cleanup_free char *text = NULL;
+    struct err ignored = {0};
+    size_t size;
+
+    if (strlen(given) == MINISIGN_PUBLIC_TEXT - 1 &&
+        minisign_read_key(given, strlen(given), ret, &ignored))
+        return true;
+    if (!fs_read_file(given, MINISIGN_TEXT_MAX, &text, &size, err) ||
+        !minisign_read_key(text, size, ret, err))
+        return bad_key(given, err);
+    return true;
+}
+
+char *signer_comment(const char *name, const char *text)
+{
+    return text == NULL ? xasprintf(MINISIGN_OURS "%s", name)
+                        : xasprintf(MINISIGN_OURS "%s: %s", name, text);
+}
+
+static bool copy(int from, int to, uint64_t size, struct err *err)
+{
+    cleanup_free char *piece = xcalloc(PIECE_BYTES, 1);
+    uint64_t offset = 0;
+
+    while (offset < size) {
+        uint64_t left = size - offset;
+        size_t want = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+        ssize_t length = pread(from, piece, want, (off_t)offset);
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            return err_sys(err, "read");
+        if (length == 0)
+            return err_set(err, ERR_INPUT, "it became shorter meanwhile");
+        if (!fs_write_all(to, piece, (size_t)length, err))
+            return false;
+        offset += (uint64_t)length;
+    }
+    return true;
+}
+
+/* Of bytes that nobody else can change: what was checked is what is signed. */
+static bool check_copy(const struct bundle *original, int fd, struct err *err)
+{
+    struct bundle_findings findings;
+    struct bundle bundle = *original;
+
+    bundle.fd = fd;
+    return bundle_verify(&bundle, &findings, err);
+}
+
+bool signer_write_beside(int fd, const char *path, const struct minisign_secret *secret,
+                         const char *comment, struct err *err)
+{
+    cleanup_free char *beside = xasprintf("%s" SUFFIX, path);
+    cleanup_free char *text = NULL;
+    struct minisign_signature signature;
+    uint8_t hash[MINISIGN_HASH_SIZE];
+    struct output output;
+    struct stat st;
+    bool ok;
+
+    if (fstat(fd, &st) != 0)
+        return err_sys(err, "'%s'", path);
+    if (!minisign_hash(fd, (uint64_t)st.st_size, NULL, 0, hash, err))
+        return err_wrap(err, "'%s'", path);
+    minisign_sign(secret, hash, comment, &signature);
+    text = minisign_signature_text(&signature);
+    ok = output_open(&output, beside, err);
+    if (ok) {
+        ok = fs_write_all(output.fd, text, strlen(text), err) &&
+             output_publish(&output, 0644, err) && output_sync(&output, err);
+        if (!ok)
+            output_explain(beside, err);
+    }
+    output_release(&output);
+    return ok;
+}
+
+/* The file keeps its owner where that is allowed, and its permissions. The signature of what it was
+ * is gone before: at no time there is one that does not fit. */
+static bool write_signed(const struct bundle *bundle, const char *real,
+                         const struct minisign_secret *secret, const char *comment,
+                         struct output *output, struct err *err)
+{
+    cleanup_free char *beside = xasprintf("%s" SUFFIX, real);
+    struct stat st;
+
+    if (fstat(bundle->fd, &st) != 0)
+        return err_sys(err, "'%s'", bundle->path);
+    if (!copy(bundle->fd, output->fd, bundle->file_size, err) ||
+        !check_copy(bundle, output->fd, err) || !bundle_sign(output->fd, secret, comment, err))
+        return false;
+    (void)!fchown(output->fd, st.st_uid, st.st_gid);
+    if (unlink(beside) != 0 && errno != ENOENT)
+        return err_sys(err, "'%s'", beside);
+    return output_publish(output, st.st_mode & 0777, err) && output_sync(output, err) &&
+           signer_write_beside(output->fd, real, secret, comment, err);
+}
+
+bool signer_sign(const char *path, const struct minisign_secret *secret, const char *text,
+                 struct err *err)
+{
+    cleanup_free char *comment = NULL;
+    cleanup_free char *real = NULL;
+    struct bundle bundle;
+    struct output output;
+    bool ok;
+
+    if (!bundle_open(&bundle, path, err))
+        return false;
+    comment = signer_comment(bundle.header.name, text);
+    real = realpath(path, NULL); /* of a link, the file is signed */
+    ok = real != NULL || err_sys(err, "'%s'", path);
+    if (ok) {
+        ok = output_open(&output, real, err) &&
+             write_signed(&bundle, real, secret, comment, &output, err);
+        if (!ok)
+            output_explain(real, err);
+        output_release(&output);
+    }
+    bundle_close(&bundle);
+    return ok;
+}
+
+static bool verify_beside(const struct bundle *bundle, const char *text, size_t size,
+                          const struct minisign_key *key, struct signer_findings *findings,
+                          struct err *err)
+{
+    struct minisign_signature signature;
+    uint8_t hash[MINISIGN_HASH_SIZE];
+
+    if (!minisign_read_signature(text, size, &signature, err)) {
+        err->kind = ERR_CHECK;
+        return false;
+    }
+    if (!minisign_hash(bundle->fd, bundle->file_size, NULL, 0, hash, err) ||
+        !minisign_verify(&signature, key, hash, err))
+        return false;
+    findings->has_file = true;
+    if (!findings->is_signed)
+        memcpy(findings->comment, signature.comment, sizeof(findings->comment));
+    return true;
+}
+
+/* The file beside: absent is not an error, unreadable is. */
+static bool find_beside(const struct bundle *bundle, const struct minisign_key *key,
+                        struct signer_findings *findings, struct err *err)
+{
+    cleanup_free char *beside = xasprintf("%s" SUFFIX, bundle->path);
+    cleanup_free char *text = NULL;
+    size_t size;
+
+    if (access(beside, F_OK) != 0 && errno == ENOENT)
+        return true;
+    if (key == NULL) {
+        findings->is_file_unknown = true;
+        return true;
+    }
+    if (!fs_read_file(beside, MINISIGN_TEXT_MAX, &text, &size, err)) {
+        (void)err_id(err, "E-SIG");
+        return err_hint(err, "get it again, or take it away");
+    }
+    return verify_beside(bundle, text, size, key, findings, err) || err_wrap(err, "'%s'", beside);
+}
+
+bool signer_verify(const struct bundle *bundle, const struct minisign_key *key,
+                   struct signer_findings *ret, struct err *err)
+{
+    const struct format_signature *carried = &bundle->header.signature;
+    uint64_t end = bundle->header.image_offset + bundle->header.image_size;
+
+    *ret = (struct signer_findings){.is_signed = signature_is_there(carried)};
+    if (ret->is_signed) {
+        ret->key = signature_key(carried);
+        if (!signature_check(bundle->fd, bundle->section_offset, end, carried, key, err))
+            return err_wrap(err, "'%s'", bundle->path);
+        (void)snprintf(ret->comment, sizeof(ret->comment), "%s", carried->comment);
+        key = key != NULL ? key : &ret->key;
+    }
+    if (!find_beside(bundle, key, ret, err))
+        return false;
+    if (ret->is_signed || ret->has_file || key == NULL)
+        return true;
+    (void)err_set(err, ERR_CHECK, "'%s' is not signed", bundle->path);
+    (void)err_id(err, "E-SIG");
+    return err_hint(err, "'rucksack sign -s KEY FILE' signs it");
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Signing bundles, and checking the signatures of those at hand: the one in the header and the file
+ * beside it, FILE.minisig.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/minisign.h"
+
+struct bundle;
+struct err;
+
+/*
+ * The password of a key, from RUCKSACK_SIGN_PASSWORD or the first line of the file that
+ * RUCKSACK_SIGN_PASSWORD_FILE names; NULL where neither is set. Both are taken out of the
+ * environment: no program that is started later sees them. Owned by the caller, who wipes it.
+ */
+[[nodiscard]] bool signer_password(char **ret, struct err *err);
+
+/* The secret key in a file, with that password. E-SIG. To be wiped (prim_wipe). */
+[[nodiscard]] bool signer_load(const char *path, struct minisign_secret *ret, struct err *err);
+
+/* A public key: a file, or the base64 alone. E-SIG. */
+[[nodiscard]] bool signer_load_key(const char *given, struct minisign_key *ret, struct err *err);
+
+/* What our signatures say beside the name; text NULL: nothing. Owned by the caller. */
+[[nodiscard]] char *signer_comment(const char *name, const char *text);
+
+/* Signs the bundle at path, anew where it is signed: checks it, writes a copy that carries the
+ * signature into its place, and FILE.minisig. E-VERIFY when it is damaged; E-OUTPUT, E-SPACE. */
+[[nodiscard]] bool signer_sign(const char *path, const struct minisign_secret *secret,
+                               const char *text, struct err *err);
+
+/* FILE.minisig of the bytes that fd has, for the file at path. */
+[[nodiscard]] bool signer_write_beside(int fd, const char *path,
+                                       const struct minisign_secret *secret, const char *comment,
+                                       struct err *err);
+
+/* What signer_verify() found. */
+struct signer_findings {
+    bool is_signed;                         /* in its header */
+    bool has_file;                          /* FILE.minisig is there, and was compared */
+    bool is_file_unknown;                   /* it is there, and no key to compare it with */
+    struct minisign_key key;                /* of the header */
+    char comment[MINISIGN_COMMENT_MAX + 1]; /* of the header, else of the file */
+};
+
+/*
+ * Checks every signature that is there, with key; NULL: with the one in the header. ERR_CHECK,
+ * E-SIG when one does not fit, or when key is given and there is none.
+ */
+[[nodiscard]] bool signer_verify(const struct bundle *bundle, const struct minisign_key *key,
+                                 struct signer_findings *ret, struct err *err);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Whether a file is a SQLite database that has rows of somebody: so much of the file format as that
+ * takes, without SQLite, which would want to lock it, and to recover it where a process died.
+ *
+ * Source: https://www.sqlite.org/fileformat2.html. Read are the schema table and, of each table of
+ * it, the first page: it is a leaf with so many rows, or has others below. What is in a write-ahead
+ * log beside the file is not in the file. The file is hostile; what cannot be read counts as rows.
+ */
+#include <stdint.h>
+
+enum sqlitefile_kind {
+    SQLITEFILE_NONE,  /* no database */
+    SQLITEFILE_EMPTY, /* no rows but those that migrations keep for themselves */
+    SQLITEFILE_ROWS,
+    SQLITEFILE_UNREADABLE, /* it begins as a database */
+};
+
+enum sqlitefile_kind sqlitefile_look(int fd, uint64_t size_bytes);

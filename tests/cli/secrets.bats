@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What of an application's tree is a secret, by name and by content, and what only looks like one.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    export app=$BATS_FILE_TMPDIR/app
+    mkdir -p "$app"
+    cd "$app"
+    touch Gemfile
+    bundle lock >/dev/null
+    echo 'puts Dir.glob("**/*", File::FNM_DOTMATCH).select { |path| File.file?(path) }' >list.rb
+    echo 'web: ruby list.rb' >Procfile
+}
+
+setup() {
+    tree=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+    rucksack=$RUCKSACK_BUILD/rucksack
+    cp -a "$app" "$BATS_TEST_TMPDIR/app"
+    cd "$BATS_TEST_TMPDIR/app"
+}
+
+plant() {
+    ruby "$tree/tests/cli/secrets/plant.rb" "$1" . | sort >"../$1"
+    [ "$(wc -l <"../$1")" -eq 30 ]
+}
+
+build() {
+    run --separate-stderr "$rucksack" build --fast --no-check --no-cache -o ../bundle "$@"
+    printf '%s\n' "$stderr"
+}
+
+# Of the build: the paths that it refuses as secrets, and those that it leaves out, sorted.
+called_secrets() {
+    sed -nE 's/^secret   (.*) \(.*\)$/\1/p' <<<"$stderr" | sort
+}
+
+left_out() {
+    sed -nE 's/^secrets  (.*) not packed$/\1/p' <<<"$stderr" | tr -d ' ' | tr , '\n' | sort
+}
+
+@test "30 planted secrets are found when all is included, and none of 30 look-alikes" {
+    plant secrets
+    plant lookalikes
+    echo 'include: ["*"]' >rucksack.yml
+    build
+    [ "$status" -eq 1 ]
+    [ ! -e ../bundle ]
+    # Keys of Rails' credentials are not packed, whatever include says.
+    [ "$(left_out | xargs)" = "config/credentials/production.key config/master.key" ]
+    [[ $stderr == *"rucksack: E-SECRET: 28 files to pack look like secrets: "*"hint: "*"--allow-secret PATH"* ]]
+    { called_secrets; left_out; } | sort >../found
+    echo "# $(comm -12 ../found ../secrets | wc -l) of 30 secrets, $(comm -12 ../found ../lookalikes | wc -l) of 30 look-alikes" >&3
+    diff ../secrets ../found
+}
+
+@test "by itself a build packs none of them: by name they are left out, by content refused" {
+    plant secrets
+    build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"secrets  "*".env"*"not packed"* ]]
+    called_secrets >../found
+    [ -z "$(comm -13 ../secrets ../found)" ]
+    ! grep -qE '(^|/)\.(env|git|aws|kamal|netrc)|\.key$' ../found
+    xargs rm <../found
+    build
+    [ "$status" -eq 0 ]
+    ../bundle 2>/dev/null | sort >../packed
+    [ -s ../packed ]
+    [ -z "$(comm -12 ../packed ../secrets)" ]
+}
+
+@test "look-alikes are packed" {
+    plant lookalikes
+    build
+    [ "$status" -eq 0 ]
+    [[ $stderr != *"secret "* ]]
+    ../bundle 2>/dev/null | sort >../packed
+    diff ../lookalikes <(comm -12 ../packed ../lookalikes)
+}
+
+@test "--allow-secret packs a file, of its kind no other" {
+    plant secrets
+    build --allow-secret .env --allow-secret tls/ec.pem
+    [ "$status" -eq 1 ]
+    called_secrets >../found
+    ! grep -qxE '\.env|tls/ec\.pem' ../found
+    xargs rm <../found
+    build --allow-secret .env --allow-secret tls/ec.pem --allow-secret config/master.key
+    [ "$status" -eq 0 ]
+    [ "$(../bundle 2>/dev/null | sort | comm -12 - ../secrets | xargs)" = ".env config/master.key tls/ec.pem" ]
+}
+
+@test "an --allow-secret that names nothing is refused" {
+    build --allow-secret config/master.kye
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-SECRET: --allow-secret: there is no file 'config/master.kye' to pack"*"hint: "* ]]
+}
+
+@test "where a key is in a file, the line is told; hundreds of files do not fill the terminal" {
+    { seq 100; ruby -ropenssl -e 'puts OpenSSL::PKey::RSA.new(1024).to_pem'; } >notes.txt
+    build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"a file to pack looks like a secret: notes.txt (a private key, line 101)"* ]]
+    for i in $(seq 300); do cp notes.txt "a-rather-long-name-$i.txt"; done
+    build --quiet
+    [ "$status" -eq 1 ]
+    [ "${#stderr_lines[@]}" -eq 2 ]
+    [[ $stderr == *"301 files to pack look like secrets: "*" more"* ]]
+}
+
+@test "a gem's source tree is looked at, a published gem is not" {
+    mkdir -p own/lib
+    echo 'Gem::Specification.new("own", "1") { |s| s.summary = s.author = "a"; s.files = ["lib/own.rb", "lib/key.txt"] }' >own/own.gemspec
+    touch own/lib/own.rb
+    ruby -ropenssl -e 'puts OpenSSL::PKey::RSA.new(1024).to_pem' >own/lib/key.txt
+    echo 'gem "own", path: "own"' >Gemfile
+    bundle lock --local >/dev/null
+    build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"own/lib/key.txt (a private key, line 1)"* ]]
+    build --allow-secret own/lib/key.txt
+    [ "$status" -eq 0 ]
+}
+
+@test "a script's data with a secret is refused" {
+    rm -f Gemfile* Procfile
+    ruby -ropenssl -e 'puts OpenSSL::PKey::RSA.new(1024).to_pem' >data.txt
+    echo 'puts File.size(File.join(__dir__, "data.txt"))' >report.rb
+    build report.rb
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"E-SECRET: a file to pack looks like a secret: data.txt (a private key, line 1)"* ]]
+    build --allow-secret data.txt report.rb
+    [ "$status" -eq 0 ]
+}

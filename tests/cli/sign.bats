@@ -1,0 +1,243 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# rucksack keygen, sign, verify -p, build --sign: with minisign's files, by minisign and by us.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    rucksack=$RUCKSACK_BUILD/rucksack
+    echo 'puts "hello"' >hello.rb
+    "$rucksack" build --quiet --no-check --fast --no-cache -o plain hello.rb
+    "$rucksack" keygen --no-password ours
+    "$rucksack" keygen --no-password other
+    cp -p plain signed
+    "$rucksack" sign -s ours.key signed
+    minisign -G -W -s theirs.key -p theirs.pub
+    RUCKSACK_SIGN_PASSWORD=secret "$rucksack" keygen locked
+}
+
+setup() {
+    rucksack=$RUCKSACK_BUILD/rucksack
+    keys=$BATS_FILE_TMPDIR
+    cd "$BATS_TEST_TMPDIR"
+}
+
+# have NAME: a copy of plain or signed, with its signature.
+have() {
+    cp -p "$keys/$1" app
+    [ ! -f "$keys/$1.minisig" ] || cp "$keys/$1.minisig" app.minisig
+}
+
+# refused ID STATUS COMMAND...: one error line with the id, one hint.
+refused() {
+    local id=$1 status_wanted=$2
+    run --separate-stderr "${@:3}"
+    printf 'status %s\n%s\n%s\n' "$status" "$output" "$stderr"
+    [ "$status" -eq "$status_wanted" ]
+    [[ ${stderr_lines[0]} == "rucksack: $id: "* ]]
+    [[ ${stderr_lines[1]} == "hint: "* ]]
+    [ "${#stderr_lines[@]}" -eq 2 ]
+}
+
+# flip FILE OFFSET: another byte there.
+flip() {
+    perl -e 'open my $f, "+<", $ARGV[0] or die; sysseek $f, $ARGV[1], 0; sysread $f, my $b, 1;
+        sysseek $f, $ARGV[1], 0; syswrite $f, chr(ord($b) ^ 1 << $ARGV[1] % 8)' "$1" "$2"
+}
+
+@test "keygen writes a pair, the secret one for its owner only, and never over another" {
+    "$rucksack" keygen --no-password pair
+    [ "$(stat -c %a pair.key pair.pub | xargs)" = "600 644" ]
+    cp pair.key before
+    refused E-OUTPUT 1 "$rucksack" keygen --no-password pair
+    cmp pair.key before
+    rm pair.key
+    refused E-OUTPUT 1 "$rucksack" keygen --no-password pair
+    [ ! -e pair.key ]
+    refused E-SIG 1 "$rucksack" keygen new
+    [[ $stderr == *RUCKSACK_SIGN_PASSWORD* ]]
+    [ ! -e new.key ]
+}
+
+@test "minisign verifies what we sign" {
+    have signed
+    minisign -V -m app -p "$keys/ours.pub"
+    minisign -V -m app -P "$(tail -n 1 "$keys/ours.pub")"
+    [ "$(minisign -V -Q -m app -p "$keys/ours.pub")" = "rucksack hello" ]
+    run ! minisign -V -m app -p "$keys/other.pub"
+    [ "$(./app)" = hello ]
+}
+
+@test "minisign signs with our keys, with and without a password, and we accept it" {
+    have plain
+    minisign -S -m app -s "$keys/ours.key"
+    "$rucksack" verify -p "$keys/ours.pub" app
+    minisign -S -m app -s "$keys/locked.key" <<<secret
+    "$rucksack" verify -p "$keys/locked.pub" app
+}
+
+@test "we sign with minisign's keys, with and without a password" {
+    have plain
+    "$rucksack" sign -s "$keys/theirs.key" app
+    minisign -V -m app -p "$keys/theirs.pub"
+    "$rucksack" verify -p "$keys/theirs.pub" app
+    # By `minisign -G`, which takes some seconds and 1 GiB to do so; so do we now.
+    printf 'untrusted comment: minisign encrypted secret key\n%s%s\n' \
+        RWRTY0IyAUZorjRdKS2+Z9bG8G63tw39a9+GJJPe5gfhHzTPL/4AAAACAAAAAAAAAEAAAAAAp767gUmYNpYnsUYy+2fl \
+        QwUrKHO8iThoy8nVAgDnr2cMu7g8kZnrdqf/LBCThiSWdb5MEmNzLONZ4J43EWajrj/dSgZ0dTj1e0RVk0zFhPsYiaQLOdEUqdMIL7wIkvAzCMmL+61J2Cc= \
+        >hidden.key
+    echo pw >password
+    RUCKSACK_SIGN_PASSWORD_FILE=password "$rucksack" sign -s hidden.key app
+    minisign -V -m app -P RWSZiTo6IdgTmt7FW/sUF6t4zEKw5XLTkwBU5N4a9WE+d3NlcI4XmKGx
+}
+
+@test "a wrong or missing password is said, and changes nothing" {
+    have signed
+    refused E-SIG 1 "$rucksack" sign -s "$keys/locked.key" app
+    RUCKSACK_SIGN_PASSWORD=wrong refused E-SIG 1 "$rucksack" sign -s "$keys/locked.key" app
+    RUCKSACK_SIGN_PASSWORD_FILE=absent refused E-SIG 1 "$rucksack" sign -s "$keys/locked.key" app
+    cmp app "$keys/signed"
+    cmp app.minisig "$keys/signed.minisig"
+}
+
+@test "what minisign signed is accepted, and by another key refused" {
+    have plain
+    minisign -S -m app -s "$keys/theirs.key"
+    run --separate-stderr "$rucksack" verify -p "$keys/theirs.pub" app
+    [ "$status" -eq 0 ]
+    [[ $output == *"minisig ok (timestamp:"* ]]
+    refused E-SIG 3 "$rucksack" verify -p "$keys/other.pub" app
+    minisign -S -l -m app -s "$keys/theirs.key"
+    refused E-SIG 3 "$rucksack" verify -p "$keys/theirs.pub" app
+    [[ $stderr == *"without 'minisign -l'"* ]]
+}
+
+@test "another key, no signature and no key are refused" {
+    have signed
+    "$rucksack" verify -p "$keys/ours.pub" app
+    "$rucksack" verify -p "$(tail -n 1 "$keys/ours.pub")" app
+    refused E-SIG 3 "$rucksack" verify -p "$keys/other.pub" app
+    rm app.minisig
+    refused E-SIG 3 "$rucksack" verify -p "$keys/other.pub" app
+    refused E-SIG 1 "$rucksack" verify -p "$keys/ours.key" app
+    refused E-SIG 1 "$rucksack" verify -p absent app
+    cp "$keys/plain" app
+    refused E-SIG 3 "$rucksack" verify -p "$keys/ours.pub" app
+    [[ $stderr == *"is not signed"* ]]
+}
+
+@test "without a key, what it was signed with is named and not believed" {
+    have signed
+    run --separate-stderr "$rucksack" verify app
+    [ "$status" -eq 0 ]
+    [[ $output == *"signature ok $(tail -n 1 "$keys/ours.pub") (rucksack hello)"* ]]
+    [[ $output == *"only they can say: -p KEY"* ]]
+    cp "$keys/plain" app
+    run --separate-stderr "$rucksack" verify app
+    [ "$status" -eq 0 ]
+    [[ $output == *"minisig not compared"* ]]
+    rm app.minisig
+    [ "$("$rucksack" verify app | tail -n 1)" = "not signed" ]
+}
+
+# Every bit of both is the unit tests' (minisign, signature, bundle); FLIPS=1 is all bytes here.
+@test "one flipped byte of file or signature is refused" {
+    have signed
+    local size offset tries=0 refusals=0
+    size=$(stat -c %s app.minisig)
+    for ((offset = 0; offset < size; offset += ${FLIPS:-7})); do
+        flip app.minisig "$offset"
+        tries=$((tries + 1))
+        "$rucksack" verify -p "$keys/ours.pub" app >out 2>&1 || refusals=$((refusals + 1))
+        grep -q '^rucksack: E-SIG' out
+        flip app.minisig "$offset"
+    done
+    echo "# $refusals of $tries bytes of the signature" >&3
+    [ "$refusals" -eq "$tries" ]
+    rm app.minisig
+    tries=0 refusals=0
+    for offset in $(perl -e 'srand 1; print int(rand($ARGV[0])), "\n" for 1 .. 300 / $ARGV[1]' \
+        "$(stat -c %s app)" "${FLIPS:-7}"); do
+        flip app "$offset"
+        tries=$((tries + 1))
+        "$rucksack" verify -p "$keys/ours.pub" app >/dev/null 2>&1 || refusals=$((refusals + 1))
+        flip app "$offset"
+    done
+    echo "# $refusals of $tries bytes of the file" >&3
+    [ "$refusals" -eq "$tries" ]
+    "$rucksack" verify -p "$keys/ours.pub" app
+}
+
+@test "whoever changes a signed file and its sums does not have the signature" {
+    have signed
+    cp "$keys/plain" app
+    refused E-SIG 3 "$rucksack" verify -p "$keys/ours.pub" app # with app.minisig of the other
+    "$rucksack" sign -s "$keys/other.key" app
+    refused E-SIG 3 "$rucksack" verify -p "$keys/ours.pub" app
+    cp "$keys/signed.minisig" app.minisig
+    refused E-SIG 3 "$rucksack" verify -p "$keys/ours.pub" app
+}
+
+@test "sign refuses a damaged bundle and what is none, and leaves them" {
+    have plain
+    flip app 5000000
+    cp app before
+    refused E-VERIFY 3 "$rucksack" sign -s "$keys/ours.key" app
+    cmp app before
+    [ ! -e app.minisig ]
+    [ "$(echo app*)" = app ]
+    echo text >text
+    refused E-BUNDLE 1 "$rucksack" sign -s "$keys/ours.key" text
+    run --separate-stderr "$rucksack" sign app
+    [ "$status" -eq 2 ]
+}
+
+@test "the comment is signed, and one line" {
+    have plain
+    "$rucksack" sign -s "$keys/ours.key" --comment 'release 12' app
+    [ "$(minisign -V -Q -m app -p "$keys/ours.pub")" = "rucksack hello: release 12" ]
+    cp app before
+    refused E-SIG 1 "$rucksack" sign -s "$keys/ours.key" --comment $'two\nlines' app
+    refused E-SIG 1 "$rucksack" sign -s "$keys/ours.key" --comment "$(printf 'x%.0s' {1..300})" app
+    cmp app before
+    "$rucksack" verify -p "$keys/ours.pub" app
+}
+
+@test "signing twice gives the same bytes, and keeps permissions and links" {
+    have plain
+    chmod 750 app
+    ln -s app link
+    "$rucksack" sign -s "$keys/ours.key" link
+    [ -L link ]
+    [ "$(stat -c %a app)" = 750 ]
+    cmp app "$keys/signed"
+    cmp app.minisig "$keys/signed.minisig"
+    "$rucksack" sign -s "$keys/ours.key" app
+    cmp app "$keys/signed"
+}
+
+@test "build --sign signs, and shows the password to nobody" {
+    cp "$keys/hello.rb" .
+    mkdir bin
+    printf '#!/bin/sh\nenv >>"%s/seen"\nexec /usr/bin/ruby "$@"\n' "$PWD" >bin/ruby
+    chmod +x bin/ruby
+    RUCKSACK_SIGN_PASSWORD=secret PATH=$PWD/bin:$PATH "$rucksack" build --quiet --no-check --fast \
+        --sign "$keys/locked.key" -o app hello.rb
+    [ -s seen ]
+    run ! grep -q secret seen
+    minisign -V -m app -p "$keys/locked.pub"
+    "$rucksack" verify -p "$keys/locked.pub" app
+    RUCKSACK_SIGN_PASSWORD=wrong refused E-SIG 1 "$rucksack" build --sign "$keys/locked.key" \
+        -o second hello.rb
+    [ ! -e second ]
+}
+
+@test "a signed file is not what an unsigned build calls up to date" {
+    cp "$keys/hello.rb" .
+    "$rucksack" build --quiet --no-check --fast -o app hello.rb
+    "$rucksack" sign -s "$keys/ours.key" app
+    "$rucksack" build --quiet --no-check --fast -o app hello.rb
+    run "$rucksack" verify app
+    [[ $output != *"signature ok"* ]]
+}
