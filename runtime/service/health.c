@@ -89,9 +89,9 @@ static int ask(const struct address *address, const char *path)
             break;
         used += (size_t)length;
     }
-    if (sscanf(answer, "HTTP/1.%*1[01] %3d", &status) == 1) /* NOLINT: three digits */
-        return status;
-    return 0;
+    if (strncmp(answer, "HTTP/1.", 7) == 0 && strchr(answer, ' ') != NULL)
+        status = (int)strtol(strchr(answer, ' '), NULL, 10);
+    return status;
 }
 
 static bool is_good(int status, const char *path)

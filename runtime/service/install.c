@@ -23,6 +23,7 @@
 #include "runtime/service/service.h"
 #include "runtime/service/settings.h"
 #include "runtime/service/systemd.h"
+#include "runtime/service/trust.h"
 
 enum { NFTW_FDS = 16 };
 
@@ -38,6 +39,7 @@ struct installation {
     uint64_t snapshot_offset;
     uint64_t snapshot_size;
     bool had_state;
+    bool had_env;
 };
 
 static int is_a_file(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -258,6 +260,12 @@ static void undo(const struct installation *installation, struct candidate *cand
     }
     remove_in("/opt", name);
     remove_in("/run", name);
+    if (!installation->had_env) {
+        cleanup_free char *dir = xasprintf("/etc/%s", name);
+
+        remove_in(dir, "env");
+        (void)rmdir(dir);
+    }
     if (!installation->had_state)
         remove_state(name);
 }
@@ -274,17 +282,20 @@ static bool carry_out(struct installation *installation, struct candidate *candi
            candidate_open(candidate, &installation->releases, release, &installation->settings,
                           err) &&
            make_user(candidate, err) && fill_state(installation, candidate, err) &&
-           candidate_serve(candidate, NULL, installation->options->is_new, err);
+           candidate_serve(candidate, NULL, installation->options->is_new, err) &&
+           trust_pin(installation->service->app.name, &installation->file, err);
 }
 
 static bool install(struct installation *installation, struct err *err)
 {
     const struct app *app = &installation->service->app;
     cleanup_free char *state = state_dir(app);
+    cleanup_free char *env = xasprintf("/etc/%s/env", app->name);
     struct candidate candidate = {0};
     bool ok;
 
     installation->had_state = access(state, F_OK) == 0;
+    installation->had_env = access(env, F_OK) == 0;
     ok = carry_out(installation, &candidate, err);
     if (!ok) {
         undo(installation, &candidate);

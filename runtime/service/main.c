@@ -44,6 +44,8 @@ static bool serve(const struct service *service, const struct options *options, 
         return service_status(service, err);
     case OPTIONS_UNINSTALL:
         return service_uninstall(service, options, err);
+    case OPTIONS_TRUST:
+        return service_trust(service, options, err);
     case OPTIONS_LOGS:
         return systemd_require(service->app.name, err) &&
                systemd_become_log(service->app.name, options->arguments, err);

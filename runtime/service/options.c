@@ -17,6 +17,7 @@ enum {
     UPGRADE = 1 << OPTIONS_UPGRADE,
     ROLLBACK = 1 << OPTIONS_ROLLBACK,
     UNINSTALL = 1 << OPTIONS_UNINSTALL,
+    TRUST = 1 << OPTIONS_TRUST,
 };
 
 static const struct option {
@@ -34,6 +35,7 @@ static const struct option {
     {"--new", INSTALL, FLAG, offsetof(struct options, is_new)},
     {"--print", INSTALL | UPGRADE, FLAG, offsetof(struct options, print)},
     {"--with-state", ROLLBACK, FLAG, offsetof(struct options, with_state)},
+    {"--none", TRUST, FLAG, offsetof(struct options, none)},
     {"--purge", UNINSTALL, FLAG, offsetof(struct options, purge)},
 };
 
@@ -42,7 +44,7 @@ enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 static const char *const verbs[] = {
     [OPTIONS_INSTALL] = "install", [OPTIONS_UPGRADE] = "upgrade", [OPTIONS_ROLLBACK] = "rollback",
     [OPTIONS_STATUS] = "status",   [OPTIONS_LOGS] = "logs",       [OPTIONS_UNINSTALL] = "uninstall",
-    [OPTIONS_HELP] = "--help",
+    [OPTIONS_TRUST] = "trust",     [OPTIONS_HELP] = "--help",
 };
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
@@ -136,7 +138,8 @@ static bool take_option(struct options *parsed, const struct option *option, con
 
 static bool take_operand(struct options *parsed, const char *word, struct err *err)
 {
-    if (parsed->verb == OPTIONS_UPGRADE && parsed->file == NULL) {
+    if ((parsed->verb == OPTIONS_UPGRADE || parsed->verb == OPTIONS_TRUST) &&
+        parsed->file == NULL) {
         parsed->file = word;
         return true;
     }
@@ -202,6 +205,10 @@ const char *options_help(void)
            "    --with-state       and the state as it was before the one after it\n"
            "  status               what runs, and which releases there are\n"
            "  logs [ARG...]        journalctl of its units\n"
+           "  trust [KEY|FILE]     show the key that bundles must be signed with, or take "
+           "another:\n"
+           "                       a public key, or that of a signed bundle\n"
+           "    --none             take any bundle again\n"
            "  uninstall            all but state, environment and backups\n"
            "    --purge            state and environment, too\n";
 }

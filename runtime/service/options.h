@@ -14,6 +14,7 @@ enum options_verb {
     OPTIONS_STATUS,
     OPTIONS_LOGS,
     OPTIONS_UNINSTALL,
+    OPTIONS_TRUST,
     OPTIONS_HELP,
 };
 
@@ -27,7 +28,9 @@ struct options {
     const char *restore;    /* install: a snapshot or capsule */
     bool is_new;            /* install: an empty state is meant */
     bool print;             /* install, upgrade: write nothing */
-    const char *file;       /* upgrade: the bundle; NULL: the one that runs this */
+    const char *file;       /* upgrade: the bundle; NULL: the one that runs this.
+                             * trust: a key or a signed bundle; NULL: show */
+    bool none;              /* trust: no key */
     unsigned int number;    /* rollback: the release; 0: the one before */
     bool with_state;        /* rollback: the state, too */
     bool purge;             /* uninstall: state and environment, too */

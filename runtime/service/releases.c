@@ -15,6 +15,7 @@
 #include "common/fs.h"
 #include "common/xalloc.h"
 #include "runtime/service/bundlefile.h"
+#include "runtime/service/trust.h"
 
 #define UNFINISHED ".new"
 
@@ -127,7 +128,8 @@ char *releases_path(const struct releases *releases, const struct release *relea
 }
 
 /* The copy is checked by the descriptor of its own file, which nobody else had. */
-static bool copy_verified(const struct bundlefile *file, const char *path, struct err *err)
+static bool copy_verified(const struct releases *releases, const struct bundlefile *file,
+                          const char *path, struct err *err)
 {
     cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0700);
     struct bundlefile copy;
@@ -141,7 +143,7 @@ static bool copy_verified(const struct bundlefile *file, const char *path, struc
         return err_sys(err, "'%s'", path);
     if (!bundlefile_open(&copy, path, err))
         return false;
-    ok = bundlefile_verify(&copy, err);
+    ok = bundlefile_verify(&copy, err) && trust_check(releases->name, &copy, err);
     if (ok && (memcmp(copy.hash, file->hash, sizeof(copy.hash)) != 0 ||
                strcmp(copy.header.name, file->header.name) != 0))
         ok = err_set(err, ERR_INPUT, "the bundle changed meanwhile");
@@ -162,7 +164,7 @@ static bool fill(const struct releases *releases, const struct bundlefile *file,
     cleanup_free char *link = xasprintf("%s/state", dir);
     cleanup_free char *state = xasprintf("/var/lib/%s", releases->name);
 
-    if (!make_dir(dir, err) || !make_dir(image, err) || !copy_verified(file, bundle, err))
+    if (!make_dir(dir, err) || !make_dir(image, err) || !copy_verified(releases, file, bundle, err))
         return false;
     return symlink(state, link) == 0 || err_sys(err, "'%s'", link);
 }

@@ -46,8 +46,9 @@ const struct release *releases_find(const struct releases *releases, unsigned in
 const struct release *releases_before(const struct releases *releases);
 
 /*
- * Copies the bundle to its place, and verifies the copy, which nobody but root can change: what was
- * checked is what will be mounted. *ret is valid until the next call.
+ * Copies the bundle to its place, and verifies the copy, hashes and signature, which nobody but
+ * root can change: what was checked is what will be mounted. E-VERIFY, E-SIG. *ret is valid until
+ * the next call.
  */
 [[nodiscard]] bool releases_add(struct releases *releases, const struct bundlefile *file,
                                 const struct release **ret, struct err *err);

@@ -34,6 +34,10 @@ struct service {
 
 [[nodiscard]] bool service_status(const struct service *service, struct err *err);
 
+/* Shows the key that is pinned, or pins another. */
+[[nodiscard]] bool service_trust(const struct service *service, const struct options *options,
+                                 struct err *err);
+
 /* What all verbs that change something begin with: root, systemd, the lock. *ret_fd is the lock, to
  * be closed by the caller. E-ROOT, E-SYSTEMD, E-BUSY. */
 [[nodiscard]] bool service_begin(const struct service *service, int *ret_fd, struct err *err);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/xalloc.h"
+#include "runtime/service/options.h"
 #include "runtime/service/releases.h"
 #include "runtime/service/service.h"
 #include "runtime/service/systemd.h"
+#include "runtime/service/trust.h"
 #include "runtime/service/units.h"
 
 static void show(const char *unit)
@@ -51,5 +54,38 @@ bool service_status(const struct service *service, struct err *err)
         printf("%-10s release %s\n", &releases.items[i] == current ? "serves" : "kept",
                releases.items[i].id);
     releases_release(&releases);
+    return fflush(stdout) == 0 || err_sys(err, "standard output");
+}
+
+static bool change_trust(const struct service *service, const struct options *options,
+                         struct err *err)
+{
+    const char *name = service->app.name;
+    cleanup_fd int lock = -1;
+    struct minisign_key key;
+
+    if (!service_begin(service, &lock, err))
+        return false;
+    return options->none ? trust_forget(name, err) : trust_take(name, options->file, &key, err);
+}
+
+bool service_trust(const struct service *service, const struct options *options, struct err *err)
+{
+    char id[MINISIGN_ID_TEXT];
+    char text[MINISIGN_PUBLIC_TEXT];
+    struct minisign_key key;
+    bool is_pinned = false;
+
+    if ((options->none || options->file != NULL) && !change_trust(service, options, err))
+        return false;
+    if (!trust_load(service->app.name, &key, &is_pinned, err))
+        return false;
+    if (is_pinned) {
+        minisign_name_id(key.id, id);
+        minisign_name_key(&key, text);
+        printf("trusts     %s  %s\n", id, text);
+    } else {
+        printf("trusts     any bundle: no key is pinned\n");
+    }
     return fflush(stdout) == 0 || err_sys(err, "standard output");
 }

@@ -18,6 +18,7 @@
 #include "runtime/service/releases.h"
 #include "runtime/service/service.h"
 #include "runtime/service/settings.h"
+#include "runtime/service/trust.h"
 
 /* What serves, and what shall. */
 struct change {
@@ -167,6 +168,8 @@ static bool upgrade_to(struct change *change, const struct bundlefile *file, str
         drop(change, number);
         return false;
     }
+    if (!trust_pin(change->releases.name, file, err))
+        return false;
     prune(change);
     printf("upgraded   %s, release %s (before: %s)\n", change->releases.name, change->after.id,
            change->before.id);
