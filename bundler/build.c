@@ -580,7 +580,8 @@ static bool plan_runtime(struct build *build, struct err *err)
     for (size_t i = 0; i < build->programs.count; i++)
         if (!libs_plan_loader(&build->libs, build->programs.items[i].comm, plan, err))
             return false;
-    return plan_keeper(build, err) && plan_service(build, err) && plan_appimage(build, err) && plan_launch(build, err) &&
+    return plan_keeper(build, err) && plan_service(build, err) && plan_appimage(build, err) &&
+           plan_launch(build, err) &&
            (build->app.config.boot.no_names ||
             plan_add_data(plan, FORMAT_NAMES, 0644, "", 0, ours("name table"), err));
 }

@@ -19,7 +19,8 @@
  *     argv0 yes                the loader takes --argv0
  *     process NAME COMMAND ... a command line (common/words.h)
  *     single NAME ...          a process of which a state has one at a time
- *     server NAME FEATURE ...  what the process NAME can: "activation" (it takes systemd's sockets with
+ *     server NAME FEATURE ...  what the process NAME can: "activation" (it takes systemd's sockets
+ * with
  *                              `--bind-to-activated-sockets only` behind its command), "notify"
  *     health PATH              what a healthy app answers with less than 400; absent: with "/" less
  *                              than 500 will do

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the distribution's libsodium, which was compiled for glibc, refers to and musl does not have;
- * and what stands for its core, which would bring all of it along to choose the fastest code of each
- * cipher. A signature needs two of them, and the portable code will do. Defined here, before the
- * archive is searched, so that its members are not linked.
+ * What the distribution's libsodium, which was compiled for glibc, refers to and musl does not
+ * have; and what stands for its core, which would bring all of it along to choose the fastest code
+ * of each cipher. A signature needs two of them, and the portable code will do. Defined here,
+ * before the archive is searched, so that its members are not linked.
  */
 #include <stddef.h>
 #include <stdlib.h>
