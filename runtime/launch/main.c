@@ -155,7 +155,7 @@ static const struct verb verbs[] = {
      keep_backup},
     {"restore", "restore [--help] SNAPSHOT", "put a snapshot in the place of the state",
      keep_restore},
-    {"service", "service [--help] VERB", "install, upgrade, rollback, status, logs, uninstall",
+    {"service", "service [--help] VERB", "install, upgrade, rollback, restore, status, ...",
      keep_service},
     {"help", "help", "this text", verb_help},
     {"--help", NULL, NULL, verb_help},

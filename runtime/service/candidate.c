@@ -19,6 +19,7 @@
 #include "runtime/service/health.h"
 #include "runtime/service/releases.h"
 #include "runtime/service/settings.h"
+#include "runtime/service/snapshot.h"
 #include "runtime/service/systemd.h"
 
 enum { PIECE_BYTES = 256 << 10, HEALTH_MS = 60000, WORDS_MAX = 128, RESTARTS_MAX = 3 };
@@ -164,7 +165,7 @@ bool candidate_run(const struct candidate *candidate, const char *what, const ch
     _exit(size == 0 ? 0 : 1);
 }
 
-bool candidate_restore(const struct candidate *candidate, int fd, uint64_t offset, uint64_t size,
+bool candidate_restore(const struct candidate *candidate, const struct snapshot *snapshot,
                        struct err *err)
 {
     cleanup_free char *fifo = xasprintf("/run/rucksack-%s.snapshot", candidate->releases->name);
@@ -177,7 +178,7 @@ bool candidate_restore(const struct candidate *candidate, int fd, uint64_t offse
         return err_sys(err, "'%s'", fifo);
     pid = fork();
     if (pid == 0)
-        feed(fifo, fd, offset, size);
+        feed(fifo, snapshot->fd, snapshot->offset, snapshot->size);
     ok = pid > 0 || err_sys(err, "fork");
     ok = ok && run_once(candidate, "restore", "restore -", fifo, false, "E-SNAPSHOT", err);
     if (pid > 0) {
@@ -207,6 +208,24 @@ static bool call_processes(const struct candidate *candidate, const char *verb, 
     for (size_t i = 0; i < count; i++)
         free(units[i]);
     return ok;
+}
+
+bool candidate_check_units(const struct plan *plan, struct err *err)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const char *path = plan->files[i].path;
+        cleanup_free char *known = NULL;
+
+        if (strncmp(path, UNITS_DIR "/", sizeof(UNITS_DIR)) != 0)
+            continue;
+        known = systemd_fragment(text_base_name(path));
+        if (known[0] == '\0' || strcmp(known, path) == 0)
+            continue;
+        (void)err_set(err, ERR_INPUT, "there is a unit '%s', and not of this service", known);
+        (void)err_id(err, "E-TAKEN");
+        return err_hint(err, "build with another name: 'name:' in rucksack.yml");
+    }
+    return true;
 }
 
 static char *unit_named(const struct candidate *candidate, const char *suffix)

@@ -14,6 +14,7 @@ struct err;
 struct release;
 struct releases;
 struct settings;
+struct snapshot;
 
 struct candidate {
     struct releases *releases;       /* borrowed */
@@ -42,9 +43,9 @@ void candidate_unmount(const struct candidate *candidate);
 [[nodiscard]] bool candidate_run(const struct candidate *candidate, const char *what,
                                  const char *words, bool is_new, const char *id, struct err *err);
 
-/* Restores the snapshot in [offset, offset + size) of fd into the state; no process may run. */
-[[nodiscard]] bool candidate_restore(const struct candidate *candidate, int fd, uint64_t offset,
-                                     uint64_t size, struct err *err);
+/* Puts the snapshot in the place of the state; no process may run. */
+[[nodiscard]] bool candidate_restore(const struct candidate *candidate,
+                                     const struct snapshot *snapshot, struct err *err);
 
 /*
  * Lets it serve: units, `current`, a restart of all processes, and waits until it is healthy.
@@ -53,6 +54,9 @@ void candidate_unmount(const struct candidate *candidate);
  */
 [[nodiscard]] bool candidate_serve(const struct candidate *candidate,
                                    const struct candidate *before, bool is_new, struct err *err);
+
+/* E-TAKEN when systemd knows a unit of such a name from elsewhere, as a distribution's. */
+[[nodiscard]] bool candidate_check_units(const struct plan *plan, struct err *err);
 
 /* Stops all processes, and the socket. */
 void candidate_stop(const struct candidate *candidate);

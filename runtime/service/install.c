@@ -22,6 +22,7 @@
 #include "runtime/service/releases.h"
 #include "runtime/service/service.h"
 #include "runtime/service/settings.h"
+#include "runtime/service/snapshot.h"
 #include "runtime/service/systemd.h"
 #include "runtime/service/trust.h"
 
@@ -34,10 +35,7 @@ struct installation {
     struct settings settings;
     struct releases releases;
     struct bundlefile file;
-    struct bundlefile capsule; /* of --restore */
-    int snapshot;              /* its descriptor, or -1 */
-    uint64_t snapshot_offset;
-    uint64_t snapshot_size;
+    struct snapshot snapshot; /* of --restore */
     bool had_state;
     bool had_env;
 };
@@ -80,17 +78,65 @@ static bool check_state(const struct installation *installation, struct err *err
     return err_hint(err, "bring it along: --restore SNAPSHOT; a new site on purpose: --new");
 }
 
+static bool taken(const char *what, struct err *err)
+{
+    (void)err_set(err, ERR_INPUT, "%s is there, and not of this service", what);
+    (void)err_id(err, "E-TAKEN");
+    return err_hint(err, "build with another name: 'name:' in rucksack.yml");
+}
+
 /* Somebody else's user would get our state, or we theirs. */
 static bool check_user(const struct app *app, struct err *err)
 {
     cleanup_free char *dir = state_dir(app);
+    cleanup_free char *words = xasprintf("Service %s", app->name);
+    cleanup_free char *what = xasprintf("a user '%s'", app->name);
     const struct passwd *user = getpwnam(app->name);
 
-    if (user == NULL || (user->pw_uid != 0 && strcmp(user->pw_dir, dir) == 0))
+    return user == NULL ||
+           (user->pw_uid != 0 && strcmp(user->pw_dir, dir) == 0 &&
+            strcmp(user->pw_gecos, words) == 0) ||
+           taken(what, err);
+}
+
+static bool is_empty(const char *path)
+{
+    cleanup_dir DIR *entries = opendir(path);
+    const struct dirent *entry;
+
+    while (entries != NULL && (entry = readdir(entries)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            return false;
+    return entries != NULL;
+}
+
+/*
+ * systemd gives these directories to the user with all that is in them, and an uninstall removes
+ * them: so they are ours already, or nobody's. A state may have been brought along.
+ */
+static bool check_place(const struct app *app, const char *parent, const char *ours,
+                        struct err *err)
+{
+    cleanup_free char *path = xasprintf("%s/%s", parent, app->name);
+    cleanup_free char *inner = xasprintf("%s/%s", path, ours);
+    cleanup_free char *what = xasprintf("'%s'", path);
+    const struct passwd *user = getpwnam(app->name);
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT || err_sys(err, "'%s'", path);
+    if (S_ISDIR(st.st_mode) && (is_empty(path) || (user != NULL && st.st_uid == user->pw_uid) ||
+                                (ours[0] != '\0' && access(inner, F_OK) == 0)))
         return true;
-    (void)err_set(err, ERR_INPUT, "there is a user '%s', and not of this service", app->name);
-    (void)err_id(err, "E-TAKEN");
-    return err_hint(err, "build with another name: 'name:' in rucksack.yml");
+    return taken(what, err);
+}
+
+static bool check_places(const struct app *app, struct err *err)
+{
+    return check_user(app, err) && check_place(app, "/opt", "releases", err) &&
+           check_place(app, "/var/lib", "data", err) && check_place(app, "/var/cache", "", err) &&
+           check_place(app, "/var/log", "", err) && check_place(app, "/var/backups", "", err) &&
+           check_place(app, "/run", "", err);
 }
 
 static bool check_installed(const struct installation *installation, struct err *err)
@@ -105,17 +151,37 @@ static bool check_installed(const struct installation *installation, struct err 
     return err_hint(err, "FILE service upgrade");
 }
 
+/* As it will be; the number of the release may be another. *release* is its id, borrowed. */
+static void make_plan(const struct installation *installation, const char *release,
+                      struct plan *plan)
+{
+    const struct format_header *header = &installation->file.header;
+    struct units units = {&installation->service->app, &installation->settings, release,
+                          header->image_offset, header->image_size};
+
+    plan_init(plan, installation->service->app.name);
+    units_plan(&units, plan);
+}
+
+/* Before anything is made: what fails later is undone by stopping units of these names. */
+static bool check_units(const struct installation *installation, struct err *err)
+{
+    struct plan plan;
+    bool ok;
+
+    make_plan(installation, "1", &plan);
+    ok = plan_check(&plan, err) && candidate_check_units(&plan, err);
+    plan_release(&plan);
+    return ok;
+}
+
 static bool print_plan(const struct installation *installation, struct err *err)
 {
     const struct app *app = &installation->service->app;
     cleanup_free char *release = xasprintf("1-%.12s", installation->file.hash);
-    struct units units = {app, &installation->settings, release,
-                          installation->file.header.image_offset,
-                          installation->file.header.image_size};
     struct plan plan;
 
-    plan_init(&plan, app->name);
-    units_plan(&units, &plan);
+    make_plan(installation, release, &plan);
     plan_print(&plan, stdout);
     printf("\n==> /opt/%s/releases/%s/%s (0755)\nthis bundle\n\n==> /etc/%s/env (0600)\n"
            "the environment of the processes\n",
@@ -139,39 +205,6 @@ static bool open_own(struct installation *installation, struct err *err)
     if (strcmp(installation->file.header.name, service->app.name) == 0)
         return true;
     return err_set(err, ERR_INPUT, "'%s' is another application's by now", service->file);
-}
-
-/* A snapshot, or the one in a capsule. */
-static bool open_snapshot(struct installation *installation, struct err *err)
-{
-    const char *path = installation->options->restore;
-    char head[4];
-    struct stat st;
-
-    installation->snapshot = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (path == NULL)
-        return true;
-    if (installation->snapshot < 0 || fstat(installation->snapshot, &st) != 0)
-        return err_sys(err, "'%s'", path) || err_id(err, "E-SNAPSHOT");
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_INPUT, "'%s' is not a regular file", path) ||
-               err_id(err, "E-SNAPSHOT");
-    installation->snapshot_size = (uint64_t)st.st_size;
-    if (pread(installation->snapshot, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-        memcmp(head,
-               "\x7f"
-               "ELF",
-               sizeof(head)) != 0)
-        return true;
-    if (!bundlefile_open(&installation->capsule, path, err))
-        return false;
-    installation->snapshot_offset = installation->capsule.snapshot_offset;
-    installation->snapshot_size = installation->capsule.snapshot_size;
-    if (installation->capsule.has_snapshot)
-        return true;
-    (void)err_set(err, ERR_INPUT, "'%s' is a bundle without a snapshot", path);
-    (void)err_id(err, "E-SNAPSHOT");
-    return err_hint(err, "name a capsule, or a snapshot: NAME-TIME.tar.zst");
 }
 
 static bool read_settings(struct installation *installation, struct err *err)
@@ -219,9 +252,8 @@ static bool make_user(const struct candidate *candidate, struct err *err)
 static bool fill_state(const struct installation *installation, const struct candidate *candidate,
                        struct err *err)
 {
-    if (installation->snapshot >= 0 &&
-        !candidate_restore(candidate, installation->snapshot, installation->snapshot_offset,
-                           installation->snapshot_size, err))
+    if (installation->snapshot.fd >= 0 &&
+        !candidate_restore(candidate, &installation->snapshot, err))
         return false;
     return candidate->app.release == NULL ||
            candidate_run(candidate, "release", "run release", installation->options->is_new,
@@ -310,8 +342,7 @@ static bool install(struct installation *installation, struct err *err)
 static void release(struct installation *installation)
 {
     bundlefile_release(&installation->file);
-    bundlefile_release(&installation->capsule);
-    cleanup_fd_value(&installation->snapshot);
+    snapshot_release(&installation->snapshot);
     releases_release(&installation->releases);
     settings_release(&installation->settings);
 }
@@ -322,8 +353,7 @@ bool service_install(const struct service *service, const struct options *option
         .service = service,
         .options = options,
         .file = {.fd = -1},
-        .capsule = {.fd = -1},
-        .snapshot = -1,
+        .snapshot = {.fd = -1},
     };
     cleanup_fd int lock = -1;
     bool ok = read_settings(&installation, err) && open_own(&installation, err);
@@ -335,10 +365,11 @@ bool service_install(const struct service *service, const struct options *option
     }
     ok = ok && service_begin(service, &lock, err) &&
          releases_open(&installation.releases, service->app.name, err) &&
-         check_installed(&installation, err) && check_user(&service->app, err) &&
-         envfile_check(&service->app, options->env_file, err) &&
-         open_snapshot(&installation, err) && check_state(&installation, err) &&
-         install(&installation, err);
+         check_installed(&installation, err) && check_places(&service->app, err) &&
+         check_units(&installation, err) && envfile_check(&service->app, options->env_file, err) &&
+         (options->restore == NULL ||
+          snapshot_open(&installation.snapshot, options->restore, err)) &&
+         check_state(&installation, err) && install(&installation, err);
     release(&installation);
     return ok;
 }
@@ -347,6 +378,7 @@ bool service_uninstall(const struct service *service, const struct options *opti
                        struct err *err)
 {
     const char *name = service->app.name;
+    cleanup_free char *etc = xasprintf("/etc/%s", name);
     cleanup_fd int lock = -1;
     struct releases releases = {0};
     struct settings settings = {0};
@@ -369,7 +401,9 @@ bool service_uninstall(const struct service *service, const struct options *opti
         remove_in("/run", name);
         if (options->purge) {
             remove_state(name);
-            remove_in("/etc", name);
+            remove_in(etc, "env");
+            remove_in(etc, "trust");
+            (void)rmdir(etc);
         }
         printf("removed    %s\n", name);
         if (!options->purge)

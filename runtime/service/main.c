@@ -40,6 +40,8 @@ static bool serve(const struct service *service, const struct options *options, 
         return service_upgrade(service, options, err);
     case OPTIONS_ROLLBACK:
         return service_rollback(service, options, err);
+    case OPTIONS_RESTORE:
+        return service_restore(service, options, err);
     case OPTIONS_STATUS:
         return service_status(service, err);
     case OPTIONS_UNINSTALL:

@@ -18,6 +18,7 @@ enum {
     ROLLBACK = 1 << OPTIONS_ROLLBACK,
     UNINSTALL = 1 << OPTIONS_UNINSTALL,
     TRUST = 1 << OPTIONS_TRUST,
+    RESTORE = 1 << OPTIONS_RESTORE,
 };
 
 static const struct option {
@@ -42,9 +43,11 @@ static const struct option {
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
 static const char *const verbs[] = {
-    [OPTIONS_INSTALL] = "install", [OPTIONS_UPGRADE] = "upgrade", [OPTIONS_ROLLBACK] = "rollback",
-    [OPTIONS_STATUS] = "status",   [OPTIONS_LOGS] = "logs",       [OPTIONS_UNINSTALL] = "uninstall",
-    [OPTIONS_TRUST] = "trust",     [OPTIONS_HELP] = "--help",
+    [OPTIONS_INSTALL] = "install",     [OPTIONS_UPGRADE] = "upgrade",
+    [OPTIONS_ROLLBACK] = "rollback",   [OPTIONS_RESTORE] = "restore",
+    [OPTIONS_STATUS] = "status",       [OPTIONS_LOGS] = "logs",
+    [OPTIONS_UNINSTALL] = "uninstall", [OPTIONS_TRUST] = "trust",
+    [OPTIONS_HELP] = "--help",
 };
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
@@ -138,8 +141,7 @@ static bool take_option(struct options *parsed, const struct option *option, con
 
 static bool take_operand(struct options *parsed, const char *word, struct err *err)
 {
-    if ((parsed->verb == OPTIONS_UPGRADE || parsed->verb == OPTIONS_TRUST) &&
-        parsed->file == NULL) {
+    if (((UPGRADE | TRUST | RESTORE) & 1 << parsed->verb) != 0 && parsed->file == NULL) {
         parsed->file = word;
         return true;
     }
@@ -183,6 +185,10 @@ bool options_parse(struct options *ret, char *const words[], struct err *err)
         (void)err_set(err, ERR_USAGE, "--new and --restore: one or the other");
         return see_help(err);
     }
+    if (parsed.verb == OPTIONS_RESTORE && parsed.file == NULL) {
+        (void)err_set(err, ERR_USAGE, "service restore: which snapshot?");
+        return see_help(err);
+    }
     *ret = parsed;
     return true;
 }
@@ -203,6 +209,7 @@ const char *options_help(void)
            "                       healthy; options as of install\n"
            "  rollback [N]         to the release before, or that one\n"
            "    --with-state       and the state as it was before the one after it\n"
+           "  restore SNAPSHOT     put the state of a snapshot in the place of the state\n"
            "  status               what runs, and which releases there are\n"
            "  logs [ARG...]        journalctl of its units\n"
            "  trust [KEY|FILE]     show the key that bundles must be signed with, or take "

@@ -11,6 +11,7 @@ enum options_verb {
     OPTIONS_INSTALL,
     OPTIONS_UPGRADE,
     OPTIONS_ROLLBACK,
+    OPTIONS_RESTORE,
     OPTIONS_STATUS,
     OPTIONS_LOGS,
     OPTIONS_UNINSTALL,
@@ -29,7 +30,8 @@ struct options {
     bool is_new;            /* install: an empty state is meant */
     bool print;             /* install, upgrade: write nothing */
     const char *file;       /* upgrade: the bundle; NULL: the one that runs this.
-                             * trust: a key or a signed bundle; NULL: show */
+                             * trust: a key or a signed bundle; NULL: show.
+                             * restore: a snapshot */
     bool none;              /* trust: no key */
     unsigned int number;    /* rollback: the release; 0: the one before */
     bool with_state;        /* rollback: the state, too */

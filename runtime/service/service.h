@@ -32,6 +32,10 @@ struct service {
 [[nodiscard]] bool service_rollback(const struct service *service, const struct options *options,
                                     struct err *err);
 
+/* Puts a snapshot in the place of the state, and starts again. */
+[[nodiscard]] bool service_restore(const struct service *service, const struct options *options,
+                                   struct err *err);
+
 [[nodiscard]] bool service_status(const struct service *service, struct err *err);
 
 /* Shows the key that is pinned, or pins another. */

@@ -44,7 +44,7 @@ bool systemd_call(const char *const words[], struct err *err)
     size_t count = 0;
     bool ok;
 
-    while (words[count] != NULL && count < WORDS_MAX) {
+    while (count < WORDS_MAX && words[count] != NULL) {
         argv[count + 2] = words[count];
         count++;
     }
@@ -84,7 +84,7 @@ char *systemd_state(const char *unit)
     return state;
 }
 
-/* A property of digits; "" when there is none. On the heap. */
+/* A property, one line; "" when there is none. On the heap. */
 static char *property(const char *unit, const char *name)
 {
     const char *const argv[] = {"systemctl", "show", "--value", "-p", name, unit, NULL};
@@ -94,9 +94,14 @@ static char *property(const char *unit, const char *name)
 
     if (!run(argv, &output, &err))
         return xstrdup("");
-    value = xstrndup(output.out, strspn(output.out, "0123456789abcdef"));
+    value = xstrndup(output.out, strcspn(output.out, "\n"));
     proc_output_release(&output);
     return value;
+}
+
+char *systemd_fragment(const char *unit)
+{
+    return property(unit, "FragmentPath");
 }
 
 unsigned long systemd_restarts(const char *unit)

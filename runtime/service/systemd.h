@@ -22,6 +22,9 @@ char *systemd_state(const char *unit);
 /* How often the unit was started again by itself since it was started last. */
 unsigned long systemd_restarts(const char *unit);
 
+/* The file that systemd has a unit from; "" when it knows none. On the heap. */
+char *systemd_fragment(const char *unit);
+
 /* The last lines of what the unit's last run said, on standard error. */
 void systemd_show_log(const char *unit);
 

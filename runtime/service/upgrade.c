@@ -5,8 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -18,6 +17,7 @@
 #include "runtime/service/releases.h"
 #include "runtime/service/service.h"
 #include "runtime/service/settings.h"
+#include "runtime/service/snapshot.h"
 #include "runtime/service/trust.h"
 
 /* What serves, and what shall. */
@@ -126,6 +126,22 @@ static void prune(struct change *change)
     }
 }
 
+/* A release command may have changed the state though it, or what came after it, failed. */
+static void keep_snapshot(const struct change *change, struct err *err)
+{
+    cleanup_free char *path = snapshot_path(change, change->after.number);
+    cleanup_free char *kept = xasprintf("/var/backups/%s/before-failed-%lld.tar.zst",
+                                        change->releases.name, (long long)time(NULL));
+
+    if (change->after.app.release != NULL &&
+        (strcmp(err->id, "E-HEALTH") == 0 || strcmp(err->id, "E-RELEASE") == 0) &&
+        rename(path, kept) == 0) {
+        err->hint[0] = '\0';
+        (void)err_hint(err, "release %u serves; the state from before the release command: '%s'",
+                       change->before.number, kept);
+    }
+}
+
 /* What was copied and does not serve is not kept. */
 static void drop(struct change *change, unsigned int number)
 {
@@ -141,7 +157,8 @@ static void drop(struct change *change, unsigned int number)
 
 static bool go(struct change *change, struct err *err)
 {
-    return envfile_check(&change->after.app, NULL, err) && take_snapshot(change, err) &&
+    return candidate_check_units(&change->after.plan, err) &&
+           envfile_check(&change->after.app, NULL, err) && take_snapshot(change, err) &&
            (change->after.app.release == NULL ||
             candidate_run(&change->after, "release", "run release", false, "E-RELEASE", err)) &&
            settings_save(&change->new_settings, change->releases.dir, err) &&
@@ -165,6 +182,7 @@ static bool upgrade_to(struct change *change, const struct bundlefile *file, str
     if (!go(change, err)) {
         (void)settings_save(&change->settings, change->releases.dir, &ignored);
         (void)err_hint(err, "release %u serves on, nothing was switched", change->before.number);
+        keep_snapshot(change, err);
         drop(change, number);
         return false;
     }
@@ -282,15 +300,19 @@ static char *find_snapshot(const struct change *change, const struct release *ta
     return NULL;
 }
 
-static bool restore_state(const struct change *change, const char *snapshot, struct err *err)
+/* The keeper of a release knows the state of that release. */
+static bool restore_state(const struct change *change, const struct candidate *keeper,
+                          const char *path, struct err *err)
 {
-    cleanup_fd int fd = open(snapshot, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
+    struct snapshot snapshot;
+    bool ok;
 
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return err_sys(err, "'%s'", snapshot);
+    if (!snapshot_open(&snapshot, path, err))
+        return false;
     candidate_stop(&change->before);
-    return candidate_restore(&change->after, fd, 0, (uint64_t)st.st_size, err);
+    ok = candidate_restore(keeper, &snapshot, err);
+    snapshot_release(&snapshot);
+    return ok;
 }
 
 static bool rollback(struct change *change, struct err *err)
@@ -310,7 +332,7 @@ static bool rollback(struct change *change, struct err *err)
         change->after = (struct candidate){0};
         return false;
     }
-    if (snapshot != NULL && !restore_state(change, snapshot, err)) {
+    if (snapshot != NULL && !restore_state(change, &change->after, snapshot, err)) {
         struct err ignored = {0};
 
         (void)candidate_serve(&change->before, NULL, false, &ignored);
@@ -332,6 +354,36 @@ bool service_rollback(const struct service *service, const struct options *optio
     struct change change = {.service = service, .options = options};
     cleanup_fd int lock = -1;
     bool ok = service_begin(service, &lock, err) && rollback(&change, err);
+
+    release(&change);
+    return ok && (fflush(stdout) == 0 || err_sys(err, "standard output"));
+}
+
+static bool restore(struct change *change, struct err *err)
+{
+    struct err ignored = {0};
+
+    if (!open_before(change, err))
+        return false;
+    if (!change->before.app.is_kept) {
+        (void)err_set(err, ERR_INPUT, "this application has no state that could be restored");
+        return err_id(err, "E-STATE");
+    }
+    if (!restore_state(change, &change->before, change->options->file, err)) {
+        (void)candidate_serve(&change->before, NULL, false, &ignored);
+        return err_hint(err, "nothing was replaced; release %u serves on", change->before.number);
+    }
+    if (!candidate_serve(&change->before, NULL, false, err))
+        return err_hint(err, "the state of before is kept: ls /var/lib/%s", change->releases.name);
+    printf("restored   %s, release %s\n", change->releases.name, change->before.id);
+    return true;
+}
+
+bool service_restore(const struct service *service, const struct options *options, struct err *err)
+{
+    struct change change = {.service = service, .options = options};
+    cleanup_fd int lock = -1;
+    bool ok = service_begin(service, &lock, err) && restore(&change, err);
 
     release(&change);
     return ok && (fflush(stdout) == 0 || err_sys(err, "standard output"));
