@@ -71,8 +71,6 @@ static void take(struct app *app, const struct launchfile_record *record)
         app->health = record->fields[1];
     if (launchfile_is(record, "host", 1) && record->count == 2)
         app->needs_host = strcmp(record->fields[1], "yes") == 0;
-    if (launchfile_is(record, "state", 1) && strcmp(record->fields[1], "sqlite") == 0)
-        app->has_databases = true;
 }
 
 static bool parse(struct app *app, size_t size, struct err *err)

@@ -19,8 +19,7 @@ struct app {
     const char *release; /* NULL: nothing prepares a version */
     const char *health;  /* path; NULL: no own one */
     bool needs_host;     /* starts programs of the host */
-    bool has_databases;  /* SQLite: a first start must be meant */
-    bool is_kept;        /* has what a snapshot holds */
+    bool is_kept;        /* has what a snapshot holds: a first start must be meant */
     struct launchfile_record *records;
     size_t count;
     char *text; /* private */

@@ -22,7 +22,13 @@
 #include "runtime/service/snapshot.h"
 #include "runtime/service/systemd.h"
 
-enum { PIECE_BYTES = 256 << 10, HEALTH_MS = 60000, WORDS_MAX = 128, RESTARTS_MAX = 3 };
+enum {
+    PIECE_BYTES = 256 << 10,
+    HEALTH_MS = 60000,
+    WORDS_MAX = 128,
+    RESTARTS_MAX = 3,
+    EXIT_CHECK = 3
+};
 
 static const struct release *release_of(const struct candidate *candidate)
 {
@@ -128,7 +134,8 @@ static bool run_once(const struct candidate *candidate, const char *what, const 
          systemd_do("daemon-reload", NULL, err);
     if (ok && !systemd_do("start", unit, err)) {
         systemd_show_log(unit);
-        (void)err_set(err, ERR_INPUT, "'%s' of release %u failed: its last words are above", words,
+        (void)err_set(err, systemd_exit_code(unit) == EXIT_CHECK ? ERR_CHECK : ERR_INPUT,
+                      "'%s' of release %u failed: its last words are above", words,
                       candidate->number);
         ok = err_id(err, id);
     }

@@ -38,7 +38,8 @@ void candidate_unmount(const struct candidate *candidate);
 
 /*
  * Runs the launcher of the image once, as the service's user in its sandbox, until it ends: "run
- * release". What it said is shown when it fails: then id is the error's.
+ * release". What it said is shown when it fails: then id is the error's,
+ * and its kind ERR_CHECK when the exit code was that of a check.
  */
 [[nodiscard]] bool candidate_run(const struct candidate *candidate, const char *what,
                                  const char *words, bool is_new, const char *id, struct err *err);

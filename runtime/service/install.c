@@ -71,7 +71,7 @@ static bool check_state(const struct installation *installation, struct err *err
         (void)err_id(err, "E-STATE");
         return err_hint(err, "leave out --restore");
     }
-    if (!app->has_databases || options->is_new || options->restore != NULL || has_state(app))
+    if (!app->is_kept || options->is_new || options->restore != NULL || has_state(app))
         return true;
     (void)err_set(err, ERR_INPUT, "there is no state: '/var/lib/%s' is empty", app->name);
     (void)err_id(err, "E-EMPTY");
@@ -269,13 +269,16 @@ static void remove_in(const char *dir, const char *name)
         (void)fs_remove_tree(fd, name, &ignored);
 }
 
+/* Whoever has backups stays their owner. */
 static void remove_state(const char *name)
 {
     static const char *const dirs[] = {"/var/lib", "/var/cache", "/var/log"};
+    cleanup_free char *backups = xasprintf("/var/backups/%s", name);
 
     for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
         remove_in(dirs[i], name);
-    systemd_remove_user(name);
+    if (rmdir(backups) == 0 || errno == ENOENT)
+        systemd_remove_user(name);
 }
 
 static void undo(const struct installation *installation, struct candidate *candidate)
@@ -379,6 +382,7 @@ bool service_uninstall(const struct service *service, const struct options *opti
 {
     const char *name = service->app.name;
     cleanup_free char *etc = xasprintf("/etc/%s", name);
+    cleanup_free char *backups = xasprintf("/var/backups/%s", name);
     cleanup_fd int lock = -1;
     struct releases releases = {0};
     struct settings settings = {0};
@@ -407,8 +411,9 @@ bool service_uninstall(const struct service *service, const struct options *opti
         }
         printf("removed    %s\n", name);
         if (!options->purge)
-            printf("kept       /var/lib/%s, /etc/%s, user %s\n", name, name, name);
-        printf("kept       /var/backups/%s\n", name);
+            printf("kept       /var/lib/%s, /etc/%s\n", name, name);
+        if (access(backups, F_OK) == 0)
+            printf("kept       /var/backups/%s, and user %s\n", name, name);
     }
     settings_release(&settings);
     releases_release(&releases);

@@ -26,7 +26,7 @@ struct service {
 [[nodiscard]] bool service_uninstall(const struct service *service, const struct options *options,
                                      struct err *err);
 
-/* E-RELEASE, E-HEALTH: what served until now serves on. */
+/* E-RELEASE, E-HEALTH, E-SCHEMA: what served until now serves on. */
 [[nodiscard]] bool service_upgrade(const struct service *service, const struct options *options,
                                    struct err *err);
 [[nodiscard]] bool service_rollback(const struct service *service, const struct options *options,

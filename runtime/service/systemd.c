@@ -99,6 +99,13 @@ static char *property(const char *unit, const char *name)
     return value;
 }
 
+unsigned long systemd_exit_code(const char *unit)
+{
+    cleanup_free char *value = property(unit, "ExecMainStatus");
+
+    return strtoul(value, NULL, 10);
+}
+
 char *systemd_fragment(const char *unit)
 {
     return property(unit, "FragmentPath");

@@ -22,6 +22,9 @@ char *systemd_state(const char *unit);
 /* How often the unit was started again by itself since it was started last. */
 unsigned long systemd_restarts(const char *unit);
 
+/* Of what ended last in it. */
+unsigned long systemd_exit_code(const char *unit);
+
 /* The file that systemd has a unit from; "" when it knows none. On the heap. */
 char *systemd_fragment(const char *unit);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/service/bundlefile.h"
 #include "runtime/service/candidate.h"
@@ -315,6 +317,51 @@ static bool restore_state(const struct change *change, const struct candidate *k
     return ok;
 }
 
+/* The newest migration that the release knows: of names like db/migrate/20261128120000_x.rb. On the
+ * heap; NULL: it has none. */
+static char *newest_migration(const struct change *change, const struct release *release)
+{
+    cleanup_free char *image = releases_path(&change->releases, release, "image");
+    cleanup_free char *pattern = xasprintf("%s/app/db/*migrate/[0-9]*_*.rb", image);
+    unsigned long long newest = 0;
+    glob_t files;
+
+    if (glob(pattern, GLOB_NOSORT, NULL, &files) != 0)
+        return NULL;
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        unsigned long long version = strtoull(text_base_name(files.gl_pathv[i]), NULL, 10);
+
+        newest = version > newest ? version : newest;
+    }
+    globfree(&files);
+    return xasprintf("%llu", newest);
+}
+
+/* No release command is run on the way back: a release may not know what its database has become.
+ * The snapshot in which that is seen is kept: of the state that is gone on with. */
+static bool check_schema(const struct change *change, const struct release *target, struct err *err)
+{
+    cleanup_free char *version = newest_migration(change, target);
+    cleanup_free char *path =
+        xasprintf("/var/backups/%s/before-rollback.tar.zst", change->releases.name);
+    cleanup_free char *words =
+        xasprintf("backup --emptier --schema %s -o %s", version != NULL ? version : "", path);
+
+    if (version == NULL || !change->before.app.is_kept)
+        return true;
+    (void)unlink(path);
+    if (candidate_run(&change->before, "snapshot", words, false, "E-SNAPSHOT", err))
+        return true;
+    if (err->kind != ERR_CHECK)
+        return false;
+    (void)err_set(err, ERR_INPUT,
+                  "the database is ahead of release %u, which knows migrations to %s",
+                  target->number, version);
+    (void)err_id(err, "E-SCHEMA");
+    return err_hint(err, "back with its state: FILE service rollback %u --with-state",
+                    target->number);
+}
+
 static bool rollback(struct change *change, struct err *err)
 {
     const struct release *target;
@@ -330,6 +377,10 @@ static bool rollback(struct change *change, struct err *err)
         return false;
     if (!candidate_open(&change->after, &change->releases, target, &change->settings, err)) {
         change->after = (struct candidate){0};
+        return false;
+    }
+    if (snapshot == NULL && !check_schema(change, target, err)) {
+        candidate_unmount(&change->after);
         return false;
     }
     if (snapshot != NULL && !restore_state(change, &change->after, snapshot, err)) {

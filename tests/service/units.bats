@@ -156,6 +156,40 @@ rewrite() {
     [[ $output == *"no regular file"* ]]
 }
 
+@test "no byte of the header that is another one makes the reader fall" {
+    unpack_image
+    cp "$guestbook" flipped
+    local header at count=0 refused=0
+    header=$(("0x$(readelf -SW "$guestbook" | sed -nE 's/.* \.rucksack +PROGBITS +[0-9a-f]+ ([0-9a-f]+) .*/\1/p')"))
+    for at in $(seq 0 63) $(seq "$header" $((header + 40))) $(seq $((header + 104)) $((header + 112))); do
+        dd if="$guestbook" bs=1 skip="$at" count=1 status=none >byte
+        tr '\000-\377' '\200-\377\000-\177' <byte | dd of=flipped bs=1 seek="$at" conv=notrunc status=none
+        run squashfs-root/.rucksack/service "$PWD/squashfs-root" flipped install --print
+        [ "$status" -le 1 ]
+        [ "$status" -eq 0 ] || refused=$((refused + 1))
+        dd if=byte of=flipped bs=1 seek="$at" conv=notrunc status=none
+        count=$((count + 1))
+    done
+    echo "# $count flips, $refused refused before the hashes" >&3
+    [ "$refused" -gt 50 ]
+}
+
+@test "rucksack.yml: several processes, health and programs of the host" {
+    cp -r "$guestbook_app" app
+    printf '%s\n' 'processes: {web: bundle exec puma, worker: ruby -e sleep, clock: sh -c "sleep 9"}' \
+        'health: /up' 'host: true' >app/rucksack.yml
+    "$rucksack" build --quiet --no-check --fast -o app.AppImage app
+    run --separate-stderr ./app.AppImage service install --print
+    [ "$status" -eq 0 ]
+    [[ $output == *"Wants=app-web.service app-worker.service app-clock.service"* ]]
+    [[ $output == *"RuntimeDirectoryPreserve=yes"* ]]
+    [[ $output != *RootDirectory* ]]
+    ./app.AppImage --appimage-extract .rucksack/launch >/dev/null
+    grep -qx $'health\t/up' squashfs-root/.rucksack/launch
+    grep -qx $'server\tweb\tactivation' squashfs-root/.rucksack/launch
+    run ! grep -E '^server\s(worker|clock)' squashfs-root/.rucksack/launch
+}
+
 @test "options: each with its help" {
     run -0 "$guestbook" service --help
     [[ $output == *"FILE service VERB"*"--restore SNAPSHOT"*"--purge"* ]]
