@@ -522,7 +522,9 @@ static bool check_schema(const struct backup *backup, struct err *err)
             continue;
         (void)err_set(err, ERR_CHECK, "'%s' has the migration %s, which is newer than %s",
                       file->path, file->facts.migration, version);
-        return err_id(err, "E-SCHEMA");
+        (void)err_id(err, "E-SCHEMA");
+        return err_hint(err, "a release that does not know it must not have this state: restore "
+                             "the snapshot from before the migration with it");
     }
     return true;
 }
