@@ -90,7 +90,9 @@ KEEPER_TESTS := $(wildcard tests/keeper/*.bats)
 CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS) $(KEEPER_TESTS) $(wildcard tests/service/*.bats)
 E2E_TESTS := $(wildcard tests/walker/*.bats tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
-PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' prove --timer --exec tests/run-one
+JOBS ?= $(shell nproc)
+PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' HARNESS_RULESFILE=tests/schedule.yml \
+    prove --timer --jobs $(JOBS) --exec tests/run-one
 
 check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture
 	$(PROVE) $(TESTS)

@@ -11,24 +11,29 @@
 #include "bundler/bundle.h"
 #include "bundler/command.h"
 #include "bundler/elf.h"
+#include "bundler/image.h"
 #include "bundler/jdoc.h"
 #include "bundler/manifest.h"
 #include "bundler/report.h"
+#include "bundler/weight.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
-enum { LABEL_WIDTH = 11, LINE_WIDTH = 96, COLUMN_MAX = 32 };
+enum { LABEL_WIDTH = 11, LINE_WIDTH = 96, COLUMN_MAX = 32, BAR_WIDTH = 24 };
 
 struct inspect_options {
     bool json;
+    bool sizes;
 };
 
 static const struct option_entry options[] = {
     {"json", 0, OPTION_FLAG, offsetof(struct inspect_options, json), NULL,
      "one JSON document on stdout"},
+    {"sizes", 0, OPTION_FLAG, offsetof(struct inspect_options, sizes), NULL,
+     "what each gem, library and directory weighs in the file"},
     {.type = OPTION_END},
 };
 
@@ -279,7 +284,79 @@ static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
     print_lines("warnings", jdoc_member(manifest, "warnings"));
 }
 
-static void print_json(const struct bundle *bundle, struct jdoc *manifest)
+/* As many as there are pixels' worth of: the heaviest has the whole width. */
+static void print_bar(uint64_t bytes, uint64_t most)
+{
+    uint64_t marks = most > 0 ? (bytes * BAR_WIDTH + most - 1) / most : 0;
+
+    while (marks-- > 0)
+        putchar('#');
+    putchar('\n');
+}
+
+static void print_weight(const struct weight *weight, size_t width, uint64_t most)
+{
+    cleanup_free char *name = text_visible(weight->name);
+    cleanup_free char *packed = report_size(weight->packed);
+    cleanup_free char *bytes = report_size(weight->bytes);
+
+    print_padded(weight->part, LABEL_WIDTH);
+    print_padded(name, width);
+    printf("%10s%10s  ", packed, bytes);
+    print_bar(weight->packed, most);
+}
+
+static void print_sizes(const struct weights *weights)
+{
+    uint64_t most = weights->count > 0 ? weights->items[0].packed : 0;
+    size_t width = 0;
+
+    for (size_t i = 0; i < weights->count; i++) {
+        cleanup_free char *name = text_visible(weights->items[i].name);
+
+        width = width_of(name) > width ? width_of(name) : width;
+    }
+    width = width < COLUMN_MAX ? width : COLUMN_MAX;
+    print_padded("", LABEL_WIDTH + width);
+    printf("%10s%10s\n", "in file", "unpacked");
+    for (size_t i = 0; i < weights->count; i++)
+        print_weight(&weights->items[i], width, most);
+}
+
+static struct jdoc *sizes_of(const struct weights *weights)
+{
+    struct jdoc *sizes = jdoc_array();
+
+    for (size_t i = 0; i < weights->count; i++) {
+        const struct weight *weight = &weights->items[i];
+        struct jdoc *one = jdoc_object();
+
+        jdoc_set_text(one, "name", weight->name);
+        jdoc_set_text(one, "part", weight->part);
+        jdoc_set_number(one, "files", (int64_t)weight->files);
+        jdoc_set_number(one, "bytes", (int64_t)weight->bytes);
+        jdoc_set_number(one, "packed", (int64_t)weight->packed);
+        jdoc_push(sizes, one);
+    }
+    return sizes;
+}
+
+static bool weigh(const struct bundle *bundle, const struct jdoc *manifest, struct weights *ret,
+                  struct err *err)
+{
+    const struct format_header *header = &bundle->header;
+    struct image *image;
+    bool ok;
+
+    if (!image_open(&image, bundle->fd, header->image_offset, header->image_size, err))
+        return false;
+    ok = weights_read(ret, image, manifest, err);
+    image_free(image);
+    return ok;
+}
+
+static void print_json(const struct bundle *bundle, const struct weights *weights,
+                       struct jdoc *manifest)
 {
     const struct format_header *header = &bundle->header;
     char hex[2 * FORMAT_HASH_SIZE + 1];
@@ -293,28 +370,40 @@ static void print_json(const struct bundle *bundle, struct jdoc *manifest)
     jdoc_set_number(file, "image_size", (int64_t)header->image_size);
     jdoc_set_text(file, "image_hash", hex);
     jdoc_set(manifest, "file", file);
+    jdoc_set(manifest, "sizes", sizes_of(weights));
     text = jdoc_format(manifest);
     fputs(text, stdout);
 }
 
+static bool show(const struct bundle *bundle, const struct inspect_options *given, struct err *err)
+{
+    cleanup_with(weights_release) struct weights weights = {0};
+    struct jdoc *manifest = manifest_read(bundle, err);
+    bool ok = manifest != NULL;
+
+    if (ok && (given->json || given->sizes))
+        ok = weigh(bundle, manifest, &weights, err);
+    if (ok && given->json)
+        print_json(bundle, &weights, manifest);
+    else if (ok && given->sizes)
+        print_sizes(&weights);
+    else if (ok)
+        print_text(bundle, manifest);
+    if (manifest != NULL)
+        jdoc_free(manifest);
+    return ok;
+}
+
 static bool run(const struct command_args *args, struct err *err)
 {
-    const struct inspect_options *given = args->options;
-    struct jdoc *manifest;
     struct bundle bundle;
+    bool ok;
 
     if (!bundle_open(&bundle, args->operands[0], err))
         return false;
-    manifest = manifest_read(&bundle, err);
-    if (manifest != NULL) {
-        if (given->json)
-            print_json(&bundle, manifest);
-        else
-            print_text(&bundle, manifest);
-        jdoc_free(manifest);
-    }
+    ok = show(&bundle, args->options, err);
     bundle_close(&bundle);
-    return manifest != NULL;
+    return ok;
 }
 
 const struct command cmd_inspect = {
@@ -326,6 +415,7 @@ const struct command cmd_inspect = {
     .options = options,
     .options_size = sizeof(struct inspect_options),
     .examples = "  rucksack inspect blog-x86_64.AppImage\n"
+                "  rucksack inspect --sizes blog-x86_64.AppImage\n"
                 "  rucksack inspect --json blog-x86_64.AppImage\n",
     .run = run,
 };

@@ -11,8 +11,8 @@
 #include "common/suggest.h"
 
 const struct command *const commands[] = {
-    &cmd_build,  &cmd_init, &cmd_run,  &cmd_inspect, &cmd_why,     &cmd_verify, &cmd_extract,
-    &cmd_keygen, &cmd_sign, &cmd_deps, &cmd_doctor,  &cmd_recipes, NULL,
+    &cmd_build, &cmd_init,   &cmd_run,  &cmd_inspect, &cmd_why,    &cmd_verify,  &cmd_extract,
+    &cmd_diff,  &cmd_keygen, &cmd_sign, &cmd_deps,    &cmd_doctor, &cmd_recipes, NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -58,6 +58,7 @@ struct command {
 
 extern const struct command cmd_build;
 extern const struct command cmd_deps;
+extern const struct command cmd_diff;
 extern const struct command cmd_doctor;
 extern const struct command cmd_extract;
 extern const struct command cmd_init;

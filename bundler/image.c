@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sqfs/block.h>
 #include <sqfs/block_processor.h>
 #include <sqfs/block_writer.h>
 #include <sqfs/compressor.h>
@@ -47,6 +48,8 @@ enum {
     DIR_INDEX_MAX_BYTES = 1 << 20,
     NO_XATTR = -1,
 };
+
+static const uint32_t NO_FRAGMENT = UINT32_MAX;
 
 /* Of all files of an image together. A few kilobytes of image can claim petabytes. */
 static const uint64_t CONTENT_MAX_BYTES = (uint64_t)1 << 40;
@@ -876,6 +879,7 @@ struct image {
     sqfs_compressor_t *compressor;
     sqfs_dir_reader_t *dirs;
     sqfs_data_reader_t *data;
+    sqfs_frag_table_t *fragments;
 };
 
 static int open_readers(struct image *image)
@@ -898,9 +902,12 @@ static int open_readers(struct image *image)
     image->dirs = sqfs_dir_reader_create(&image->super, image->compressor, &image->window.base, 0);
     image->data =
         sqfs_data_reader_create(&image->window.base, image->super.block_size, image->compressor, 0);
-    if (image->dirs == NULL || image->data == NULL)
+    image->fragments = sqfs_frag_table_create(0);
+    if (image->dirs == NULL || image->data == NULL || image->fragments == NULL)
         return SQFS_ERROR_ALLOC;
-    return sqfs_data_reader_load_fragment_table(image->data, &image->super);
+    code = sqfs_frag_table_read(image->fragments, &image->window.base, &image->super,
+                                image->compressor);
+    return code != 0 ? code : sqfs_data_reader_load_fragment_table(image->data, &image->super);
 }
 
 bool image_open(struct image **ret, int fd, uint64_t offset_bytes, uint64_t size_bytes,
@@ -932,10 +939,26 @@ void image_free(struct image *image)
 {
     if (image == NULL)
         return;
+    destroy(image->fragments);
     destroy(image->data);
     destroy(image->dirs);
     destroy(image->compressor);
     free(image);
+}
+
+size_t image_fragment_count(const struct image *image)
+{
+    return sqfs_frag_table_get_size(image->fragments);
+}
+
+uint64_t image_fragment_bytes(const struct image *image, size_t index)
+{
+    sqfs_fragment_t fragment;
+
+    if (index >= image_fragment_count(image) ||
+        sqfs_frag_table_lookup(image->fragments, (sqfs_u32)index, &fragment) != 0)
+        return 0;
+    return SQFS_ON_DISK_BLOCK_SIZE(fragment.size);
 }
 
 static uint64_t file_size(const sqfs_inode_generic_t *node)
@@ -1163,11 +1186,33 @@ static char *target_of(const sqfs_inode_generic_t *node)
     return xstrndup((const char *)node->extra, size);
 }
 
+static struct image_place place_of_node(const sqfs_inode_generic_t *node, uint32_t block_size)
+{
+    struct image_place place = {0};
+    sqfs_u64 start = 0;
+    sqfs_u32 fragment = 0;
+    sqfs_u32 offset = 0;
+
+    if (!is_type(node, SQFS_INODE_MODE_REG))
+        return place;
+    (void)sqfs_inode_get_file_block_start(node, &start);
+    (void)sqfs_inode_get_frag_location(node, &fragment, &offset);
+    place.blocks_at = start;
+    for (size_t i = 0; i < sqfs_inode_get_file_block_count(node); i++)
+        place.blocks_bytes += SQFS_ON_DISK_BLOCK_SIZE(node->extra[i]);
+    place.has_tail = fragment != NO_FRAGMENT;
+    place.fragment = fragment;
+    place.tail_at = offset;
+    place.tail_bytes = place.has_tail ? (uint32_t)(file_size(node) % block_size) : 0;
+    return place;
+}
+
 static bool visit_callback(struct walker *walker, const char *path, const char *name, int dirfd,
                            const sqfs_inode_generic_t *node, struct err *err)
 {
     cleanup_free char *target = target_of(node);
-    struct image_node shown = {path, node->base.mode, file_size(node), target};
+    struct image_node shown = {path, node->base.mode, file_size(node), target,
+                               place_of_node(node, walker->image->super.block_size)};
 
     (void)name;
     (void)dirfd;

@@ -58,17 +58,33 @@ void image_free(struct image *image);
 [[nodiscard]] bool image_read(struct image *image, const char *path, size_t max_bytes,
                               char **ret_data, size_t *ret_size, struct err *err);
 
+/* Where the content of a regular file is stored: whole blocks, and a tail that shares a fragment
+ * with those of other files. Files with the same bytes have the same places. */
+struct image_place {
+    uint64_t blocks_at;    /* offset in the image */
+    uint64_t blocks_bytes; /* as stored, compressed */
+    bool has_tail;
+    uint32_t fragment; /* of the tail; below image_fragment_count() if the image is whole */
+    uint32_t tail_at;  /* offset in the unpacked fragment */
+    uint32_t tail_bytes;
+};
+
 struct image_node {
     const char *path;    /* image path, valid during the call */
     mode_t mode;         /* type and permission bits */
     uint64_t size_bytes; /* of a regular file */
     const char *target;  /* of a symlink, else NULL */
+    struct image_place place;
 };
 
 /* Visits every node, parents first, names in image order. Stops when visit returns false. */
 typedef bool image_visit(const struct image_node *node, void *context, struct err *err);
 [[nodiscard]] bool image_each(struct image *image, image_visit *visit, void *context,
                               struct err *err);
+
+size_t image_fragment_count(const struct image *image);
+/* How many bytes it takes as stored; 0 when there is none of that index. */
+uint64_t image_fragment_bytes(const struct image *image, size_t index);
 
 /* Reads and decodes every byte of every file and directory: E-IMAGE at the first that fails. */
 [[nodiscard]] bool image_check(struct image *image, struct err *err);

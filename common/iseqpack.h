@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #define ISEQPACK_MAGIC "RSKISEQ1"
+/* In the image: what Ruby loads to begin with the pack. */
+#define ISEQPACK_STARTER ".rucksack/iseqs.rb"
 /* Stands for the root in the texts of a pack. */
 #define ISEQPACK_ROOT "/.rucksack:root"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/xalloc.h"
 
+#include <search.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,4 +67,13 @@ void *xgrow(void *items, size_t *capacity, size_t count, size_t size)
         return items;
     *capacity = *capacity > 0 ? *capacity * 2 : 16;
     return xrealloc_array(items, *capacity, size);
+}
+
+void *xtsearch(const void *key, void **root, int (*compare)(const void *, const void *))
+{
+    void *node = tsearch(key, root, compare);
+
+    if (node == NULL)
+        die();
+    return node;
 }

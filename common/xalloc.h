@@ -19,3 +19,6 @@
  *     items = xgrow(items, &capacity, count, sizeof(*items));
  */
 [[nodiscard]] void *xgrow(void *items, size_t *capacity, size_t count, size_t size);
+
+/* tsearch(3). */
+void *xtsearch(const void *key, void **root, int (*compare)(const void *, const void *));

@@ -10,7 +10,8 @@
  *   mean the same (confine.c),
  * - finds in the image what the host does not have at its compiled-in place (fallback.c),
  * - both in libc's functions that take a path (interpose.c),
- * - lets ps show the program's words without the loader's (title.c).
+ * - lets ps show the program's words without the loader's (title.c),
+ * - has Ruby take compiled sources before it has read one of its own (compiled.c).
  *
  * It is loaded into whatever libc the bundle carries: no DT_NEEDED, no symbol versions, no Ruby
  * symbol, no constructor of a libc at work. It must not allocate in the exec functions: they run
@@ -70,12 +71,20 @@ bool exec_restores(char *const envp[]);
 int exec_spawn(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
                const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
 
+typedef int access_function(const char *path, int mode);
+
 /* Whether the host's path is one that the image has, too. */
 bool fallback_lists(const char *path);
 
 /* Whether a call that has just failed for this path, with errno set, shall be tried again with the
  * path in the image; never when errno is not ENOENT. */
 bool fallback_path(char ret[GUEST_PATH_MAX], const char *path);
+
+/* Whether this is the library by which the image's Ruby says that it can run code now. */
+bool compiled_is_moment(const char *path);
+/* Then: after it was loaded. */
+typedef void *dlopen_function(const char *path, int mode);
+void compiled_begin(dlopen_function *next, access_function *access);
 
 /* From now on the kernel is asked for everything. */
 void names_off(void);

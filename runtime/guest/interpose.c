@@ -60,7 +60,6 @@ typedef int stat_function(const char *, void *);
 typedef int statat_function(int, const char *, void *, int);
 typedef int xstat_function(int, const char *, void *);
 typedef int xstatat_function(int, int, const char *, void *, int);
-typedef int access_function(const char *, int);
 
 struct functions {
     open_function *open;
@@ -84,7 +83,7 @@ struct functions {
     realpath_function *realpath;
     char *(*realpath_chk)(const char *, char *, size_t);
     int (*isatty)(int);
-    void *(*dlopen)(const char *, int);
+    dlopen_function *dlopen;
 };
 
 static struct functions libc;
@@ -510,6 +509,16 @@ GUEST_EXPORT int isatty(int fd)
     return next()->dlopen(is_inside ? other : path, mode);
 }
 
+/* Of a path that is no bare name, so it does not matter who calls. */
+[[gnu::noinline]] static void *dlopen_moment(const char *path, int mode)
+{
+    void *handle = next()->dlopen(path, mode);
+
+    if (handle != NULL)
+        compiled_begin(next()->dlopen, next()->access);
+    return handle;
+}
+
 /*
  * For a name the loader searches the caller's RUNPATH, and knows the caller by the return address:
  * the call is the last thing that is done, a jump, so that it stays the caller's.
@@ -518,5 +527,7 @@ GUEST_EXPORT void *dlopen(const char *path, int mode)
 {
     if (fallback_lists(path))
         return dlopen_inside(path, mode);
+    if (compiled_is_moment(path))
+        return dlopen_moment(path, mode);
     return next()->dlopen(path, mode);
 }

@@ -33,6 +33,9 @@ char *rb_string_value_ptr(volatile VALUE *text);
 int rb_const_defined(VALUE module, ID name);
 int rb_respond_to(VALUE self, ID name);
 void rb_define_singleton_method(VALUE self, const char *name, void *method, int arity);
+VALUE rb_singleton_class(VALUE object);
+void rb_remove_method_id(VALUE class, ID name);
+VALUE rb_require(const char *path);
 void rb_define_module_function(VALUE module, const char *name, void *method, int arity);
 void rb_gc_register_mark_object(VALUE object);
 void rb_set_errinfo(VALUE error);
@@ -43,6 +46,7 @@ VALUE rb_get_coverages(void) __attribute__((weak));
 void rb_ext_ractor_safe(bool is_safe) __attribute__((weak));
 
 __attribute__((visibility("default"))) void Init_iseqs(void);
+__attribute__((visibility("default"))) void iseqs_await(const char *root);
 
 enum { ROOT_MAX = 4096 };
 
@@ -57,7 +61,8 @@ static struct {
     ID debugger;
     ID byebug;
     VALUE machine;
-    ID keep_lines; /* 0: this Ruby has no such switch */
+    ID keep_lines;          /* 0: this Ruby has no such switch */
+    char starter[ROOT_MAX]; /* iseqs.rb, while it is not loaded */
 } iseqs;
 
 static bool keeps_lines(void)
@@ -167,14 +172,8 @@ static VALUE stop(VALUE self)
     return iseqs.nil;
 }
 
-void Init_iseqs(void)
+static void learn(void)
 {
-    VALUE module = rb_define_module("RucksackIseqs");
-
-    /* A Ractor requires files, too; what is here does not change once it has begun. */
-    if (rb_ext_ractor_safe != NULL)
-        rb_ext_ractor_safe(true);
-
     iseqs.nil = rb_eval_string("nil");
     iseqs.true_value = rb_eval_string("true");
     iseqs.object = rb_path2class("Object");
@@ -185,6 +184,50 @@ void Init_iseqs(void)
     iseqs.load = rb_intern("load_from_binary");
     iseqs.debugger = rb_intern("DEBUGGER__");
     iseqs.byebug = rb_intern("Byebug");
+}
+
+static VALUE call_require(VALUE path)
+{
+    return rb_require((const char *)path);
+}
+
+/* Ruby's first file: by now all its options are set, which iseqs.rb looks at. It loads us again, as
+ * an extension. */
+static VALUE load_first(VALUE self, VALUE name)
+{
+    int state = 0;
+
+    rb_remove_method_id(rb_singleton_class(iseqs.class), rb_intern("load_iseq"));
+    if (!is_wanted())
+        return iseqs.nil; /* operating_system.rb will try */
+    (void)rb_protect(call_require, (VALUE)iseqs.starter, &state);
+    if (state != 0)
+        rb_set_errinfo(iseqs.nil);
+    return load_iseq(self, name);
+}
+
+/* The guest calls this when Ruby has its classes, but has read no file yet. */
+void iseqs_await(const char *root)
+{
+    static const char starter[] = "/" ISEQPACK_STARTER;
+    size_t size = strlen(root);
+
+    if (size + sizeof(starter) > sizeof(iseqs.starter))
+        return;
+    memcpy(iseqs.starter, root, size);
+    memcpy(iseqs.starter + size, starter, sizeof(starter));
+    learn();
+    rb_define_singleton_method(iseqs.class, "load_iseq", (void *)load_first, 1);
+}
+
+void Init_iseqs(void)
+{
+    VALUE module = rb_define_module("RucksackIseqs");
+
+    /* A Ractor requires files, too; what is here does not change once it has begun. */
+    if (rb_ext_ractor_safe != NULL)
+        rb_ext_ractor_safe(true);
+    learn();
     rb_define_module_function(module, "start", (void *)start, 2);
     rb_define_module_function(module, "load_iseq", (void *)load_iseq, 1);
     rb_define_module_function(module, "stop", (void *)stop, 0);

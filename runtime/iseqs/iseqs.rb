@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # frozen_string_literal: true
 
-# Loaded as soon as RubyGems knows where the image is (operating_system.rb): from here on Ruby takes
-# compiled sources from the pack, unless options were set by which it would compile them otherwise.
+# Loaded before Ruby's first file of its own (load_first() in iseqs.c), or else as soon as RubyGems
+# knows where the image is (operating_system.rb): from here on Ruby takes compiled sources from the
+# pack, unless options were set by which it would compile them otherwise.
 
 require "#{__dir__}/iseqs.so"
 
@@ -48,6 +49,6 @@ end
 # The names of files are UTF-8 in the pack.
 if RubyVM::InstructionSequence.compile_option == RucksackIseqs::OPTIONS &&
    Encoding.find("filesystem") == Encoding::UTF_8 &&
-   RucksackIseqs.start(Gem::RUCKSACK_ROOT, "#{__dir__}/iseqs")
+   RucksackIseqs.start(File.dirname(__dir__), "#{__dir__}/iseqs")
   RucksackIseqs.begin
 end

@@ -133,8 +133,10 @@ static bool open_base(const struct base *base, char **ret_path, int *ret, struct
         return err_sys(err, "'%s'", base->path);
     }
     fd = open(path, OPEN_DIR & ~O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT && base->suffix[0] != '\0' && mkdir(path, 0700) == 0)
-        fd = open(path, OPEN_DIR);
+    /* Another start may make it at the same moment. */
+    if (fd < 0 && errno == ENOENT && base->suffix[0] != '\0' &&
+        (mkdir(path, 0700) == 0 || errno == EEXIST))
+        fd = open(path, OPEN_DIR & ~O_NOFOLLOW);
     if (fd < 0)
         return err_sys(err, "'%s'", path);
     if (!check_base(fd, base, path, err))

@@ -581,6 +581,31 @@ END
     cmp first other/app.AppImage
 }
 
+# --- sizes
+
+@test "sizes by component: they add up to the image, each gem and library has its own, copies count once" {
+    copy_app
+    cp app/guestbook.rb copy.rb
+    mkdir app/lib2
+    cp copy.rb app/lib2/copy.rb
+    build app
+    "$rucksack" inspect --json "$out/app.AppImage" >one.json
+    ruby -rjson - <<'END'
+m = JSON.load_file("one.json")
+sizes = m["sizes"]
+packed = sizes.sum { |size| size["packed"] }
+image = m["file"]["image_size"]
+abort "#{packed} of #{image}" unless packed.between?(image * 97 / 100, image)
+names = sizes.to_h { |size| [size["name"], size] }
+%w[libcrypto.so.3 libsqlite3.so.0].each { |name| abort name unless names[name]["part"] == "libraries" }
+m["gems"].each { |gem| names.key?("#{gem["name"]}-#{gem["version"]}") or abort gem["name"] }
+abort "order" unless sizes == sizes.sort_by { |size| [-size["packed"], size["name"]] }
+abort "the copy" unless names["app"]["bytes"] >= 2 * File.size("copy.rb") && names["app"]["packed"] < 4000
+END
+    run "$rucksack" inspect --sizes "$out/app.AppImage"
+    [[ $output == *$'\ngems       sqlite3-'*' kB '*' kB  #'* ]]
+}
+
 # --- what is left out
 
 @test "what of gems is left out is told by class; patterns keep it, of option and file" {

@@ -41,6 +41,17 @@ puts((compiled.load_iseq("#{Gem::RUCKSACK_ROOT}/app/lib/looks.rb") if compiled.r
     [ "$output" = NilClass ]
 }
 
+# Whether Ruby has read a source of RubyGems.
+reads_rubygems() {
+    strace -f -y -o trace -e trace=read "$bundle" exec ruby -e 1
+    grep -q 'read(.*/rubygems\.rb>' trace
+}
+
+@test "RubyGems, which Ruby reads before any line of ours, is compiled too" {
+    LC_ALL=C reads_rubygems
+    run ! reads_rubygems
+}
+
 @test "a file looks the same parsed and compiled: places, backtraces, texts, syntax" {
     (cd "$app" && LANG=C.UTF-8 bundle exec ruby -e "$looks") >native # as the bundle has it
     inside 'Dir.chdir("#{Gem::RUCKSACK_ROOT}/app")'";$looks" >bundled

@@ -24,9 +24,12 @@ make_guestbook() {
 # A small static program that enters a root; see enter.c.
 make_enter() {
     enter=$RUCKSACK_BUILD/enter
-    [ "$enter" -nt "$tree/tests/e2e/enter.c" ] ||
-        cc -std=gnu2x -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -static -o "$enter" \
-            "$tree/tests/e2e/enter.c"
+    (
+        flock 9
+        [ "$enter" -nt "$tree/tests/e2e/enter.c" ] ||
+            cc -std=gnu2x -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -static -o "$enter" \
+                "$tree/tests/e2e/enter.c"
+    ) 9>"$RUCKSACK_BUILD/enter.lock"
 }
 
 # Roots live in memory; drop_roots is for teardown().

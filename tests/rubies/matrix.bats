@@ -209,3 +209,35 @@ RUBY
     [[ $output == *"can't find user for 0"* ]]
     grep -qE "^note +without the recipe 'nss'.*users, groups and host names" said
 }
+
+# A machine of its own: another name, user, time zone, umask and number of processors, on which the
+# gems are compiled anew and the lockfile is written anew. builds_on NAME USER ZONE MASK PROCESSORS
+builds_on() {
+    local build=$BATS_TEST_TMPDIR/$1
+    make_debian_ruby_root bookworm "$build"
+    cp "$rucksack" "$build/usr/bin/rucksack"
+    cp -r "$BATS_FILE_TMPDIR/app" "$build/app"
+    chown -R "$2" "$build/app"
+    mkdir -p -m 700 "$build/home/u"
+    chown "$2" "$build/home/u"
+    in_root "$build" unshare --uts sh -ec "
+        hostname '$1'
+        umask $4
+        exec taskset --cpu-list $5 setpriv --reuid $2 --regid $2 --clear-groups \
+            env -i PATH=/usr/bin:/bin HOME=/home/u TZ=$3 LANG=C.UTF-8 SOURCE_DATE_EPOCH=1700000000 sh -ec '
+                cd /app
+                bundle config set --local path vendor/bundle
+                bundle install --local --quiet
+                rm -r vendor/cache
+                rucksack build --quiet --no-check -o /home/u/app.AppImage .'"
+    mv "$build/home/u/app.AppImage" "$1.AppImage"
+    umount "$build"
+}
+
+@test "two machines of one release: the same bytes" {
+    cd "$BATS_TEST_TMPDIR" || return
+    builds_on one 0 UTC 022 0
+    sleep 1.1
+    builds_on other 1001 Asia/Tokyo 077 0-$(($(nproc) - 1))
+    cmp one.AppImage other.AppImage
+}
