@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -231,22 +232,41 @@ static bool make_places(struct err *err)
            fs_mkdir_p("/etc/tmpfiles.d", 0755, err) && fs_mkdir_p("/var/backups", 0755, err);
 }
 
-static bool make_user(const struct candidate *candidate, struct err *err)
+static bool make_backups(const char *name, struct err *err)
 {
-    cleanup_free char *users = xasprintf("/etc/sysusers.d/%s.conf", candidate->releases->name);
-    cleanup_free char *backups = xasprintf("/var/backups/%s", candidate->releases->name);
-    const struct passwd *user;
+    cleanup_free char *backups = xasprintf("/var/backups/%s", name);
+    const struct passwd *user = getpwnam(name);
 
-    if (!plan_write(&candidate->plan, err) || !systemd_make_users(users, err))
-        return false;
-    user = getpwnam(candidate->releases->name);
     if (user == NULL)
-        return err_set(err, ERR_INPUT, "systemd-sysusers made no user '%s'",
-                       candidate->releases->name);
+        return err_set(err, ERR_INPUT, "systemd-sysusers made no user '%s'", name);
     if ((mkdir(backups, 0700) != 0 && errno != EEXIST) ||
         lchown(backups, user->pw_uid, user->pw_gid) != 0)
         return err_sys(err, "'%s'", backups);
     return true;
+}
+
+static bool make_user(const struct candidate *candidate, struct err *err)
+{
+    cleanup_free char *users = xasprintf("/etc/sysusers.d/%s.conf", candidate->releases->name);
+
+    return plan_write(&candidate->plan, err) && systemd_make_users(users, err) &&
+           make_backups(candidate->releases->name, err);
+}
+
+/* The backups of the site that was are no backups of a new one: it would be refused among them. */
+static bool begin_backups(const struct installation *installation, struct err *err)
+{
+    const char *name = installation->service->app.name;
+    cleanup_free char *backups = xasprintf("/var/backups/%s", name);
+    cleanup_free char *aside =
+        xasprintf("/var/backups/%s.before-%lld", name, (long long)time(NULL));
+
+    if (!installation->options->is_new || is_empty(backups))
+        return true;
+    if (rename(backups, aside) != 0)
+        return err_sys(err, "'%s'", backups);
+    printf("set aside  %s: backups of another site\n", aside);
+    return make_backups(name, err);
 }
 
 static bool fill_state(const struct installation *installation, const struct candidate *candidate,
@@ -318,6 +338,7 @@ static bool carry_out(struct installation *installation, struct candidate *candi
                           err) &&
            make_user(candidate, err) && fill_state(installation, candidate, err) &&
            candidate_serve(candidate, NULL, installation->options->is_new, err) &&
+           begin_backups(installation, err) &&
            trust_pin(installation->service->app.name, &installation->file, err);
 }
 

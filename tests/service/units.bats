@@ -97,7 +97,7 @@ rewrite() {
 
 @test "an app that starts programs of the host sees the host" {
     unpack_image
-    printf 'host\tyes\n' >>squashfs-root/.rucksack/launch
+    printf '%s\t%s\n' host yes >>squashfs-root/.rucksack/launch
     run --separate-stderr service install --print
     [ "$status" -eq 0 ]
     [[ $output != *RootDirectory=* ]]
@@ -195,8 +195,8 @@ rewrite() {
     [[ $output == *"FILE service VERB"*"--restore SNAPSHOT"*"--purge"* ]]
     run -2 "$guestbook" service
     [[ $output == *"service: what?"*"try: FILE service --help"* ]]
-    run -2 "$guestbook" service instal
-    [[ $output == *"unknown verb 'instal'"*"did you mean 'install'?"* ]]
+    run -2 "$guestbook" service upgrad
+    [[ $output == *"unknown verb 'upgrad'"*"did you mean 'upgrade'?"* ]]
     run -2 "$guestbook" service install --ne
     [[ $output == *"did you mean '--new'?"* ]]
     run -2 "$guestbook" service install --new --restore x
