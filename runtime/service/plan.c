@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/service/plan.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -64,6 +65,19 @@ static enum owner owner_of(const struct plan *plan, const char *path)
     if (!S_ISREG(st.st_mode) || !fs_read_file(path, FILE_MAX_BYTES, &text, &size, &err))
         return OTHERS;
     return strncmp(text, plan->mark, strlen(plan->mark)) == 0 ? OURS : OTHERS;
+}
+
+void plan_add_existing(struct plan *plan, const char *dir)
+{
+    cleanup_dir DIR *entries = opendir(dir);
+    const struct dirent *entry;
+
+    while (entries != NULL && (entry = readdir(entries)) != NULL) {
+        cleanup_free char *path = xasprintf("%s/%s", dir, entry->d_name);
+
+        if (owner_of(plan, path) == OURS)
+            plan_add(plan, path, xstrdup(""), 0644);
+    }
 }
 
 bool plan_check(const struct plan *plan, struct err *err)

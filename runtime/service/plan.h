@@ -33,6 +33,9 @@ void plan_release(struct plan *plan);
 /* Takes text, which is put behind the mark. */
 void plan_add(struct plan *plan, const char *path, char *text, mode_t mode);
 
+/* Adds the files in dir that are ours, whatever wrote them: to be removed. */
+void plan_add_existing(struct plan *plan, const char *dir);
+
 void plan_print(const struct plan *plan, FILE *out);
 
 /* E-TAKEN when a file is there that is not ours. */
