@@ -552,7 +552,7 @@ static bool plan_service(struct build *build, struct err *err)
 {
     struct asset service = asset_get(ASSET_SERVICE);
 
-    return build->app.kind == APP_COMMAND ||
+    return build->app.kind == APP_COMMAND || build->app.config.no_service ||
            plan_add_data(&build->plan, FORMAT_SERVICE, 0755, service.data, service.size,
                          ours("service"), err);
 }

@@ -140,6 +140,7 @@ static const struct key top_keys[] = {
     {"secrets", KEY_LIST, MEMBER(secrets), NULL, check_secret},
     {"single", KEY_LIST, MEMBER(single), NULL, check_visible},
     {"health", KEY_TEXT, MEMBER(health), NULL, check_url_path},
+    {"service", KEY_SWITCH, MEMBER(no_service), NULL, NULL},
     {"host", KEY_WISH, MEMBER(host), NULL, NULL},
     {"check", KEY_TEXT, MEMBER(check), NULL, config_check_command},
     {"include", KEY_LIST, MEMBER(include), NULL, check_path},

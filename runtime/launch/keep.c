@@ -64,7 +64,11 @@ static bool become_service(const struct bundle *bundle, const char *const before
     memcpy(words + SERVICE_WORDS, before, words_before * sizeof(*words));
     memcpy(words + SERVICE_WORDS + words_before, arguments, count * sizeof(*words));
     (void)execv(service, words);
-    return err_sys(err, "'%s'", service);
+    if (errno != ENOENT)
+        return err_sys(err, "'%s'", service);
+    (void)err_set(err, ERR_INPUT, "this bundle cannot make a service of itself");
+    (void)err_id(err, "E-NOSERVICE");
+    return err_hint(err, "'service: false' of rucksack.yml left it out; a command has none");
 }
 
 bool keep_service(const struct bundle *bundle, char *const arguments[], struct err *err)

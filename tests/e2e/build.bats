@@ -670,7 +670,7 @@ END
 
 # --- other tools
 
-@test "the bundle is small; compiled sources and the keeper have a share of it" {
+@test "the bundle is small; compiled sources, the keeper and the service have a share of it" {
     copy_app
     echo 'boot: {compiled: false}' >"$app/rucksack.yml"
     "$rucksack" build --quiet -o app.AppImage "$app"
@@ -678,7 +678,13 @@ END
     # Without state that a snapshot would hold: without the keeper, too.
     echo 'state: {log: [log]}' >>"$app/rucksack.yml"
     "$rucksack" build --quiet --no-check -o plain.AppImage "$app"
-    [ "$(stat -c %s plain.AppImage)" -le 10000000 ]
+    # What makes a service of it is a share of its own, too.
+    echo 'service: false' >>"$app/rucksack.yml"
+    "$rucksack" build --quiet --no-check -o bare.AppImage "$app"
+    [ "$(stat -c %s bare.AppImage)" -le 10000000 ]
+    [ "$(($(stat -c %s plain.AppImage) - $(stat -c %s bare.AppImage)))" -le 150000 ]
+    run -125 ./bare.AppImage service status
+    [[ $output == *"E-NOSERVICE: this bundle cannot make a service of itself"* ]]
     [ "$(($(stat -c %s app.AppImage) - $(stat -c %s plain.AppImage)))" -le 900000 ]
 }
 
