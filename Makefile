@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
-#          test-rubies check-rubies check-rails check-gems check-names check-layers
+#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-layers
 #          check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
@@ -44,7 +44,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
-        test-rubies check-rubies check-rails check-gems check-names sanitized check-layers check-headers \
+        test-systemd test-rubies check-rubies check-rails check-gems check-names sanitized check-layers check-headers \
         check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
 
@@ -59,8 +59,8 @@ $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 	$(CC) $(CFLAGS) $(TOOL_LINK) -o $@ $^ $(TOOL_LIBS) -lpthread
 
 # asset.c takes these in with .incbin
-ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/keeper $(BUILD)/trial \
-          $(BUILD)/iseqs.so $(wildcard runtime/guest/*.rb runtime/iseqs/*.rb) \
+ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/keeper $(BUILD)/service \
+          $(BUILD)/trial $(BUILD)/iseqs.so $(wildcard runtime/guest/*.rb runtime/iseqs/*.rb) \
           bundler/compile.rb bundler/packed.rb bundler/standalone.rb bundler/probe.rb \
           docs/icon.png $(BUILD)/recipes.bin
 $(BUILD)/tool/bundler/asset.o: $(ASSETS)
@@ -87,7 +87,7 @@ $(BUILD)/torture: tests/keeper/torture.c
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
 STUB_TESTS := $(wildcard tests/stub/*.bats tests/runtime/*.bats)
 KEEPER_TESTS := $(wildcard tests/keeper/*.bats)
-CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS) $(KEEPER_TESTS)
+CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS) $(KEEPER_TESTS) $(wildcard tests/service/*.bats)
 E2E_TESTS := $(wildcard tests/walker/*.bats tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 JOBS ?= $(shell nproc)
@@ -113,6 +113,10 @@ check-storm: all $(SUITE)
 # Two hundred snapshots of each kind of writer, and every way to be killed: minutes.
 check-keeper: all $(BUILD)/torture
 	SNAPSHOTS=200 FAULTS=1 $(PROVE) --verbose $(KEEPER_TESTS)
+
+# Services in a booted systemd, in a container: minutes.
+test-systemd: all
+	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/service/booted
 
 # Every object of this machine and of the roots against their loaders: minutes.
 check-walker-full: all

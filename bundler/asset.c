@@ -19,6 +19,7 @@ EMBED(asset_stub, ASSET_DIR "/stub");
 EMBED(asset_launch, ASSET_DIR "/launch");
 EMBED(asset_guest, ASSET_DIR "/guest.so");
 EMBED(asset_keeper, ASSET_DIR "/keeper");
+EMBED(asset_service, ASSET_DIR "/service");
 EMBED(asset_trial, ASSET_DIR "/trial");
 EMBED(asset_operating_system, "runtime/guest/operating_system.rb");
 EMBED(asset_loadpath, "runtime/guest/loadpath.rb");
@@ -50,6 +51,7 @@ static const struct {
     [ASSET_LAUNCH] = ENTRY("launch", asset_launch),
     [ASSET_GUEST] = ENTRY("guest.so", asset_guest),
     [ASSET_KEEPER] = ENTRY("keeper", asset_keeper),
+    [ASSET_SERVICE] = ENTRY("service", asset_service),
     [ASSET_TRIAL] = ENTRY("trial", asset_trial),
     [ASSET_OPERATING_SYSTEM] = ENTRY("operating_system.rb", asset_operating_system),
     [ASSET_LOADPATH] = ENTRY("loadpath.rb", asset_loadpath),

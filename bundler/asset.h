@@ -14,6 +14,7 @@ enum asset_id {
     ASSET_LAUNCH,           /* /AppRun and every trampoline */
     ASSET_GUEST,            /* the preload object */
     ASSET_KEEPER,           /* what makes and restores snapshots */
+    ASSET_SERVICE,          /* what installs the app as a service */
     ASSET_TRIAL,            /* /AppRun of the bundle that doctor makes */
     ASSET_OPERATING_SYSTEM, /* rubygems/defaults/operating_system.rb */
     ASSET_LOADPATH,         /* rubygems.rb of the short load path */

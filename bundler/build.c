@@ -41,6 +41,7 @@
 #include "bundler/ruby.h"
 #include "bundler/sbom.h"
 #include "bundler/secret.h"
+#include "bundler/server.h"
 #include "bundler/start.h"
 #include "bundler/trace.h"
 #include "bundler/witness.h"
@@ -453,6 +454,22 @@ static void launch_secret(struct launch *launch, const char *secret)
     launch_add(launch, "secret", names[0], names[1], names[2], NULL);
 }
 
+/* What a server can do for the service manager that starts it: see bundler/server.h. */
+static void launch_servers(struct launch *launch, const struct build *build)
+{
+    const struct config_pairs *processes = &build->app.config.processes;
+
+    for (size_t i = 0; i < processes->count; i++) {
+        const char *name = processes->items[i].name;
+        struct server server = server_of(processes->items[i].value, &build->probe);
+
+        if (server.takes_sockets)
+            launch_add(launch, "server", name, "activation", NULL);
+        if (server.notifies)
+            launch_add(launch, "server", name, "notify", NULL);
+    }
+}
+
 static void launch_app(struct launch *launch, const struct app *app)
 {
     const struct config *config = &app->config;
@@ -463,6 +480,10 @@ static void launch_app(struct launch *launch, const struct app *app)
                    config->processes.items[i].value, NULL);
     for (size_t i = 0; i < config->single.count; i++)
         launch_add(launch, "single", config->single.items[i], NULL);
+    if (strcmp(config->health, "/") != 0)
+        launch_add(launch, "health", config->health, NULL);
+    if (config->host)
+        launch_add(launch, "host", "yes", NULL);
     if (config->release != NULL)
         launch_add(launch, "release", config->release, NULL);
     if (config->console != NULL)
@@ -494,6 +515,7 @@ static bool plan_launch(struct build *build, struct err *err)
         launch_add(&launch, "lib", build->closure.dirs[i], NULL);
     launch_programs(&launch, build);
     launch_app(&launch, &build->app);
+    launch_servers(&launch, build);
     launch_pairs(&launch, "env", &build->libs.extras.env);
     launch_pairs(&launch, "fallback", &build->libs.extras.fallbacks);
     launch_pairs(&launch, "host", &build->libs.extras.hosts);
@@ -538,6 +560,16 @@ static bool plan_keeper(struct build *build, struct err *err)
                          ours("snapshots"), err);
 }
 
+/* A command is nothing that runs by itself. */
+static bool plan_service(struct build *build, struct err *err)
+{
+    struct asset service = asset_get(ASSET_SERVICE);
+
+    return build->app.kind == APP_COMMAND || build->app.config.no_service ||
+           plan_add_data(&build->plan, FORMAT_SERVICE, 0755, service.data, service.size,
+                         ours("service"), err);
+}
+
 static bool plan_runtime(struct build *build, struct err *err)
 {
     struct asset launch = asset_get(ASSET_LAUNCH);
@@ -561,7 +593,8 @@ static bool plan_runtime(struct build *build, struct err *err)
     for (size_t i = 0; i < build->programs.count; i++)
         if (!libs_plan_loader(&build->libs, build->programs.items[i].comm, plan, err))
             return false;
-    return plan_keeper(build, err) && plan_appimage(build, err) && plan_launch(build, err) &&
+    return plan_keeper(build, err) && plan_service(build, err) && plan_appimage(build, err) &&
+           plan_launch(build, err) &&
            (build->app.config.boot.no_names ||
             plan_add_data(plan, FORMAT_NAMES, 0644, "", 0, ours("name table"), err));
 }

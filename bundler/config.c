@@ -17,13 +17,13 @@
 
 enum { CONFIG_MAX_BYTES = 1 << 20 };
 
-enum key_type { KEY_TEXT, KEY_LIST, KEY_PAIRS, KEY_MAP, KEY_SWITCH };
+enum key_type { KEY_TEXT, KEY_LIST, KEY_PAIRS, KEY_MAP, KEY_SWITCH, KEY_WISH };
 
 struct key {
     const char *name;
     enum key_type type;
     size_t offset;          /* of the member in struct config */
-                            /* KEY_SWITCH: a bool that is set when it is off */
+                            /* KEY_SWITCH: a bool that is set when it is off; KEY_WISH: on */
     const struct key *keys; /* KEY_MAP: its members, ended by one without a name */
     bool (*check)(const char *text, struct err *err); /* of each text; NULL: anything */
 };
@@ -140,6 +140,8 @@ static const struct key top_keys[] = {
     {"secrets", KEY_LIST, MEMBER(secrets), NULL, check_secret},
     {"single", KEY_LIST, MEMBER(single), NULL, check_visible},
     {"health", KEY_TEXT, MEMBER(health), NULL, check_url_path},
+    {"service", KEY_SWITCH, MEMBER(no_service), NULL, NULL},
+    {"host", KEY_WISH, MEMBER(host), NULL, NULL},
     {"check", KEY_TEXT, MEMBER(check), NULL, config_check_command},
     {"include", KEY_LIST, MEMBER(include), NULL, check_path},
     {"exclude", KEY_LIST, MEMBER(exclude), NULL, check_path},
@@ -260,6 +262,11 @@ static bool take_member(const struct key *key, const struct ydoc *node, struct c
         return take_map(key->keys, node, config, err);
     case KEY_SWITCH:
         return take_switch(node, (bool *)member, err);
+    case KEY_WISH:
+        if (!take_switch(node, (bool *)member, err))
+            return false;
+        *(bool *)member = !*(bool *)member;
+        return true;
     }
     return true;
 }

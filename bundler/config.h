@@ -38,8 +38,10 @@ struct config {
     struct config_pairs processes;
     char *release;
     char *console;
-    char *health; /* begins with '/' */
-    char *check;  /* arguments for the check of a command */
+    char *health;    /* begins with '/' */
+    bool no_service; /* service: false: what makes one is left out */
+    bool host;       /* starts programs of the host: a service sees the host's files */
+    char *check;     /* arguments for the check of a command */
     struct config_pairs env;
     struct {
         struct config_list data;

@@ -105,6 +105,7 @@ static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
 #define FORMAT_LICENSES ".rucksack/licenses"
 #define FORMAT_GUEST ".rucksack/guest.so"
 #define FORMAT_KEEPER ".rucksack/keeper"   /* snapshots; only where there is state to keep */
+#define FORMAT_SERVICE ".rucksack/service" /* the verb `service`; of applications */
 #define FORMAT_ISEQS ".rucksack/iseqs"     /* compiled sources, see iseqpack.h */
 #define FORMAT_PROFILE ".rucksack/profile" /* what a start reads, see launchfile.h */
 #define FORMAT_NAMES ".rucksack/names"     /* see nametable.h: all paths of the image */

@@ -19,6 +19,12 @@
  *     argv0 yes                the loader takes --argv0
  *     process NAME COMMAND ... a command line (common/words.h)
  *     single NAME ...          a process of which a state has one at a time
+ *     server NAME FEATURE ...  what the process NAME can: "activation" (it takes systemd's sockets
+ * with
+ *                              `--bind-to-activated-sockets only` behind its command), "notify"
+ *     health PATH              what a healthy app answers with less than 400; absent: with "/" less
+ *                              than 500 will do
+ *     host yes                 the app starts programs of the host
  *     release COMMAND          what prepares a new version: migrations
  *     console COMMAND          an interactive Ruby
  *     secret NAME [OR [OR]] .. a variable that must be set when a process starts, or one of others

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Allocation that does not fail: out of memory prints one line and exits with code 1.
- * For the tool and the keeper, which leave nothing half done that the next run does not clear up;
- * the other programs inside a bundle report it as an error instead.
+ * For the tool, the keeper and the service, which leave nothing half done that the next run does
+ * not clear up; the other programs inside a bundle report it as an error instead.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# The programs of a bundle, and the app of a trial one. stub, launch, keeper and trial are static and
-# built against musl; the guest object has no libc at all: it binds to the one that the bundle
-# carries.
+# The programs of a bundle, and the app of a trial one. stub, launch, keeper, service and trial are
+# static and built against musl; the guest object has no libc at all: it binds to the one that the
+# bundle carries.
 
 # Debian's musl, without its gcc wrapper: the same for gcc and clang. The kernel's headers come
 # last, so that none of glibc's is found before musl's.
@@ -22,4 +22,5 @@ include runtime/launch/launch.mk
 include runtime/guest/guest.mk
 include runtime/iseqs/iseqs.mk
 include runtime/keeper/keeper.mk
+include runtime/service/service.mk
 include runtime/trial/trial.mk

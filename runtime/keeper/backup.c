@@ -501,6 +501,34 @@ static bool finish(struct backup *backup, struct err *err)
     return true;
 }
 
+/* As numbers: Active Record's versions are digits, mostly of one length. */
+static bool is_newer(const char *migration, const char *version)
+{
+    unsigned long long left = strtoull(migration, NULL, 10);
+
+    return left > strtoull(version, NULL, 10);
+}
+
+/* What asks is about to start a release that knows the migrations up to this one. */
+static bool check_schema(const struct backup *backup, struct err *err)
+{
+    const char *version = backup->options->schema;
+
+    for (size_t i = 0; version != NULL && i < backup->manifest.file_count; i++) {
+        const struct manifest_file *file = &backup->manifest.files[i];
+
+        if (!file->is_database || file->facts.migration == NULL ||
+            !is_newer(file->facts.migration, version))
+            continue;
+        (void)err_set(err, ERR_CHECK, "'%s' has the migration %s, which is newer than %s",
+                      file->path, file->facts.migration, version);
+        (void)err_id(err, "E-SCHEMA");
+        return err_hint(err, "a release that does not know it must not have this state: restore "
+                             "the snapshot from before the migration with it");
+    }
+    return true;
+}
+
 bool backup_run(struct site *site, const struct options *options, struct err *err)
 {
     struct backup backup = {
@@ -509,8 +537,8 @@ bool backup_run(struct site *site, const struct options *options, struct err *er
 
     if (ok)
         choose_place(&backup);
-    ok = ok && collect(&backup, err) && continue_lineage(&backup, err) &&
-         check_succession(&backup, err) &&
+    ok = ok && collect(&backup, err) && check_schema(&backup, err) &&
+         continue_lineage(&backup, err) && check_succession(&backup, err) &&
          output_open(&backup.output, site->dir, backup.path, err) && fill(&backup, err);
     let_go(&backup);
     ok = ok && note(&backup, err) && deliver(&backup, err) && finish(&backup, err);

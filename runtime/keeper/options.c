@@ -22,6 +22,7 @@ static const struct option {
     {OPTIONS_BACKUP, "--output", TEXT, offsetof(struct options, output)},
     {OPTIONS_BACKUP, "-o", TEXT, offsetof(struct options, output)},
     {OPTIONS_BACKUP, "--push", TEXT, offsetof(struct options, push)},
+    {OPTIONS_BACKUP, "--schema", TEXT, offsetof(struct options, schema)},
     {OPTIONS_BACKUP, "--keep", COUNT, offsetof(struct options, keep)},
     {OPTIONS_BACKUP, "--capsule", FLAG, offsetof(struct options, capsule)},
     {OPTIONS_BACKUP, "--quiesce", FLAG, offsetof(struct options, quiesce)},
@@ -168,6 +169,7 @@ const char *options_help(enum options_verb verb)
                "  --keep N             remove all but the newest N of the directory\n"
                "  --quiesce            let no transaction write meanwhile: several databases\n"
                "                       and files of one moment\n"
+               "  --schema VERSION     only if no database has a newer migration\n"
                "  --emptier            although what the last snapshot had is gone\n";
     return "FILE restore [OPTION...] [SNAPSHOT]: put the state of a snapshot in the place of the "
            "state\n\n"

@@ -16,6 +16,7 @@ struct options {
     unsigned int keep;    /* backup: so many; 0: all */
     bool capsule;         /* backup: bundle and snapshot in one file */
     bool quiesce;         /* backup: no transaction writes meanwhile */
+    const char *schema;   /* backup: only if no database is further than this migration */
     bool emptier;         /* backup: although the state is emptier than it was */
     const char *snapshot; /* restore: a file, "-", or NULL: the capsule's own */
     bool check_only;      /* restore: nothing is replaced */

@@ -14,7 +14,7 @@
 #include "common/words.h"
 #include "state.h"
 
-enum { KEEPER_WORDS = 5 };
+enum { KEEPER_WORDS = 5, SERVICE_WORDS = 3 };
 
 static bool become(const struct bundle *bundle, const char *verb, char *const arguments[],
                    struct err *err)
@@ -47,8 +47,43 @@ bool keep_backup(const struct bundle *bundle, char *const arguments[], struct er
     return become(bundle, "backup", arguments, err);
 }
 
+static bool become_service(const struct bundle *bundle, const char *const before[],
+                           char *const arguments[], struct err *err)
+{
+    size_t words_before = words_count(before);
+    size_t count = words_count((const char *const *)arguments);
+    cleanup_free char **words = calloc(SERVICE_WORDS + words_before + count + 1, sizeof(*words));
+    cleanup_free char *service = bundle_path(bundle, FORMAT_SERVICE);
+    const char *file = getenv("APPIMAGE");
+
+    if (words == NULL || service == NULL)
+        return err_sys(err, "service");
+    words[0] = service;
+    words[1] = bundle->root;
+    words[2] = (char *)(file != NULL ? file : "");
+    memcpy(words + SERVICE_WORDS, before, words_before * sizeof(*words));
+    memcpy(words + SERVICE_WORDS + words_before, arguments, count * sizeof(*words));
+    (void)execv(service, words);
+    if (errno != ENOENT)
+        return err_sys(err, "'%s'", service);
+    (void)err_set(err, ERR_INPUT, "this bundle cannot make a service of itself");
+    (void)err_id(err, "E-NOSERVICE");
+    return err_hint(err, "'service: false' of rucksack.yml left it out; a command has none");
+}
+
+bool keep_service(const struct bundle *bundle, char *const arguments[], struct err *err)
+{
+    const char *const none[] = {NULL};
+
+    return become_service(bundle, none, arguments, err);
+}
+
 bool keep_restore(const struct bundle *bundle, char *const arguments[], struct err *err)
 {
+    const char *const install[] = {"install", "--restore", getenv("APPIMAGE"), NULL};
+
+    if (arguments[0] != NULL && strcmp(arguments[0], "--service") == 0 && install[2] != NULL)
+        return become_service(bundle, install, arguments + 1, err);
     return become(bundle, "restore", arguments, err);
 }
 

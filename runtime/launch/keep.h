@@ -16,6 +16,11 @@ struct err;
 [[nodiscard]] bool keep_restore(const struct bundle *bundle, char *const arguments[],
                                 struct err *err);
 
+/* Becomes what makes a service of the file, with the arguments behind the verb; `FILE restore
+ * --service` is `FILE service install --restore FILE`. Returns only on failure. */
+[[nodiscard]] bool keep_service(const struct bundle *bundle, char *const arguments[],
+                                struct err *err);
+
 /*
  * `FILE --state DIR ...`: starts the file again with RUCKSACK_STATE, since each state has a mount
  * of its own, with the link to it. Returns only on failure.

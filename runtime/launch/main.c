@@ -155,6 +155,8 @@ static const struct verb verbs[] = {
      keep_backup},
     {"restore", "restore [--help] SNAPSHOT", "put a snapshot in the place of the state",
      keep_restore},
+    {"service", "service [--help] VERB", "install, upgrade, rollback, restore, status, ...",
+     keep_service},
     {"help", "help", "this text", verb_help},
     {"--help", NULL, NULL, verb_help},
 };
@@ -194,7 +196,7 @@ static bool unknown_verb(const char *given, struct err *err)
     if (suggest.nearest != NULL)
         (void)err_hint(err, "did you mean '%s'?", suggest.nearest);
     else
-        (void)err_hint(err, "there are: run, exec, console, backup, restore, help");
+        (void)err_hint(err, "there are: run, exec, console, backup, restore, service, help");
     err->sys_errno = ENOENT;
     return false;
 }

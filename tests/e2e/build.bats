@@ -670,7 +670,7 @@ END
 
 # --- other tools
 
-@test "the bundle is small; compiled sources, the keeper and licences have a share of it" {
+@test "the bundle is small; compiled sources, the keeper, the service and licences have a share of it" {
     copy_app
     echo 'boot: {compiled: false}' >"$app/rucksack.yml"
     "$rucksack" build --quiet -o app.AppImage "$app"
@@ -678,11 +678,16 @@ END
     # Without state that a snapshot would hold: without the keeper, too.
     echo 'state: {log: [log]}' >>"$app/rucksack.yml"
     "$rucksack" build --quiet --no-check -o plain.AppImage "$app"
-    # The texts of licences are a share of their own, too.
+    # What makes a service of it, and the texts of licences, are shares of their own, too.
+    echo 'service: false' >>"$app/rucksack.yml"
+    "$rucksack" build --quiet --no-check -o alone.AppImage "$app"
+    run -125 ./alone.AppImage service status
+    [[ $output == *"E-NOSERVICE: this bundle cannot make a service of itself"* ]]
     echo 'licenses: false' >>"$app/rucksack.yml"
     "$rucksack" build --quiet --no-check -o bare.AppImage "$app"
     [ "$(stat -c %s bare.AppImage)" -le 10000000 ]
-    [ "$(($(stat -c %s plain.AppImage) - $(stat -c %s bare.AppImage)))" -le 80000 ]
+    [ "$(($(stat -c %s plain.AppImage) - $(stat -c %s alone.AppImage)))" -le 150000 ]
+    [ "$(($(stat -c %s alone.AppImage) - $(stat -c %s bare.AppImage)))" -le 80000 ]
     [ "$(($(stat -c %s app.AppImage) - $(stat -c %s plain.AppImage)))" -le 900000 ]
 }
 

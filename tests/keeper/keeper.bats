@@ -513,3 +513,16 @@ warning: 'data/uploads/x.png' begins as a database and is none: taken as a file"
     grep -aqE 'backup   .* of 3\.0 MB' seen
     grep -aq 'wrote    two.tar.zst' seen
 }
+
+@test "backup --schema: only where no database is ahead of a migration" {
+    make_state 5
+    keeper backup --schema 0 -o none.tar.zst # a database without migrations
+    sql "$state/data/blog.sqlite3" "CREATE TABLE schema_migrations (version TEXT PRIMARY KEY);
+        INSERT INTO schema_migrations VALUES ('20260101000000'), ('20261128000000')"
+    keeper backup --schema 20261128000000 -o level.tar.zst
+    fails E-SCHEMA 'restore the snapshot from before the migration' \
+        keeper backup --schema 20260101000000 -o ahead.tar.zst
+    [ "$status" -eq 3 ]
+    [[ $output == *"'data/blog.sqlite3' has the migration 20261128000000, which is newer than 20260101000000"* ]]
+    [ ! -e ahead.tar.zst ]
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "common/xalloc.h"
+#include "runtime/service/options.h"
+#include "runtime/service/places.h"
+#include "runtime/service/plan.h"
+#include "runtime/service/releases.h"
+#include "runtime/service/service.h"
+#include "runtime/service/systemd.h"
+#include "runtime/service/units.h"
+
+static bool is_mount(const char *unit)
+{
+    const char *dot = strrchr(unit, '.');
+
+    return dot != NULL && strcmp(dot, ".mount") == 0;
+}
+
+/* Images last: processes run from them. */
+static void stop_units(const struct plan *plan, bool mounts)
+{
+    struct err ignored = {0};
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const char *path = plan->files[i].path;
+        const char *const words[] = {"disable", "--now", text_base_name(path), NULL};
+        bool is_unit =
+            strncmp(path, "/etc/systemd/", 13) == 0 || strncmp(path, "/run/systemd/", 13) == 0;
+
+        if (is_unit && is_mount(path) == mounts)
+            (void)systemd_call(words, &ignored);
+    }
+}
+
+/* By what is there, not by what an image says that may be damaged. */
+static bool remove_units(const char *name, struct err *err)
+{
+    static const char *const dirs[] = {UNITS_DIR, UNITS_PASSING_DIR, "/etc/sysusers.d",
+                                       "/etc/tmpfiles.d"};
+    struct plan plan;
+
+    plan_init(&plan, name);
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+        plan_add_existing(&plan, dirs[i]);
+    stop_units(&plan, false);
+    stop_units(&plan, true);
+    plan_remove(&plan);
+    plan_release(&plan);
+    return systemd_do("daemon-reload", NULL, err);
+}
+
+static void report(const char *name, bool is_purge)
+{
+    cleanup_free char *backups = xasprintf("/var/backups/%s", name);
+
+    printf("removed    %s\n", name);
+    if (!is_purge)
+        printf("kept       /var/lib/%s, /etc/%s\n", name, name);
+    if (access(backups, F_OK) == 0)
+        printf("kept       /var/backups/%s, and user %s\n", name, name);
+}
+
+static bool uninstall(const char *name, bool is_purge, struct err *err)
+{
+    cleanup_free char *etc = xasprintf("/etc/%s", name);
+
+    if (!remove_units(name, err))
+        return false;
+    places_remove("/opt", name);
+    places_remove("/run", name);
+    if (is_purge) {
+        places_remove_state(name);
+        places_remove(etc, "env");
+        places_remove(etc, "trust");
+        (void)rmdir(etc);
+    }
+    report(name, is_purge);
+    return fflush(stdout) == 0 || err_sys(err, "standard output");
+}
+
+bool service_uninstall(const struct service *service, const struct options *options,
+                       struct err *err)
+{
+    const char *name = service->app.name;
+    cleanup_fd int lock = -1;
+    struct releases releases = {0};
+    bool ok = service_begin(service, &lock, err) && releases_open(&releases, name, err);
+
+    if (ok && releases_current(&releases) == NULL) {
+        (void)err_set(err, ERR_INPUT, "'%s' is not installed", name);
+        ok = err_id(err, "E-NOSERVICE");
+    }
+    ok = ok && uninstall(name, options->purge, err);
+    releases_release(&releases);
+    return ok;
+}
