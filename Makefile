@@ -62,11 +62,22 @@ $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/keeper $(BUILD)/trial \
           $(BUILD)/iseqs.so $(wildcard runtime/guest/*.rb runtime/iseqs/*.rb) \
           bundler/compile.rb bundler/packed.rb bundler/standalone.rb bundler/probe.rb \
-          docs/icon.png $(BUILD)/recipes.bin
+          docs/icon.png $(BUILD)/page.html $(BUILD)/recipes.bin
 $(BUILD)/tool/bundler/asset.o: $(ASSETS)
 $(BUILD)/recipes.bin: $(sort $(wildcard recipes/*.yml))
 	@mkdir -p $(@D)
 	for file in $^; do printf '%s\0' "$${file##*/}"; cat "$$file"; printf '\0'; done >$@
+# One page: style and script inside, and their hashes, by which the browser knows them.
+inline_hash = $$(cat $(1) | sha256sum | cut -c1-64 | tr a-f A-F | basenc -d --base16 | base64)
+$(BUILD)/page.html: bundler/page.html bundler/page.css bundler/page.js
+	@mkdir -p $(@D)
+	style=$(call inline_hash,bundler/page.css) && script=$(call inline_hash,bundler/page.js) && \
+	awk -v style="$$style" -v script="$$script" '\
+	    function take(file, line) { while ((getline line <file) > 0) print line } \
+	    /<!--style-->/ { printf "<style>"; take("bundler/page.css"); print "</style>"; next } \
+	    /<!--script-->/ { printf "<script>"; take("bundler/page.js"); print "</script>"; next } \
+	    { sub(/STYLE-HASH/, style); sub(/SCRIPT-HASH/, script); print }' $< >$@.new
+	mv $@.new $@
 $(BUILD)/tool/bundler/asset.o: BASE += -DASSET_DIR='"$(BUILD)"'
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtool.a
