@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
-#          test-rubies check-rubies check-rails check-gems check-names check-layers
+#          test-rubies check-rubies check-rails check-gems check-names check-html check-layers
 #          check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
@@ -44,7 +44,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
-        test-rubies check-rubies check-rails check-gems check-names sanitized check-layers check-headers \
+        test-rubies check-rubies check-rails check-gems check-names check-html sanitized check-layers check-headers \
         check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
 
@@ -139,6 +139,11 @@ check-rubies: all test-rubies
 # A million paths that are not there or not plain, by each way to an image: hours.
 check-names: all
 	NAMES_MUTATIONS=1000000 $(PROVE) --verbose tests/e2e/names.bats
+
+# The page of `rucksack inspect --html` in a headless Chromium.
+check-html: all
+	bin/packages html
+	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/html/run
 
 # Applications as `rails new` of Rails 7 and 8 makes them: installs both.
 check-rails: all

@@ -152,6 +152,16 @@ static void put_requires(const struct page *page)
     put_term(page, "Requires", text);
 }
 
+static void put_source(const struct page *page)
+{
+    const struct jdoc *source = jdoc_member(page->document, "source");
+    const char *revision = jdoc_text_or(source, "revision", "");
+    cleanup_free char *text =
+        xasprintf("%s%s", revision, jdoc_bool(source, "modified") ? ", with changes" : "");
+
+    put_term(page, "Source", revision[0] != '\0' ? text : "");
+}
+
 static void put_title(const struct page *page)
 {
     const char *version = jdoc_text_or(page->document, "version", "");
@@ -176,6 +186,7 @@ static void put_summary(const struct page *page)
 
     put_term(page, "Kind", kind);
     put_term(page, "File", file);
+    put_source(page);
     put_ruby(page);
     put_requires(page);
     put_list(page, "Processes", "processes", append_process);

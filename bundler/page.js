@@ -68,6 +68,12 @@
         for (const to of object.needs)
             objects[to].users.push(object.index);
     }
+    // Where several have a name, the path tells which.
+    const named = new Map();
+    for (const object of objects)
+        named.set(object.name, (named.get(object.name) ?? 0) + 1);
+    for (const object of objects)
+        object.label = named.get(object.name) > 1 && object.path !== "" ? object.path : object.name;
     const objectAt = new Map(objects.map((object) => [object.path, object]));
 
     // Of CycloneDX: names of licences by gem, and by package of the distribution.
@@ -241,7 +247,7 @@
         if (component.objects.length > 0) {
             const links = element("p", "", "Objects: ");
             for (const object of component.objects.slice(0, 20))
-                links.append(button(object.name, () => focusOn(object, true)), " ");
+                links.append(button(object.label, () => focusOn(object, true)), " ");
             if (component.objects.length > 20)
                 links.append("and " + (component.objects.length - 20) + " more");
             panel.append(links);
@@ -450,9 +456,9 @@
         for (const [step, one] of way.entries()) {
             const item = element("li");
             if (one === object)
-                item.append(element("strong", "", one.name));
+                item.append(element("strong", "", one.label));
             else
-                item.append(button(one.name, () => focusOn(one, true)));
+                item.append(button(one.label, () => focusOn(one, true)));
             item.append(element("small", "", step > 0 ? "needed by " + way[step - 1].name + ", as " + one.asked
                 : one.isRoot ? "opened by a program or by require" : "no object asks for it"));
             chain.append(item);
@@ -468,7 +474,7 @@
         const addUpTo = (end) => {
             for (const index of indices.slice(items.childElementCount, end)) {
                 const item = element("li");
-                const go = button(objects[index].name, () => focusOn(objects[index], true));
+                const go = button(objects[index].label, () => focusOn(objects[index], true));
                 go.append(element("small", "", reason(objects[index])));
                 item.append(go);
                 items.append(item);
@@ -522,6 +528,7 @@
             element("p", "hint", "Why it is there:"), drawWay(object), graph);
         for (const one of document.querySelectorAll("#objects button"))
             one.setAttribute("aria-current", String(one.dataset.index === String(object.index)));
+        chooseStop();
         drawEdges();
         if (isAsked) {
             panel.focus({ preventScroll: true });
@@ -529,11 +536,32 @@
         }
     }
 
+    // One stop for Tab, as in the treemap: the shown object's, or the first that is found.
+    function chooseStop() {
+        const buttons = [...$("objects").querySelectorAll("button")];
+        const isListed = (one) => !one.parentElement.hidden;
+        const stop = buttons.find((one) => isListed(one) && one.getAttribute("aria-current") === "true") ??
+            buttons.find(isListed);
+        for (const one of buttons)
+            one.tabIndex = one === stop ? 0 : -1;
+    }
+
+    function onListKey(event) {
+        const buttons = [...$("objects").querySelectorAll("li:not([hidden]) button")];
+        const at = buttons.indexOf(document.activeElement);
+        const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: buttons.length - 1 }[event.key];
+        if (at < 0 || to === undefined || event.altKey || event.ctrlKey || event.metaKey)
+            return;
+        event.preventDefault();
+        buttons[Math.min(Math.max(to, 0), buttons.length - 1)].focus();
+    }
+
     function setUpDependencies() {
         $("why").hidden = objects.length === 0;
-        for (const object of [...objects].sort((a, b) => a.name.localeCompare(b.name))) {
+        $("objects").addEventListener("keydown", onListKey);
+        for (const object of [...objects].sort((a, b) => a.name.localeCompare(b.name) || a.label.localeCompare(b.label))) {
             const item = element("li");
-            const go = button(object.name, () => focusOn(object, false));
+            const go = button(object.label, () => focusOn(object, false));
             go.dataset.index = object.index;
             item.append(go);
             $("objects").append(item);
@@ -542,6 +570,7 @@
                 show: (is) => { item.hidden = !is; },
             });
         }
+        searched.push({ words: "", show: chooseStop });
         const first = [...objects].sort((a, b) => b.users.length * !b.isRoot - a.users.length * !a.isRoot)
             .find((object) => object.users.length > 0 && object.users.length <= MANY && object.needs.length > 0) ?? objects[0];
         if (first !== undefined)
@@ -600,11 +629,12 @@
         $("start-text").textContent = "A watched start opens " + count(files.length, "file") + " of the image and reads " +
             size(total) + ": the line is what was read so far, the band below tells the part of each file.";
         drawChart(files, total);
-        for (const part of PARTS) {
-            const first = files.find((file) => file.part === part);
-            if (first !== undefined)
-                $("milestones").append(element("li", "", "first of " + part + ": no. " + first.number + ", " +
-                    first.path + ", after " + size(first.sum - first.bytes)));
+        const seen = new Set();
+        for (const first of files.filter((file) => !seen.has(file.part) && seen.add(file.part))) {
+            const item = element("li");
+            item.append(element("span", first.part), "no. " + first.number + ", after " + size(first.sum - first.bytes) +
+                ": first of " + first.part + ", " + visible(first.path));
+            $("milestones").append(item);
         }
         function show() {
             const found = files.filter((file) => isFound((file.path + "\n" + file.part).toLowerCase()));
