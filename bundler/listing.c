@@ -71,8 +71,7 @@ static struct branch *branches_of(const struct listing *listing, const struct br
             memcmp(listing->files->items[last->first].name + skip, name, len) != 0) {
             branches = xgrow(branches, &capacity, count, sizeof(*branches));
             last = &branches[count++];
-            *last = (struct branch){
-                .first = i, .name_len = len, .is_directory = name[len] == '/'};
+            *last = (struct branch){.first = i, .name_len = len, .is_directory = name[len] == '/'};
         }
         last->count++;
         last->bytes += file->bytes;
@@ -120,8 +119,8 @@ bool listing_print(const struct bundle *bundle, unsigned int depth, struct err *
     struct listing listing = {.files = &files, .depth = depth};
     struct branch root = {0};
     struct image *image = NULL;
-    bool ok = image_open(&image, bundle->fd, bundle->header.image_offset,
-                         bundle->header.image_size, err);
+    bool ok =
+        image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err);
 
     ok = ok && weights_read_files(&files, image, err);
     image_free(image);

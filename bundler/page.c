@@ -144,10 +144,10 @@ static void put_requires(const struct page *page)
     const struct jdoc *requires = jdoc_member(page->document, "requires");
     const char *cpu = jdoc_text(requires, "cpu");
     cleanup_free char *text =
-        cpu != NULL ? xasprintf("Linux %s, a CPU of %s (for %s)",
-                                jdoc_text_or(requires, "linux", "?"), cpu,
-                                jdoc_text_or(requires, "cpu_of", "?"))
-                    : xasprintf("Linux %s", jdoc_text_or(requires, "linux", "?"));
+        cpu != NULL
+            ? xasprintf("Linux %s, a CPU of %s (for %s)", jdoc_text_or(requires, "linux", "?"), cpu,
+                        jdoc_text_or(requires, "cpu_of", "?"))
+            : xasprintf("Linux %s", jdoc_text_or(requires, "linux", "?"));
 
     put_term(page, "Requires", text);
 }
@@ -253,7 +253,8 @@ static void put_page(const struct page *page)
     while (at < end) {
         size_t place = 0;
 
-        while (place < PLACE_COUNT && strncmp(at, places[place].mark, strlen(places[place].mark)))
+        while (place < PLACE_COUNT &&
+               strncmp(at, places[place].mark, strlen(places[place].mark)) != 0)
             place++;
         if (place < PLACE_COUNT) {
             places[place].put(page);

@@ -58,16 +58,20 @@ END
 
 @test "the page's document is that of --json, with the start's files" {
     "$rucksack" inspect --json "$guestbook" >document
-    "$rucksack" extract -o root "$guestbook" >/dev/null
+    local at
+    at=$("$guestbook" --appimage-offset)
+    unsquashfs -o "$at" -cat "$guestbook" .rucksack/profile >profile
+    unsquashfs -o "$at" -d '' -lln "$guestbook" >listed
     ruby -rjson - <<'END'
 inside = JSON.parse(File.read("guestbook.html")[%r{id="data">(.*?)</script>}m, 1])
 start = inside.delete("start")
 inside.delete("sbom")
 abort "document" unless inside == JSON.load_file("document")
-records = File.readlines("root/.rucksack/profile", chomp: true).drop(1).map { |line| line.split("\t") }
+records = File.readlines("profile", chomp: true).drop(1).map { |line| line.split("\t") }
 told = start.map { |one| [one["read"] ? "read" : "open", one["path"]] }
 abort "start" unless told == records && told.size > 100
-abort "bytes" unless start.all? { |one| one["bytes"] == File.size("root/#{one["path"]}") }
+bytes = File.readlines("listed", chomp: true).grep(/\A-/).to_h { |line| line.split(" ", 6).values_at(5, 2) }
+abort "bytes" unless start.all? { |one| one["bytes"].to_s == bytes["/#{one["path"]}"] }
 END
 }
 
@@ -115,6 +119,18 @@ END
     [ "$status" -eq 2 ]
 }
 
+@test "a full disk: the old page stays, and nothing else" {
+    mkdir full
+    mount -t tmpfs -o size=64k tmpfs full
+    echo old >full/page.html
+    run "$rucksack" inspect --html full/page.html "$guestbook"
+    local left
+    left=$(cd full && echo * .[!.]* && cat page.html)
+    umount full
+    [[ $status -eq 1 && $output == *"full/page.html"*"No space left"* ]]
+    [ "$left" = $'page.html .[!.]*\nold' ]
+}
+
 @test "--tree: heaviest first, sums of what is below, only so deep" {
     run -0 "$rucksack" inspect --tree "$guestbook"
     [[ ${lines[1]} == *"  usr/ ("*" files)" ]]
@@ -122,8 +138,8 @@ END
     run -0 "$rucksack" inspect --tree --depth 1 "$guestbook"
     [[ ${#lines[@]} -lt 12 && $output != *x86_64* ]]
     "$rucksack" inspect --tree --depth 99 "$guestbook" >whole
-    [ -d root ] || "$rucksack" extract -o root "$guestbook" >/dev/null
-    [ "$(grep -cv '/ ([0-9]* files\?)$' whole)" -eq $(($(find root -type f | wc -l) + 1)) ]
+    unsquashfs -o "$("$guestbook" --appimage-offset)" -lln "$guestbook" >listed
+    [ "$(grep -cv '/ ([0-9]* files\?)$' whole)" -eq $(($(grep -c ^- listed) + 1)) ]
     # As many bytes as --json tells in sizes, which round only what is printed.
     "$rucksack" inspect --json "$guestbook" | ruby -rjson -e '
 sum = JSON.parse($stdin.read)["sizes"].sum { |one| one["packed"] }
