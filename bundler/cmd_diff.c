@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `rucksack diff A B`: what differs between two bundles, for a terminal, a program or a pull request.
- * No string of theirs steers the terminal, or the page that shows the Markdown.
+ * `rucksack diff A B`: what differs between two bundles, for a terminal, a program or a pull
+ * request. No string of theirs steers the terminal, or the page that shows the Markdown.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -111,9 +111,8 @@ static void print_change(const struct printer *printer, const struct jdoc *chang
         }
         puts(" |");
     } else {
-        cleanup_free char *line =
-            xasprintf("%s%s%s%s%s", cells[0], cells[1][0] != '\0' ? " " : "", cells[1],
-                      cells[2][0] != '\0' ? " " : "", cells[2]);
+        cleanup_free char *line = xasprintf("%s%s%s%s%s", cells[0], cells[1][0] != '\0' ? " " : "",
+                                            cells[1], cells[2][0] != '\0' ? " " : "", cells[2]);
         cleanup_free char *shown = text_visible(line);
 
         printf("%*s%s\n", LABEL_WIDTH - 2, "", shown);
@@ -185,8 +184,7 @@ static void print_all(const struct diff_options *given, const struct jdoc *diffe
     const struct printer libraries = {given, "libraries", "| library | before | after |",
                                       version_cells};
     const struct printer files = {given, "files", "| file | | bytes |", file_cells};
-    const struct printer sizes = {given, "sizes", "| component | part | in the file |",
-                                  size_cells};
+    const struct printer sizes = {given, "sizes", "| component | part | in the file |", size_cells};
     const struct jdoc *was = jdoc_member(difference, "before");
     const struct jdoc *is = jdoc_member(difference, "after");
     cleanup_free char *before = side_text(was);

@@ -4,8 +4,8 @@
  * What differs between two bundles, as one JSON document (schema in docs/format.md): name, Ruby,
  * gems, libraries, files and what each component weighs. Nothing of either runs.
  *
- * Both are hostile: their manifests may say of a gem what they like, but files are compared by their
- * bytes, and sizes come from the images.
+ * Both are hostile: their manifests may say of a gem what they like, but files are compared by
+ * their bytes, and sizes come from the images.
  */
 #include <stdbool.h>
 

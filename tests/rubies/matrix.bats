@@ -218,7 +218,7 @@ builds_on() {
     cp "$rucksack" "$build/usr/bin/rucksack"
     cp -r "$BATS_FILE_TMPDIR/app" "$build/app"
     chown -R "$2" "$build/app"
-    mkdir -p -m 700 "$build/home/u"
+    mkdir -p "$build/home/u"
     chown "$2" "$build/home/u"
     in_root "$build" unshare --uts sh -ec "
         hostname '$1'

@@ -228,8 +228,8 @@ END
 export RUCKSACK_MOUNT=extract
 # The other one has made the directory between our looking for it and our making it.
 mkdir -p /tmp/home/.cache
-status 0 strace -o /tmp/trace -P /tmp/home/.cache -e trace=open,mkdir \
-    -e inject=open:error=ENOENT:when=1 ./a print
+status 0 strace -o /tmp/trace -P /tmp/home/.cache -e trace=open,openat,mkdir \
+    -e inject=open,openat:error=ENOENT:when=1 ./a print
 grep -q 'mkdir.*EEXIST' /tmp/trace || fail "$(cat /tmp/trace)"
 [[ $out == /tmp/home/.cache/rucksack/*/m* ]] || fail "$out"
 END
