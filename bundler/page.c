@@ -115,15 +115,18 @@ static void put_list(const struct page *page, const char *term, const char *memb
 static void put_lines(const struct page *page, const char *term, const char *member)
 {
     const struct jdoc *lines = jdoc_member(page->document, member);
-    char *list = xstrdup("");
 
+    if (jdoc_count(lines) == 0)
+        return;
+    (void)fprintf(page->out, "<div><dt>%s</dt>", term);
     for (size_t i = 0; i < jdoc_count(lines); i++) {
         const char *line = jdoc_text_at(lines, i);
 
-        append(&list, line != NULL ? line : "?");
+        (void)fputs("<dd>", page->out);
+        put_text(page, line != NULL ? line : "?");
+        (void)fputs("</dd>", page->out);
     }
-    put_term(page, term, list);
-    free(list);
+    (void)fputs("</div>\n", page->out);
 }
 
 static void put_ruby(const struct page *page)

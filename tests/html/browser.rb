@@ -66,6 +66,21 @@ class Browser
     settle
   end
 
+  # What the documents show of the page: width, height, colour scheme, the element at the top.
+  VIEWS = {"light" => [1200, 900, "light", "body"], "dark" => [1200, 900, "dark", "body"],
+           "narrow" => [360, 740, "light", "#size"], "why" => [1200, 1100, "light", "#why"]}.freeze
+
+  def each_view(page)
+    VIEWS.each do |name, (width, height, scheme, top)|
+      resize(width, height)
+      prefer(scheme)
+      visit(page)
+      settle
+      run("document.querySelector(arguments[0]).scrollIntoView();", top)
+      yield name, width, height, scheme
+    end
+  end
+
   # Two frames: observers of sizes have been told.
   def settle
     call(:post, "/execute/async",
