@@ -301,7 +301,11 @@ static bool add_more(const struct bundle *bundle, struct jdoc *document, struct 
     if (start != NULL)
         jdoc_set(document, "start", start);
     image_free(image);
-    return ok || err_wrap(err, "'%s'", bundle->path);
+    if (ok)
+        return true;
+    (void)err_hint(err, "'rucksack verify %s' says whether the file is as it was built",
+                   bundle->path);
+    return err_wrap(err, "'%s'", bundle->path);
 }
 
 static bool check_target(const char *path, struct err *err)

@@ -90,7 +90,6 @@ static bool read_profile(struct image *image, void *const *files, struct jdoc *t
     if (ok && profile.at == profile.end)
         return true;
     (void)err_set(err, ERR_INPUT, "'" FORMAT_PROFILE "' is damaged");
-    (void)err_hint(err, "compare it with where it came from: rucksack verify FILE");
     return err_id(err, "E-IMAGE");
 }
 

@@ -119,6 +119,18 @@ END
     [ "$status" -eq 2 ]
 }
 
+@test "a damaged profile, manifest or bill of materials: E-IMAGE, and no page" {
+    local part
+    for part in manifest.json sbom.json profile; do
+        "$tree/tests/html/hostile" "$guestbook" damaged.AppImage ".rucksack/$part" nonsense
+        run "$rucksack" inspect --html damaged.html damaged.AppImage
+        [ "$status" -eq 1 ]
+        [[ $output == "rucksack: E-IMAGE: 'damaged.AppImage': '.rucksack/$part'"* ]]
+        [ ! -e damaged.html ]
+    done
+    [[ $output == *"hint: 'rucksack verify damaged.AppImage' says"* ]]
+}
+
 @test "a full disk: the old page stays, and nothing else" {
     mkdir full
     mount -t tmpfs -o size=64k tmpfs full
