@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
-#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-layers
+#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-layers
 #          check-headers check-format format lint fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
@@ -44,7 +44,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
-        test-systemd test-rubies check-rubies check-rails check-gems check-names sanitized check-layers check-headers \
+        test-systemd test-rubies check-rubies check-rails check-gems check-names check-html sanitized check-layers check-headers \
         check-format format lint install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
 
@@ -62,11 +62,22 @@ $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 ASSETS := $(BUILD)/stub $(BUILD)/launch $(BUILD)/guest.so $(BUILD)/keeper $(BUILD)/service \
           $(BUILD)/trial $(BUILD)/iseqs.so $(wildcard runtime/guest/*.rb runtime/iseqs/*.rb) \
           bundler/compile.rb bundler/packed.rb bundler/standalone.rb bundler/probe.rb \
-          docs/icon.png $(BUILD)/recipes.bin
+          docs/icon.png $(BUILD)/page.html $(BUILD)/recipes.bin
 $(BUILD)/tool/bundler/asset.o: $(ASSETS)
 $(BUILD)/recipes.bin: $(sort $(wildcard recipes/*.yml))
 	@mkdir -p $(@D)
 	for file in $^; do printf '%s\0' "$${file##*/}"; cat "$$file"; printf '\0'; done >$@
+# One page: style and script inside, and their hashes, by which the browser knows them.
+inline_hash = $$(cat $(1) | sha256sum | cut -c1-64 | tr a-f A-F | basenc -d --base16 | base64)
+$(BUILD)/page.html: bundler/page.html bundler/page.css bundler/page.js
+	@mkdir -p $(@D)
+	style=$(call inline_hash,bundler/page.css) && script=$(call inline_hash,bundler/page.js) && \
+	awk -v style="$$style" -v script="$$script" '\
+	    function take(file, line) { while ((getline line <file) > 0) print line } \
+	    /<!--style-->/ { printf "<style>"; take("bundler/page.css"); print "</style>"; next } \
+	    /<!--script-->/ { printf "<script>"; take("bundler/page.js"); print "</script>"; next } \
+	    { sub(/STYLE-HASH/, style); sub(/SCRIPT-HASH/, script); print }' $< >$@.new
+	mv $@.new $@
 $(BUILD)/tool/bundler/asset.o: BASE += -DASSET_DIR='"$(BUILD)"'
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtool.a
@@ -132,6 +143,11 @@ check-rubies: all test-rubies
 # A million paths that are not there or not plain, by each way to an image: hours.
 check-names: all
 	NAMES_MUTATIONS=1000000 $(PROVE) --verbose tests/e2e/names.bats
+
+# The page of `rucksack inspect --html` in a headless Chromium.
+check-html: all
+	bin/packages html
+	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/html/run
 
 # Applications as `rails new` of Rails 7 and 8 makes them: installs both.
 check-rails: all

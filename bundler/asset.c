@@ -34,6 +34,7 @@ EMBED(asset_iseqs_starter, "runtime/iseqs/iseqs.rb");
 EMBED(asset_compile, "bundler/compile.rb");
 EMBED(asset_standalone, "bundler/standalone.rb");
 EMBED(asset_probe, "bundler/probe.rb");
+EMBED(asset_page, ASSET_DIR "/page.html");
 EMBED(asset_icon, "docs/icon.png");
 EMBED(asset_recipes, ASSET_DIR "/recipes.bin");
 
@@ -66,6 +67,7 @@ static const struct {
     [ASSET_COMPILE] = ENTRY("compile.rb", asset_compile),
     [ASSET_STANDALONE] = ENTRY("standalone.rb", asset_standalone),
     [ASSET_PROBE] = ENTRY("probe.rb", asset_probe),
+    [ASSET_PAGE] = ENTRY("page.html", asset_page),
     [ASSET_ICON] = ENTRY("icon.png", asset_icon),
 };
 

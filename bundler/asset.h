@@ -29,6 +29,7 @@ enum asset_id {
     ASSET_COMPILE,          /* compile.rb */
     ASSET_STANDALONE,       /* what stands in front of probe.rb */
     ASSET_PROBE,            /* probe.rb */
+    ASSET_PAGE,             /* page.html with its style and script */
     ASSET_ICON,
     ASSET_COUNT,
 };

@@ -15,7 +15,9 @@
 #include "bundler/elf.h"
 #include "bundler/image.h"
 #include "bundler/jdoc.h"
+#include "bundler/listing.h"
 #include "bundler/manifest.h"
+#include "bundler/page.h"
 #include "bundler/report.h"
 #include "bundler/sbom.h"
 #include "bundler/weight.h"
@@ -33,7 +35,12 @@ struct inspect_options {
     bool licenses;
     const char *age;
     bool sizes;
+    bool tree;
+    unsigned int depth;
+    const char *html;
 };
+
+static const struct inspect_options defaults = {.depth = 3};
 
 static const struct option_entry options[] = {
     {"json", 0, OPTION_FLAG, offsetof(struct inspect_options, json), NULL,
@@ -46,6 +53,12 @@ static const struct option_entry options[] = {
      "exit code 3 when nothing in it is newer than so many days"},
     {"sizes", 0, OPTION_FLAG, offsetof(struct inspect_options, sizes), NULL,
      "what each gem, library and directory weighs in the file"},
+    {"tree", 0, OPTION_FLAG, offsetof(struct inspect_options, tree), NULL,
+     "directories and files with what they weigh in the file"},
+    {"depth", 0, OPTION_COUNT, offsetof(struct inspect_options, depth), "N",
+     "so many levels of the tree (default: 3)"},
+    {"html", 0, OPTION_TEXT, offsetof(struct inspect_options, html), "PAGE",
+     "write all of it as one page for a browser; - is stdout"},
     {.type = OPTION_END},
 };
 
@@ -473,13 +486,12 @@ static bool weigh(const struct bundle *bundle, const struct jdoc *manifest, stru
     return ok;
 }
 
-static void print_json(const struct bundle *bundle, const struct weights *weights,
-                       struct jdoc *manifest)
+static void add_figures(const struct bundle *bundle, const struct weights *weights,
+                        struct jdoc *manifest)
 {
     const struct format_header *header = &bundle->header;
     char hex[2 * FORMAT_HASH_SIZE + 1];
     struct jdoc *file = jdoc_object();
-    cleanup_free char *text = NULL;
 
     for (size_t i = 0; i < FORMAT_HASH_SIZE; i++)
         (void)snprintf(hex + 2 * i, 3, "%02x", header->image_hash[i]);
@@ -489,7 +501,12 @@ static void print_json(const struct bundle *bundle, const struct weights *weight
     jdoc_set_text(file, "image_hash", hex);
     jdoc_set(manifest, "file", file);
     jdoc_set(manifest, "sizes", sizes_of(weights));
-    text = jdoc_format(manifest);
+}
+
+static void print_json(const struct jdoc *manifest)
+{
+    cleanup_free char *text = jdoc_format(manifest);
+
     fputs(text, stdout);
 }
 
@@ -504,12 +521,16 @@ static bool show(const struct bundle *bundle, const struct inspect_options *give
     manifest = manifest_read(bundle, err);
     if (manifest == NULL)
         return false;
-    if (given->json || given->sizes)
+    if (given->json || given->sizes || given->html != NULL)
         ok = weigh(bundle, manifest, &weights, err);
+    if (ok && (given->json || given->html != NULL))
+        add_figures(bundle, &weights, manifest);
     if (ok && given->age != NULL)
         ok = check_age(bundle, manifest, given->age, err);
+    else if (ok && given->html != NULL)
+        ok = page_save(bundle, manifest, given->html, err);
     else if (ok && given->json)
-        print_json(bundle, &weights, manifest);
+        print_json(manifest);
     else if (ok && given->sizes)
         print_sizes(&weights);
     else if (ok)
@@ -524,11 +545,16 @@ static bool run(const struct command_args *args, struct err *err)
     struct bundle bundle;
     bool ok;
 
-    if ((given->json || given->sizes) + given->sbom + given->licenses + (given->age != NULL) > 1)
-        return err_set(err, ERR_USAGE, "inspect: --json, --sbom, --licenses, --age: one of them");
+    if (given->json + given->sizes + given->tree + given->sbom + given->licenses +
+            (given->age != NULL) + (given->html != NULL) >
+        1)
+        return err_set(
+            err, ERR_USAGE,
+            "inspect: --json, --sizes, --tree, --html, --sbom, --licenses, --age: one of "
+            "them");
     if (!bundle_open(&bundle, args->operands[0], err))
         return false;
-    ok = show(&bundle, given, err);
+    ok = given->tree ? listing_print(&bundle, given->depth, err) : show(&bundle, given, err);
     bundle_close(&bundle);
     return ok;
 }
@@ -541,8 +567,10 @@ const struct command cmd_inspect = {
     .operands_max = 1,
     .options = options,
     .options_size = sizeof(struct inspect_options),
+    .defaults = &defaults,
     .examples = "  rucksack inspect blog-x86_64.AppImage\n"
                 "  rucksack inspect --sizes blog-x86_64.AppImage\n"
+                "  rucksack inspect --html blog.html blog-x86_64.AppImage\n"
                 "  rucksack inspect --json blog-x86_64.AppImage\n"
                 "  rucksack inspect --age 30 blog-x86_64.AppImage\n",
     .run = run,

@@ -973,6 +973,16 @@ static bool is_type(const sqfs_inode_generic_t *node, uint16_t type)
     return (node->base.mode & SQFS_INODE_MODE_MASK) == type;
 }
 
+bool image_has(struct image *image, const char *path)
+{
+    sqfs_inode_generic_t *node = NULL;
+    bool found = sqfs_dir_reader_find_by_path(image->dirs, NULL, path, &node) == 0 &&
+                 is_type(node, SQFS_INODE_MODE_REG);
+
+    sqfs_free(node);
+    return found;
+}
+
 bool image_read(struct image *image, const char *path, size_t max_bytes, char **ret_data,
                 size_t *ret_size, struct err *err)
 {

@@ -54,6 +54,9 @@ struct image; /* an open image */
                               uint64_t size_bytes, struct err *err);
 void image_free(struct image *image);
 
+/* Whether there is a regular file at this path. */
+bool image_has(struct image *image, const char *path);
+
 /* The whole content of a regular file, plus a NUL behind it. ERR_INPUT if it is larger than max. */
 [[nodiscard]] bool image_read(struct image *image, const char *path, size_t max_bytes,
                               char **ret_data, size_t *ret_size, struct err *err);

@@ -36,6 +36,8 @@ struct library {
 
 struct scale {
     struct weights *weights;
+    size_t weights_capacity;
+    bool by_file; /* each is a component */
     void *components;
     void *libraries;
     struct file *files;
@@ -188,22 +190,31 @@ static char *component_of(const struct scale *scale, const char *path, const cha
     return directory_of(path);
 }
 
+static size_t add_weight(struct scale *scale, const char *name, const char *part)
+{
+    struct weights *weights = scale->weights;
+
+    weights->items =
+        xgrow(weights->items, &scale->weights_capacity, weights->count, sizeof(*weights->items));
+    weights->items[weights->count] = (struct weight){.name = xstrdup(name), .part = part};
+    return weights->count++;
+}
+
 static size_t find_component(struct scale *scale, const char *path)
 {
     const char *part;
     cleanup_free char *name = component_of(scale, path, &part);
-    struct component *found = find(&scale->components, name);
+    struct component *found;
 
+    if (scale->by_file)
+        return add_weight(scale, path, part);
+    found = find(&scale->components, name);
     if (found != NULL)
         return found->index;
     found = xcalloc(1, sizeof(*found));
-    found->index = scale->weights->count;
+    found->index = add_weight(scale, name, part);
     found->name = steal_ptr(&name);
     (void)xtsearch(found, &scale->components, by_key);
-    scale->weights->items = xrealloc_array(scale->weights->items, scale->weights->count + 1,
-                                           sizeof(*scale->weights->items));
-    scale->weights->items[scale->weights->count++] =
-        (struct weight){.name = xstrdup(found->name), .part = part};
     return found->index;
 }
 
@@ -331,6 +342,22 @@ static int by_weight(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->name, y->name);
 }
 
+static bool weigh(struct scale *scale, struct weights *ret, struct image *image, struct err *err)
+{
+    struct weights *weights = scale->weights;
+
+    if (!image_each(image, visit_link, scale, err) || !image_each(image, visit_file, scale, err))
+        return false;
+    if (scale->count > 0) {
+        weigh_tails(scale, image);
+        weigh_blocks(scale);
+        qsort(weights->items, weights->count, sizeof(*weights->items), by_weight);
+    }
+    *ret = *weights;
+    *weights = (struct weights){0};
+    return true;
+}
+
 bool weights_read(struct weights *ret, struct image *image, const struct jdoc *manifest,
                   struct err *err)
 {
@@ -339,14 +366,13 @@ bool weights_read(struct weights *ret, struct image *image, const struct jdoc *m
 
     if (manifest != NULL)
         read_libraries(&scale, jdoc_member(manifest, "libraries"));
-    if (!image_each(image, visit_link, &scale, err) || !image_each(image, visit_file, &scale, err))
-        return false;
-    if (scale.count > 0) {
-        weigh_tails(&scale, image);
-        weigh_blocks(&scale);
-        qsort(weights.items, weights.count, sizeof(*weights.items), by_weight);
-    }
-    *ret = weights;
-    weights = (struct weights){0};
-    return true;
+    return weigh(&scale, ret, image, err);
+}
+
+bool weights_read_files(struct weights *ret, struct image *image, struct err *err)
+{
+    cleanup_with(weights_release) struct weights weights = {0};
+    cleanup_with(release) struct scale scale = {.weights = &weights, .by_file = true};
+
+    return weigh(&scale, ret, image, err);
 }

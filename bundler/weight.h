@@ -33,4 +33,6 @@ struct weights {
 /* manifest may be NULL. E-IMAGE when the image is damaged. */
 [[nodiscard]] bool weights_read(struct weights *ret, struct image *image,
                                 const struct jdoc *manifest, struct err *err);
+/* Of each regular file, by its path. */
+[[nodiscard]] bool weights_read_files(struct weights *ret, struct image *image, struct err *err);
 void weights_release(struct weights *weights);
