@@ -127,6 +127,7 @@ check-keeper: all $(BUILD)/torture
 
 # Services in a booted systemd, in a container: minutes.
 test-systemd: all
+	bin/packages systemd
 	RUCKSACK_BUILD='$(abspath $(BUILD))' tests/service/booted
 
 # Every object of this machine and of the roots against their loaders: minutes.

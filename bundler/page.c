@@ -25,8 +25,6 @@
 #include "common/unfinished.h"
 #include "common/xalloc.h"
 
-#define SBOM ".rucksack/sbom.json" /* CycloneDX; bundles of this version may have none */
-
 struct page {
     FILE *out;
     const struct bundle *bundle;
@@ -275,13 +273,13 @@ static bool add_sbom(struct image *image, struct jdoc *document, struct err *err
     struct jdoc *sbom;
     size_t size;
 
-    if (!image_has(image, SBOM))
+    if (!image_has(image, FORMAT_SBOM))
         return true;
-    if (!image_read(image, SBOM, FORMAT_MANIFEST_MAX, &text, &size, err))
+    if (!image_read(image, FORMAT_SBOM, FORMAT_MANIFEST_MAX, &text, &size, err))
         return false;
     sbom = jdoc_parse(text, size, err);
     if (sbom == NULL) {
-        (void)err_wrap(err, "'" SBOM "'");
+        (void)err_wrap(err, "'" FORMAT_SBOM "'");
         return err_id(err, "E-IMAGE");
     }
     jdoc_set(document, "sbom", sbom);

@@ -34,7 +34,7 @@ static const struct option {
     {"--env-file", INSTALL, TEXT, offsetof(struct options, env_file)},
     {"--restore", INSTALL, TEXT, offsetof(struct options, restore)},
     {"--new", INSTALL, FLAG, offsetof(struct options, is_new)},
-    {"--print", INSTALL | UPGRADE, FLAG, offsetof(struct options, print)},
+    {"--print", INSTALL, FLAG, offsetof(struct options, print)},
     {"--with-state", ROLLBACK, FLAG, offsetof(struct options, with_state)},
     {"--none", TRUST, FLAG, offsetof(struct options, none)},
     {"--purge", UNINSTALL, FLAG, offsetof(struct options, purge)},
@@ -206,7 +206,7 @@ const char *options_help(void)
            "    --push COMMAND     takes each one, too, on its standard input\n"
            "    --print            show every file, and write none\n"
            "  upgrade [FILE]       to that file, or this one: back to the old one when it is not\n"
-           "                       healthy; options as of install\n"
+           "                       healthy; --listen, --backup, --keep, --push as of install\n"
            "  rollback [N]         to the release before, or that one\n"
            "    --with-state       and the state as it was before the one after it\n"
            "  restore SNAPSHOT     put the state of a snapshot in the place of the state\n"

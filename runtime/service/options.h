@@ -28,7 +28,7 @@ struct options {
     const char *env_file;   /* install: the environment */
     const char *restore;    /* install: a snapshot or capsule */
     bool is_new;            /* install: an empty state is meant */
-    bool print;             /* install, upgrade: write nothing */
+    bool print;             /* install: write nothing */
     const char *file;       /* upgrade: the bundle; NULL: the one that runs this.
                              * trust: a key or a signed bundle; NULL: show.
                              * restore: a snapshot */
