@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
 #          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-layers
-#          check-headers check-format format lint fuzz install clean
+#          check-headers check-format format lint docs fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -45,7 +45,7 @@ include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
         test-systemd test-rubies check-rubies check-rails check-gems check-names check-html sanitized check-layers check-headers \
-        check-format format lint install clean
+        check-format format lint docs install clean
 all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
 
 $(BUILD)/tool/%.o: %.c Makefile
@@ -185,6 +185,11 @@ format:
 
 lint: all
 	BUILD='$(BUILD)' tests/lint.sh
+
+# The documents as plain pages; the last line is where they begin.
+docs: docs/site/build
+	bin/packages docs
+	docs/site/build '$(BUILD)/site'
 
 $(BUILD)/%: docs/%.scd
 	@mkdir -p $(@D)

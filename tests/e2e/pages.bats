@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# docs/many-machines.md, from-docker.md and from-capistrano.md: their commands, as they are written, and
+# docs/many-machines.md, from-docker.md, from-capistrano.md and pipelines.md: their commands, as they are written, and
 # whether their files are of the image that the tool makes.
 
 bats_require_minimum_version 1.5.0
@@ -112,4 +112,41 @@ SH
     RUCKSACK_STATE=$PWD/volume ./blog exec ruby -rsqlite3 -e \
         'SQLite3::Database.new("data/guestbook.sqlite3").execute("CREATE TABLE t (a)")'
     [ -f volume/data/guestbook.sqlite3 ]
+}
+
+# The application in a repository, with keys, as a pipeline has it; the workflows of the page.
+make_repository() {
+    cd app
+    rm -rf data/*.sqlite3
+    git init -q .
+    (cd .. && RUCKSACK_SIGN_PASSWORD=secret rucksack keygen release)
+    mv ../release.pub .
+    git add -A
+    git -c user.name=a -c user.email=a@example.org commit -qm first
+    blocks pipelines.md yaml >../pages
+    ruby -ryaml -e '
+      github, gitlab = File.read("../pages").split(/^(?=bundle:)/, 2).map { |text| YAML.safe_load(text, aliases: true) }
+      steps = github["jobs"]["bundle"]["steps"].select { |step| %w[bundle check].include?(step["name"]) }
+      abort "steps" unless steps.size == 2
+      File.write("../github.sh", steps.map { |step| step["run"] }.join)
+      File.write("../gitlab.sh", gitlab["bundle"]["script"].join("\n"))
+      File.write("../artifacts", gitlab["bundle"]["artifacts"]["paths"].join("\n"))'
+    sed -i 's/^rucksack build /&--fast --no-check /' ../*.sh
+}
+
+@test "docs/pipelines.md: GitHub's steps, twice, and GitLab's" {
+    make_repository
+    export RUCKSACK_SIGN_PASSWORD=secret GITHUB_STEP_SUMMARY=$PWD/../summary
+    SIGN_KEY=$(cat ../release.key) sh -eu ../github.sh
+    cp ../blog.AppImage ../before.AppImage
+    minisign -V -q -p release.pub -m ../blog.AppImage
+    [ ! -e ../release.key ]
+    [ -s ../blog.html ] && [ -s ../blog.cdx.json ]
+    echo '# more' >>guestbook.rb
+    (cd .. && rucksack keygen other)
+    mv ../other.pub release.pub
+    SIGN_KEY=$(cat ../other.key) sh -eu ../github.sh
+    grep -q 'guestbook.rb' ../summary
+    SIGN_KEY=$PWD/../other.key sh -eu ../gitlab.sh
+    xargs ls <../artifacts
 }

@@ -55,6 +55,32 @@ teardown() {
     nothing_left "$root"
 }
 
+@test "saved while it serves, with its program; brought back on a machine that has neither" {
+    make_root
+    run_blog run release </dev/null
+    start_blog
+    wait_for_rails
+    create_post First hello
+    eventually /posts/1 HELLO
+    has_picture /posts/1
+    (log=$BATS_TEST_TMPDIR/backup; run_blog backup --capsule -o /srv/blog.capsule </dev/null; cat "$log")
+    update_post /posts/1 Later
+    stop KILL
+    mv "$root/srv/blog.capsule" "$BATS_TEST_TMPDIR/"
+    drop_roots
+
+    blog=$BATS_TEST_TMPDIR/blog.capsule make_root
+    run_blog restore </dev/null
+    start_blog
+    wait_for_rails
+    browse /posts/1 | grep -q First
+    eventually /posts/1 HELLO
+    has_picture /posts/1
+    update_post /posts/1 Second
+    stop TERM
+    nothing_left "$root"
+}
+
 @test "exec bin/rails: db:prepare, runner, db:migrate, console" {
     make_root
     run_blog exec bin/rails db:prepare </dev/null
