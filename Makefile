@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
-#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-layers
+#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer check-layers
 #          check-headers check-format format lint docs fuzz install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
@@ -44,9 +44,10 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
-        test-systemd test-rubies check-rubies check-rails check-gems check-names check-html sanitized check-layers check-headers \
+        test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer sanitized check-layers check-headers \
         check-format format lint docs install clean
-all: $(BUILD)/rucksack $(BUILD)/stub $(BUILD)/rucksack.1 $(BUILD)/rucksack.yml.5
+MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5
+all: $(BUILD)/rucksack $(BUILD)/stub $(MAN:%=$(BUILD)/%)
 
 $(BUILD)/tool/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -154,6 +155,10 @@ check-html: all
 check-rails: all
 	$(PROVE) tests/rails/*.bats
 
+# From a Debian that has nothing to a changed guestbook: minutes, and the network.
+check-newcomer: all
+	tests/newcomer/walk
+
 # Real gems, natively and in a bundle: installs a hundred of them, many minutes the first time.
 check-gems: all
 	RUCKSACK_BUILD='$(abspath $(BUILD))' DEBS=1 tests/gems/run
@@ -195,14 +200,21 @@ $(BUILD)/%: docs/%.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
 
+# The specification is a document of its own; here it gets what a man page begins with.
+$(BUILD)/rucksack-format.5: docs/format.md
+	@mkdir -p $(@D)
+	lowdown -s -Tman -M title=rucksack-format -M section=5 \
+	    -M date="$$(date -u -d "@$${SOURCE_DATE_EPOCH:-$$(date +%s)}" +%F)" $< | \
+	    sed -e 's/\\fC/\\fB/g' -e '/^\.TH/a .SH NAME\nrucksack-format \\- the format of a bundle, specified' >$@
+
 install: all
 	install -D -m 755 $(BUILD)/rucksack $(DESTDIR)$(prefix)/bin/rucksack
 	for shell in bash:bash-completion/completions/rucksack zsh:zsh/site-functions/_rucksack \
 	    fish:fish/vendor_completions.d/rucksack.fish; do \
 	    $(BUILD)/rucksack completion $${shell%%:*} >$(BUILD)/completion && \
 	    install -D -m 644 $(BUILD)/completion $(DESTDIR)$(prefix)/share/$${shell#*:} || exit 1; done
-	install -D -m 644 $(BUILD)/rucksack.1 $(DESTDIR)$(prefix)/share/man/man1/rucksack.1
-	install -D -m 644 $(BUILD)/rucksack.yml.5 $(DESTDIR)$(prefix)/share/man/man5/rucksack.yml.5
+	for page in $(MAN); do install -D -m 644 $(BUILD)/$$page \
+	    $(DESTDIR)$(prefix)/share/man/man$${page##*.}/$$page || exit 1; done
 
 clean:
 	rm -rf $(BUILD)

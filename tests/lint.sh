@@ -67,7 +67,7 @@ check_analyzer() {
 
 # scdoc itself puts an empty paragraph after each heading.
 check_man_page() {
-    found=$(mandoc -T lint -W warning "$build/rucksack.1" "$build/rucksack.yml.5" | grep -v 'skipping paragraph macro' || :)
+    found=$(mandoc -T lint -W warning "$build"/rucksack*.[15] | grep -v 'skipping paragraph macro' || :)
     [ -z "$found" ] || {
         echo "$found" >&2
         return 1

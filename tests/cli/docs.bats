@@ -38,6 +38,15 @@ setup() {
     diff "$BATS_TEST_TMPDIR/sources" "$BATS_TEST_TMPDIR/page"
 }
 
+@test "the page of recipes has every key, and no other" {
+    sed -n '/match_fields\[\]/,/^static const cyaml_schema_value_t recipe_schema/p' bundler/recipe.c |
+        sed -nE 's/.*(TEXTS?|BOOL|PTR|MAPPINGS)\("([a-z_]+)".*/\2/p' | sort -u >"$BATS_TEST_TMPDIR/sources"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/sources")" -gt 35 ]
+    sed -n '/^# KEYS/,/^# EXAMPLE/p' docs/rucksack-recipe.5.scd | grep -oE '^	?\*[a-z\_]+\*:' |
+        tr -d '\t*:\\' | sort -u >"$BATS_TEST_TMPDIR/page"
+    diff "$BATS_TEST_TMPDIR/sources" "$BATS_TEST_TMPDIR/page"
+}
+
 @test "the man page and the README name no command that is not there" {
     for command in $(grep -hoE '(^\*|`)rucksack [a-z]+' docs/rucksack.1.scd README.md docs/*.md |
         sed 's/.*rucksack //' | sort -u); do
