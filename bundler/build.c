@@ -480,7 +480,7 @@ static void launch_app(struct launch *launch, const struct app *app)
                    config->processes.items[i].value, NULL);
     for (size_t i = 0; i < config->single.count; i++)
         launch_add(launch, "single", config->single.items[i], NULL);
-    if (strcmp(config->health, "/") != 0)
+    if (config->health != NULL && strcmp(config->health, "/") != 0)
         launch_add(launch, "health", config->health, NULL);
     if (config->host)
         launch_add(launch, "host", "yes", NULL);
