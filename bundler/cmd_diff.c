@@ -218,7 +218,7 @@ static bool show(const struct bundle *before, const struct bundle *after,
         cleanup_free char *text = jdoc_format(difference);
 
         fputs(text, stdout);
-    } else if (difference_is_none(before, after)) {
+    } else if (jdoc_bool(difference, "same")) {
         puts("the images are the same");
     } else {
         print_all(given, difference);

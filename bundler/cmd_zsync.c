@@ -53,7 +53,7 @@ static bool write_control(const struct bundle *bundle, const char *path, const c
 
     if (!check(bundle, err))
         return false;
-    ok = output_open(&output, path, err);
+    ok = output_open_beside(&output, path, bundle->fd, err);
     if (ok && (!zsync_write(&input, output.fd, err) || !output_publish(&output, 0644, err)))
         ok = output_explain(path, err);
     output_release(&output);

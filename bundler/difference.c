@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "bundler/bundle.h"
+#include "bundler/hash.h"
 #include "bundler/image.h"
 #include "bundler/jdoc.h"
 #include "bundler/manifest.h"
@@ -327,6 +328,20 @@ static struct jdoc *sizes_of(const struct side *before, const struct side *after
     return sizes;
 }
 
+/* By their bytes, whatever their headers say. */
+static bool are_same(const struct bundle *before, const struct bundle *after, bool *ret,
+                     struct err *err)
+{
+    uint8_t one[FORMAT_HASH_SIZE];
+    uint8_t other[FORMAT_HASH_SIZE];
+
+    if (!hash_range(before->fd, before->header.image_offset, before->header.image_size, one, err) ||
+        !hash_range(after->fd, after->header.image_offset, after->header.image_size, other, err))
+        return false;
+    *ret = memcmp(one, other, sizeof(one)) == 0;
+    return true;
+}
+
 static struct jdoc *side_of(const struct side *side)
 {
     const struct jdoc *ruby = jdoc_member(side->manifest, "ruby");
@@ -345,6 +360,7 @@ struct jdoc *difference_of(const struct bundle *before, const struct bundle *aft
     cleanup_with(release_side) struct side other = {.bundle = after};
     struct jdoc *difference;
     struct jdoc *files;
+    bool is_same;
 
     if (!read_side(&one, err)) {
         (void)err_wrap(err, "'%s'", before->path);
@@ -354,6 +370,8 @@ struct jdoc *difference_of(const struct bundle *before, const struct bundle *aft
         (void)err_wrap(err, "'%s'", after->path);
         return NULL;
     }
+    if (!are_same(before, after, &is_same, err))
+        return NULL;
     files = jdoc_array();
     if (!add_files(&one, &other, files, err)) {
         jdoc_free(files);
@@ -362,15 +380,10 @@ struct jdoc *difference_of(const struct bundle *before, const struct bundle *aft
     difference = jdoc_object();
     jdoc_set(difference, "before", side_of(&one));
     jdoc_set(difference, "after", side_of(&other));
-    jdoc_set_bool(difference, "same", difference_is_none(before, after));
+    jdoc_set_bool(difference, "same", is_same);
     jdoc_set(difference, "gems", changes_of(&one.gems, &other.gems));
     jdoc_set(difference, "libraries", changes_of(&one.libraries, &other.libraries));
     jdoc_set(difference, "files", files);
     jdoc_set(difference, "sizes", sizes_of(&one, &other));
     return difference;
-}
-
-bool difference_is_none(const struct bundle *before, const struct bundle *after)
-{
-    return memcmp(before->header.image_hash, after->header.image_hash, FORMAT_HASH_SIZE) == 0;
 }

@@ -16,6 +16,3 @@ struct jdoc;
 /* NULL with err when one of them is damaged. To be freed with jdoc_free(). */
 [[nodiscard]] struct jdoc *difference_of(const struct bundle *before, const struct bundle *after,
                                          struct err *err);
-
-/* Whether the images have the same bytes. */
-bool difference_is_none(const struct bundle *before, const struct bundle *after);

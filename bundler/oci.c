@@ -31,6 +31,7 @@
 
 enum {
     TAG_MAX = 255,
+    VERSION_MAX = 128, /* of it, what follows the name */
     CHUNK_BYTES = 1 << 20,
     PLACES_MAX = 16,
     TIME_SIZE = sizeof("1970-01-01T00:00:00Z"),
@@ -88,30 +89,53 @@ static char *plain_name(const char *name)
     return plain;
 }
 
-/* HOST[:PORT]/NAME:TAG as docker, podman and containerd understand it, without a digest. */
-static bool is_tag(const char *tag)
+/* What follows the name: (OCI Distribution Specification, "Pulling manifests"). NULL: nothing. */
+static const char *tag_of(const char *name)
 {
-    const char *colon = strrchr(tag, ':');
-    size_t len = strlen(tag);
+    const char *colon = strrchr(name, ':');
 
-    if (len == 0 || len > TAG_MAX || !isalnum((unsigned char)tag[0]))
-        return false;
-    for (const char *at = tag; *at != '\0'; at++) {
-        bool in_tag = colon != NULL && at > colon && strchr(colon, '/') == NULL;
-
-        if (isalnum((unsigned char)*at) && (in_tag || !isupper((unsigned char)*at)))
-            continue;
-        if (strchr("._-/:", *at) == NULL || (!in_tag && !isalnum((unsigned char)at[1])))
-            return false;
-    }
-    return true;
+    return colon != NULL && strchr(colon, '/') == NULL ? colon + 1 : NULL;
 }
 
 static bool has_tag(const char *name)
 {
-    const char *colon = strrchr(name, ':');
+    return tag_of(name) != NULL;
+}
 
-    return colon != NULL && strchr(colon, '/') == NULL;
+static bool is_version(const char *tag)
+{
+    size_t len = strlen(tag);
+
+    if (len == 0 || len > VERSION_MAX || !(isalnum((unsigned char)tag[0]) || tag[0] == '_'))
+        return false;
+    for (const char *at = tag; *at != '\0'; at++)
+        if (!isalnum((unsigned char)*at) && strchr("._-", *at) == NULL)
+            return false;
+    return true;
+}
+
+/* HOST[:PORT]/NAME:TAG as docker, podman and containerd understand it, without a digest. */
+static bool is_tag(const char *name)
+{
+    const char *tag = tag_of(name);
+    const char *end = tag != NULL ? tag - 1 : name + strlen(name);
+    const char *port = memchr(name, ':', (size_t)(end - name));
+    const char *slash = memchr(name, '/', (size_t)(end - name));
+
+    if (strlen(name) > TAG_MAX || (tag != NULL && !is_version(tag)) || end == name ||
+        !isalnum((unsigned char)name[0]) || !isalnum((unsigned char)end[-1]) ||
+        (port != NULL && (slash == NULL || slash < port)))
+        return false;
+    for (const char *at = name; at < end; at++) {
+        bool is_repeated = (*at == '_' || *at == '-') && at[1] == *at;
+
+        if (isalnum((unsigned char)*at) && !isupper((unsigned char)*at))
+            continue;
+        if ((*at == ':' && at != port) || strchr("._-/:", *at) == NULL ||
+            (!isalnum((unsigned char)at[1]) && !is_repeated))
+            return false;
+    }
+    return true;
 }
 
 static bool choose_tag(struct maker *maker, struct err *err)
@@ -565,7 +589,7 @@ static bool write_all(struct maker *maker, struct output *output, struct err *er
 static bool write_file(struct maker *maker, struct err *err)
 {
     struct output output;
-    bool ok = output_open(&output, maker->options->output, err);
+    bool ok = output_open_beside(&output, maker->options->output, maker->bundle->fd, err);
 
     if (ok && !write_all(maker, &output, err))
         ok = output_explain(maker->options->output, err);

@@ -66,6 +66,20 @@ bool output_open(struct output *ret, const char *path, struct err *err)
     return output_failed(path, err);
 }
 
+bool output_open_beside(struct output *ret, const char *path, int fd, struct err *err)
+{
+    struct stat there;
+    struct stat st;
+
+    if (stat(path, &there) != 0 || fstat(fd, &st) != 0 || there.st_dev != st.st_dev ||
+        there.st_ino != st.st_ino)
+        return output_open(ret, path, err);
+    *ret = (struct output){.path = path, .fd = -1};
+    (void)err_set(err, ERR_INPUT, "'%s' is the file that this is made from", path);
+    (void)err_id(err, "E-OUTPUT");
+    return err_hint(err, "name another place with -o");
+}
+
 /* A rename lasts through a power failure only when its directory is written too. */
 static bool sync_directory(const char *directory, struct err *err)
 {

@@ -23,6 +23,10 @@ struct output {
 /* E-OUTPUT when path is a directory or its directory cannot be written, E-SPACE. */
 [[nodiscard]] bool output_open(struct output *ret, const char *path, struct err *err);
 
+/* The same, of what is made from the file fd: E-OUTPUT when it would take that one's place. */
+[[nodiscard]] bool output_open_beside(struct output *ret, const char *path, int fd,
+                                      struct err *err);
+
 /* Syncs it and gives it its name, in the place of whatever had it, with that mode. */
 [[nodiscard]] bool output_publish(struct output *output, mode_t mode, struct err *err);
 
