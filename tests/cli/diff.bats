@@ -27,6 +27,19 @@ setup() {
 @test "the same bundle: nothing" {
     run -0 "$rucksack" diff one.AppImage one.AppImage
     [ "$output" = "the images are the same" ]
+    # What a header claims does not matter.
+    cp other.AppImage liar
+    rucksack=$rucksack ruby -rjson - <<'END'
+one = File.binread("one.AppImage")
+liar = File.binread("liar")
+hash = [JSON.parse(`"#{ENV.fetch("rucksack")}" inspect --json one.AppImage`)["file"]["image_hash"]].pack("H*")
+own = [JSON.parse(`"#{ENV.fetch("rucksack")}" inspect --json liar`)["file"]["image_hash"]].pack("H*")
+abort unless one.index(hash) && liar.index(own)
+liar[liar.index(own), 32] = hash
+File.binwrite("liar", liar)
+END
+    run -0 "$rucksack" diff one.AppImage liar
+    [[ $output == *app/guestbook.rb* ]]
 }
 
 @test "files added, removed, changed, and what grew" {

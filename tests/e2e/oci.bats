@@ -219,11 +219,18 @@ pid_of_container() {
     cd "$BATS_TEST_TMPDIR"
     small=$BATS_FILE_TMPDIR/small.AppImage
     [ "$(tar -xOf "$image" index.json | grep -c '"docker.io/library/guestbook:latest"')" = 1 ]
-    for bad in '' UPPER 'a b' a: :a a..b/ 'a"b' -a; do
+    for bad in '' UPPER 'a b' a: :a a..b/ 'a"b' -a a:b:c a. "a:$(printf 'x%.0s' {1..129})"; do
         echo "tag '$bad'"
         run -2 "$rucksack" oci --process worker "--tag=$bad" "$small"
         [[ $output == *"is not a name of an image"*"hint: like small.app:1.0"* ]]
     done
+    for good in a__b:_1 registry.example:5000/team/app:2.0; do
+        "$rucksack" oci --process worker "--tag=$good" -o good.tar "$small"
+    done
+    cp "$small" same
+    run -1 "$rucksack" oci --process worker -o same same
+    [[ $output == *"E-OUTPUT: 'same' is the file that this is made from"* ]]
+    cmp "$small" same
 }
 
 # refused CODE WORDS FILE: one clear error, and no file.
