@@ -43,7 +43,8 @@ drop_roots() {
     local mounted
     for mounted in $(awk -v top="$BATS_TEST_TMPDIR/" 'index($2, top) == 1 { print $2 }' \
         /proc/self/mounts); do
-        umount "$mounted"
+        # A server may have taken its own down meanwhile.
+        umount "$mounted" 2>/dev/null || ! mountpoint -q "$mounted" || umount "$mounted"
     done
 }
 
