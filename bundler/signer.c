@@ -146,24 +146,28 @@ static bool check_copy(const struct bundle *original, int fd, struct err *err)
     return bundle_verify(&bundle, &findings, err);
 }
 
-bool signer_write_beside(int fd, const char *path, const struct minisign_secret *secret,
-                         const char *comment, struct err *err)
+bool signer_make_text(int fd, const char *path, const struct minisign_secret *secret,
+                      const char *comment, char **ret, struct err *err)
 {
-    cleanup_free char *beside = xasprintf("%s" SUFFIX, path);
-    cleanup_free char *text = NULL;
     struct minisign_signature signature;
     uint8_t hash[MINISIGN_HASH_SIZE];
-    struct output output;
     struct stat st;
-    bool ok;
 
     if (fstat(fd, &st) != 0)
         return err_sys(err, "'%s'", path);
     if (!minisign_hash(fd, (uint64_t)st.st_size, NULL, 0, hash, err))
         return err_wrap(err, "'%s'", path);
     minisign_sign(secret, hash, comment, &signature);
-    text = minisign_signature_text(&signature);
-    ok = output_open(&output, beside, err);
+    *ret = minisign_signature_text(&signature);
+    return true;
+}
+
+bool signer_write_beside(const char *path, const char *text, struct err *err)
+{
+    cleanup_free char *beside = xasprintf("%s" SUFFIX, path);
+    struct output output;
+    bool ok = output_open(&output, beside, err);
+
     if (ok) {
         ok = fs_write_all(output.fd, text, strlen(text), err) && output_publish(&output, 0644, err);
         if (!ok)
@@ -173,25 +177,27 @@ bool signer_write_beside(int fd, const char *path, const struct minisign_secret 
     return ok;
 }
 
-/* The file keeps its owner where that is allowed, and its permissions. The signature of what it was
- * is gone before: at no time there is one that does not fit. */
+/* The file keeps its owner where that is allowed, and its permissions: from then on its owner can
+ * write it, so both signatures are made before. The signature of what it was is gone before, too:
+ * at no time there is one that does not fit. */
 static bool write_signed(const struct bundle *bundle, const char *real,
                          const struct minisign_secret *secret, const char *comment,
                          struct output *output, struct err *err)
 {
     cleanup_free char *beside = xasprintf("%s" SUFFIX, real);
+    cleanup_free char *text = NULL;
     struct stat st;
 
     if (fstat(bundle->fd, &st) != 0)
         return err_sys(err, "'%s'", bundle->path);
     if (!copy(bundle->fd, output->fd, bundle->file_size, err) ||
-        !check_copy(bundle, output->fd, err) || !bundle_sign(output->fd, secret, comment, err))
+        !check_copy(bundle, output->fd, err) || !bundle_sign(output->fd, secret, comment, err) ||
+        !signer_make_text(output->fd, real, secret, comment, &text, err))
         return false;
     (void)!fchown(output->fd, st.st_uid, st.st_gid);
     if (unlink(beside) != 0 && errno != ENOENT)
         return err_sys(err, "'%s'", beside);
-    return output_publish(output, st.st_mode & 0777, err) &&
-           signer_write_beside(output->fd, real, secret, comment, err);
+    return output_publish(output, st.st_mode & 0777, err) && signer_write_beside(real, text, err);
 }
 
 bool signer_sign(const char *path, const struct minisign_secret *secret, const char *text,

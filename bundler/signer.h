@@ -33,10 +33,13 @@ struct err;
 [[nodiscard]] bool signer_sign(const char *path, const struct minisign_secret *secret,
                                const char *text, struct err *err);
 
-/* FILE.minisig of the bytes that fd has, for the file at path. */
-[[nodiscard]] bool signer_write_beside(int fd, const char *path,
-                                       const struct minisign_secret *secret, const char *comment,
-                                       struct err *err);
+/* The text of FILE.minisig for the bytes that fd has, to be made while nobody else can write them;
+ * path is for messages. Owned by the caller. */
+[[nodiscard]] bool signer_make_text(int fd, const char *path, const struct minisign_secret *secret,
+                                    const char *comment, char **ret, struct err *err);
+
+/* Writes that text beside the file at path. */
+[[nodiscard]] bool signer_write_beside(const char *path, const char *text, struct err *err);
 
 /* What signer_verify() found. */
 struct signer_findings {

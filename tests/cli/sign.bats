@@ -46,6 +46,18 @@ flip() {
         sysseek $f, $ARGV[1], 0; syswrite $f, chr(ord($b) ^ 1 << $ARGV[1] % 8)' "$1" "$2"
 }
 
+# wait_for_stop TRACER: until the program that strace runs has stopped itself; sets pid.
+wait_for_stop() {
+    pid=
+    for _ in $(seq 200); do
+        pid=$(cat "/proc/$1/task/$1/children" 2>/dev/null | tr -d ' ')
+        [ -z "$pid" ] || ! grep -q '^State:.*[Tt] (' "/proc/$pid/status" ||
+            [ "$(readlink "/proc/$pid/exe")" = "$(realpath "$rucksack")" ] || break
+        sleep 0.05
+    done
+    grep -q '^State:.*[Tt] (' "/proc/$pid/status"
+}
+
 @test "keygen writes a pair, the secret one for its owner only, and never over another" {
     "$rucksack" keygen --no-password pair
     [ "$(stat -c %a pair.key pair.pub | xargs)" = "600 644" ]
@@ -193,6 +205,23 @@ flip() {
     [ "$status" -eq 2 ]
 }
 
+# The program is stopped behind fchown(2): from then on the file's owner may write it.
+@test "what is signed beside the file is what was checked, whatever its owner writes then" {
+    have plain
+    chown 1001 app
+    strace -f -qq -o /dev/null -e trace=rename -e inject=rename:signal=SIGSTOP:when=1 \
+        "$rucksack" sign -s "$keys/ours.key" app >out 2>&1 &
+    tracer=$!
+    wait_for_stop "$tracer"
+    [ "$(stat -c %u app)" = 1001 ]
+    flip app 5000000
+    kill -CONT "$pid"
+    wait "$tracer"
+    run ! minisign -V -q -m app -p "$keys/ours.pub"
+    flip app 5000000
+    minisign -V -q -m app -p "$keys/ours.pub"
+}
+
 @test "the comment is signed, and one line" {
     have plain
     "$rucksack" sign -s "$keys/ours.key" --comment 'release 12' app
@@ -287,14 +316,7 @@ break_stub_hash() {
     strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:signal=SIGSTOP:when=1 \
         "$rucksack" run -p "$keys/ours.pub" app >out 2>&1 &
     tracer=$!
-    pid=
-    for _ in $(seq 200); do
-        pid=$(cat "/proc/$tracer/task/$tracer/children" 2>/dev/null | tr -d ' ')
-        [ -z "$pid" ] || ! grep -q '^State:.*[Tt] (' "/proc/$pid/status" ||
-            [ "$(readlink "/proc/$pid/exe")" = "$(realpath "$rucksack")" ] || break
-        sleep 0.05
-    done
-    grep -q '^State:.*[Tt] (' "/proc/$pid/status"
+    wait_for_stop "$tracer"
     mv evil app
     kill -CONT "$pid"
     wait "$tracer"
