@@ -66,7 +66,7 @@ static bool publish(struct output *output, const struct assemble_options *option
     if (options->secret != NULL &&
         !signer_make_text(output->fd, options->output, options->secret, comment, &text, err))
         return false;
-    if (options->secret != NULL && unlink(beside) != 0 && errno != ENOENT)
+    if (unlink(beside) != 0 && errno != ENOENT)
         return err_sys(err, "'%s'", beside);
     return output_publish(output, 0755, err) &&
            (text == NULL || signer_write_beside(options->output, text, err));

@@ -271,6 +271,15 @@ wait_for_stop() {
     [[ $output != *"signature ok"* ]]
 }
 
+@test "an unsigned build leaves no signature of what was there" {
+    cp "$keys/hello.rb" .
+    "$rucksack" build --quiet --no-check --fast --sign "$keys/ours.key" -o app hello.rb
+    [ -e app.minisig ]
+    "$rucksack" build --quiet --no-check --fast -o app hello.rb
+    [ ! -e app.minisig ]
+    [ "$("$rucksack" verify app | tail -n 1)" = "not signed" ]
+}
+
 # What the stub's own checksum does not cover: the hash of the stub.
 break_stub_hash() {
     flip "$1" "$(($(LC_ALL=C grep -obUaP "RUCKSACK\x01\x00" "$1" | head -n 1 | cut -d: -f1) + 64))"
