@@ -316,20 +316,66 @@ break_stub_hash() {
     refused E-SIG 1 "$rucksack" run -p "$keys/ours.pub" app
 }
 
-# The program is stopped where it becomes the stub, when all is checked.
+# replaced_meanwhile FILE BY COMMAND...: FILE is another one when the tool becomes the stub, and all is checked. Output: out.
+replaced_meanwhile() {
+    strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:signal=SIGSTOP:when=1 \
+        "${@:3}" >out 2>&1 &
+    tracer=$!
+    wait_for_stop "$tracer"
+    mv "$2" "$1"
+    kill -CONT "$pid"
+    wait "$tracer"
+}
+
 @test "run starts what it checked, not what takes its place" {
     have signed
     echo 'puts "evil"' >evil.rb
     "$rucksack" build --quiet --no-check --fast -o evil evil.rb
     [ "$(./evil)" = evil ]
-    strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:signal=SIGSTOP:when=1 \
-        "$rucksack" run -p "$keys/ours.pub" app >out 2>&1 &
-    tracer=$!
-    wait_for_stop "$tracer"
-    mv evil app
-    kill -CONT "$pid"
-    wait "$tracer"
+    replaced_meanwhile app evil "$rucksack" run -p "$keys/ours.pub" app
     [ "$(cat out)" = hello ]
+}
+
+# site OUTPUT TEXT [OPTION...]: an application that has state, and says TEXT.
+site() {
+    rm -rf site-app
+    mkdir site-app
+    echo "puts '$2 ' + ENV['RUCKSACK_STATE'].to_s" >site-app/serve.rb
+    (cd site-app && touch Gemfile && bundle lock >/dev/null &&
+        printf 'name: site\nprocesses: {web: ruby serve.rb}\nstate: {data: [files]}\n' >rucksack.yml)
+    "$rucksack" build --quiet --no-check --fast "${@:3}" -o "$1" site-app
+}
+
+@test "run starts what it checked with another state, too, and needs no permission to execute it" {
+    site site good --sign "$keys/ours.key"
+    site evil evil
+    [ "$(./evil --state=there run web 2>&1 | tail -n 1)" = "evil there" ]
+    chmod 644 site
+    run -0 --separate-stderr "$rucksack" run -p "$keys/ours.pub" site --state here
+    [ "$output" = "good here" ]
+    [ -d here ]
+    replaced_meanwhile site evil "$rucksack" run -p "$keys/ours.pub" site --state here exec ruby -e 'puts ENV.keys.grep(/IDENT/), "good"'
+    [ "$(cat out)" = good ]
+    run ! grep -q good <(./site)
+}
+
+# As the kernel names a file whose name another one has taken.
+@test "a service is installed of what was checked, or not at all" {
+    site site good --sign "$keys/ours.key"
+    site evil evil
+    cp evil 'site (deleted)'
+    cp site before
+    run -0 "$rucksack" run -p "$keys/ours.pub" site service install --print
+    replaced_meanwhile site evil "$rucksack" run -p "$keys/ours.pub" site service install --print || true
+    cat out
+    grep -q "^rucksack: E-BUNDLE: '.*/site (deleted)' is not the bundle that was started" out
+    # Another stub is another file.
+    cp before site
+    cp before evil
+    break_stub_hash evil
+    cp evil 'site (deleted)'
+    replaced_meanwhile site evil "$rucksack" run -p "$keys/ours.pub" site service install --print || true
+    grep -q "^rucksack: E-BUNDLE: '.*/site (deleted)' is not the bundle that was started" out
 }
 
 @test "run leaves the app no descriptor of the file" {
