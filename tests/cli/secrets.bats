@@ -134,3 +134,25 @@ left_out() {
     build --allow-secret data.txt report.rb
     [ "$status" -eq 0 ]
 }
+
+@test "what SQLite keeps beside a database is not packed, and refused under another name" {
+    local database
+    mkdir db
+    for database in a.sqlite3 b.sqlite c.db; do
+        sqlite3 "db/$database" "PRAGMA journal_mode = wal; CREATE TABLE a (x); INSERT INTO a VALUES (1);" \
+            ".shell cp db/$database-wal db/kept" ".shell cp db/$database-shm db/kept-shm" >/dev/null
+        rm "db/$database"
+        cp db/kept "db/$database-wal"
+        cp db/kept-shm "db/$database-shm"
+        cp db/kept "db/$database-journal"
+        rm db/kept db/kept-shm
+    done
+    touch db/not-a-journal
+    build
+    [ "$status" -eq 0 ]
+    [ "$(../bundle 2>/dev/null | grep '^db/')" = db/not-a-journal ]
+    mv db/c.db-wal db/notes
+    build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"a file to pack looks like a secret: db/notes (a database with rows)"* ]]
+}
