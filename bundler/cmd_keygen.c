@@ -32,18 +32,17 @@ static bool write_new(const char *path, const char *text, mode_t mode, struct er
     cleanup_fd int fd = -1;
     bool ok;
 
-    unfinished_watch(path);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         int why = errno;
 
-        unfinished_forget(path);
-        errno = why;
         (void)err_sys(err, "'%s'", path);
         (void)err_id(err, "E-OUTPUT");
         return err_hint(err, why == EEXIST ? "name another: rucksack keygen NAME"
                                            : "name a place where files can be made");
     }
+    /* Not before it is ours: a signal would take another's away. */
+    unfinished_watch(path);
     ok =
         fs_write_all(fd, text, strlen(text), err) && (fsync(fd) == 0 || err_sys(err, "'%s'", path));
     if (!ok)

@@ -72,6 +72,16 @@ wait_for_stop() {
     [ ! -e new.key ]
 }
 
+# The signal arrives with the answer that there is such a file.
+@test "keygen that is ended leaves a key of before" {
+    "$rucksack" keygen --no-password pair
+    cp pair.key before
+    run strace -qq -o /dev/null -P pair.key -e trace=openat -e inject=openat:signal=SIGTERM:when=1 \
+        "$rucksack" keygen --no-password pair
+    [ "$status" -ne 0 ]
+    cmp pair.key before
+}
+
 @test "minisign verifies what we sign" {
     have signed
     minisign -V -m app -p "$keys/ours.pub"
