@@ -49,7 +49,10 @@ static bool read_password(const char *path, char **ret, struct err *err)
         (void)err_id(err, "E-SIG");
         return err_hint(err, "name a file with the password as its only line");
     }
-    text[strcspn(text, "\n")] = '\0';
+    size = strcspn(text, "\n");
+    if (size > 0 && text[size - 1] == '\r')
+        size--;
+    text[size] = '\0';
     *ret = text;
     return true;
 }

@@ -111,6 +111,8 @@ wait_for_stop() {
         >hidden.key
     echo pw >password
     RUCKSACK_SIGN_PASSWORD_FILE=password "$rucksack" sign -s hidden.key app
+    printf 'pw\r\n' >password
+    RUCKSACK_SIGN_PASSWORD_FILE=password "$rucksack" sign -s hidden.key app
     minisign -V -m app -P RWSZiTo6IdgTmt7FW/sUF6t4zEKw5XLTkwBU5N4a9WE+d3NlcI4XmKGx
 }
 
