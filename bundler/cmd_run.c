@@ -121,26 +121,34 @@ static bool check_bundle(const struct bundle *bundle, const char *real,
 }
 
 /* By the descriptor that was checked: a file that takes its place meanwhile is not started. Without
- * /proc there is only the name. */
-static bool name_target(const struct bundle *bundle, const char *real, struct err *err)
+ * /proc there is only the name, which is not what was asked for with a key, or with --verify. */
+static bool name_target(const struct bundle *bundle, const char *real,
+                        const struct run_options *given, struct err *err)
 {
     cleanup_free char *target = xasprintf("/proc/self/fd/%d", bundle->fd);
 
-    if (access(target, R_OK) == 0 && fcntl(bundle->fd, F_SETFD, 0) == 0)
+    if (access(target, R_OK) == 0 && fcntl(bundle->fd, F_SETFD, 0) == 0) {
         real = target;
+    } else if (given->key != NULL || given->verify) {
+        (void)err_set(err, ERR_SYSTEM, "'%s' was checked, but cannot be started as that: no /proc",
+                      bundle->path);
+        (void)err_id(err, "E-HOST");
+        return err_hint(err, "mount /proc, or verify it where nobody can replace it, and start it");
+    }
     return setenv("TARGET_APPIMAGE", real, 1) == 0 || err_sys(err, "environment");
 }
 
-static bool become(const struct bundle *bundle, const char *real, const char *const *arguments,
-                   size_t count, struct err *err)
+static bool become(const struct bundle *bundle, const char *real, const struct command_args *args,
+                   struct err *err)
 {
+    size_t count = args->operand_count - 1;
     cleanup_free const char **argv = xcalloc(count + 2, sizeof(*argv));
     cleanup_fd int fd = -1;
 
-    if (!asset_open(ASSET_STUB, &fd, err) || !name_target(bundle, real, err))
+    if (!asset_open(ASSET_STUB, &fd, err) || !name_target(bundle, real, args->options, err))
         return false;
     argv[0] = bundle->path;
-    memcpy(argv + 1, arguments, count * sizeof(*argv));
+    memcpy(argv + 1, args->operands + 1, count * sizeof(*argv));
     (void)fexecve(fd, (char *const *)argv, environ);
     return err_sys(err, "'%s'", bundle->path);
 }
@@ -156,7 +164,7 @@ static bool start(const char *file, const struct command_args *args, bool is_bui
         return false;
     ok = (real != NULL || err_sys(err, "'%s'", file)) &&
          check_bundle(&bundle, real, args->options, is_built_here, err) &&
-         become(&bundle, real, args->operands + 1, args->operand_count - 1, err);
+         become(&bundle, real, args, err);
     bundle_close(&bundle);
     return ok;
 }
