@@ -83,7 +83,8 @@ static bool run(const struct command_args *args, struct err *err)
     char *password = NULL;
     bool ok;
 
-    if (!signer_password(&password, err))
+    signer_hide_memory();
+    if (!signer_password(args->signing, &password, err))
         return false;
     if (password == NULL && !given->no_password) {
         (void)err_set(err, ERR_INPUT, "there is no password for the key");

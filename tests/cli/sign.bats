@@ -249,13 +249,25 @@ wait_for_stop() {
     have plain
     chmod 750 app
     ln -s app link
-    "$rucksack" sign -s "$keys/ours.key" link
+    [ "$("$rucksack" sign -s "$keys/ours.key" link | xargs)" = "$PWD/app $PWD/app.minisig" ]
     [ -L link ]
     [ "$(stat -c %a app)" = 750 ]
     cmp app "$keys/signed"
     cmp app.minisig "$keys/signed.minisig"
-    "$rucksack" sign -s "$keys/ours.key" app
+    [ "$("$rucksack" sign -s "$keys/ours.key" app | xargs)" = "app app.minisig" ]
     cmp app "$keys/signed"
+}
+
+@test "of a link, the signature beside the file is compared" {
+    have plain
+    minisign -S -m app -s "$keys/theirs.key"
+    mkdir bin
+    ln -s ../app bin/app
+    run -0 "$rucksack" verify -p "$keys/theirs.pub" bin/app
+    [[ $output == *"minisig ok"* ]]
+    refused E-SIG 3 "$rucksack" verify -p "$keys/ours.pub" bin/app
+    echo damaged >bin/app.minisig # whoever puts one beside the link means that
+    refused E-SIG 3 "$rucksack" verify -p "$keys/theirs.pub" bin/app
 }
 
 @test "build --sign signs, and shows the password to nobody" {
@@ -388,6 +400,33 @@ site() {
     cp evil 'site (deleted)'
     replaced_meanwhile site evil "$rucksack" run -p "$keys/ours.pub" site service install --print || true
     grep -q "^rucksack: E-BUNDLE: '.*/site (deleted)' is not the bundle that was started" out
+}
+
+@test "run with a key refuses where it cannot start what it checked" {
+    have signed
+    refused E-HOST 1 unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh \
+        "$rucksack" run -p "$keys/ours.pub" app
+}
+
+@test "no command shows the password to what it starts, nor to who looks" {
+    have plain
+    echo 'print File.read("/proc/#{ENV["TOOL"] || Process.pid}/environ"), ENV.to_a' >environ.rb
+    "$rucksack" build --quiet --no-check --fast -o environ environ.rb
+    RUCKSACK_SIGN_PASSWORD=secret run -0 "$rucksack" run environ
+    [[ $output == *PATH* && $output != *secret* && $output != *SIGN_PASSWORD* ]]
+    mkdir bin
+    printf '#!/bin/sh\n{ env; cat /proc/$PPID/environ; } >>"%s/seen"\nexec /usr/bin/ruby "$@"\n' "$PWD" >bin/ruby
+    chmod +x bin/ruby
+    RUCKSACK_SIGN_PASSWORD=secret PATH=$PWD/bin:$PATH "$rucksack" build --quiet --no-check --fast \
+        -o app "$keys/hello.rb"
+    grep -qa PATH= seen
+    run ! grep -qa secret seen
+}
+
+@test "with standard error closed, a build writes into no file what it has to say" {
+    "$rucksack" build --quiet --no-check --fast --no-cache -o plain "$keys/hello.rb"
+    bash -c '"$0" build --no-check --fast --no-cache -o app "$1" 2>&-' "$rucksack" "$keys/hello.rb"
+    cmp app plain
 }
 
 @test "run leaves the app no descriptor of the file" {
