@@ -99,25 +99,37 @@ static bool is_exposed(const struct bundle *bundle, const char *real)
            is_shared(&file) || (is_shared(&above) && (above.st_mode & S_ISVTX) == 0);
 }
 
+/* The signature in the header is of the program. What follows it, the snapshot of a capsule, would
+ * take the place of the state unsigned: that only FILE.minisig covers. */
+static bool check_signed(const struct bundle *bundle, const char *given_key, struct err *err)
+{
+    uint64_t end = bundle->header.image_offset + bundle->header.image_size;
+    struct signer_findings findings;
+    struct minisign_key key;
+
+    if (!signer_load_key(given_key, &key, err) || !signer_verify(bundle, &key, &findings, err)) {
+        err->kind = ERR_INPUT;
+        return false;
+    }
+    if (bundle->file_size == end || findings.has_file)
+        return true;
+    (void)err_set(err, ERR_INPUT, "what follows the program in '%s' is not signed: its snapshot",
+                  bundle->path);
+    (void)err_id(err, "E-SIG");
+    return err_hint(err, "'rucksack sign -s KEY FILE' signs all of a capsule, in FILE.minisig");
+}
+
 /* The name that the state is kept under is the bundle's own, not derived here again. */
 static bool check_bundle(const struct bundle *bundle, const char *real,
                          const struct run_options *given, bool is_built_here, struct err *err)
 {
-    struct signer_findings findings;
-    struct minisign_key key;
-
     if (!bundle_check_machine(bundle, err) ||
         (is_built_here && !keep_state_here(bundle->header.name, err)))
         return false;
     if ((given->verify || given->key != NULL || (!is_built_here && is_exposed(bundle, real))) &&
         !bundle_check_hashes(bundle, err))
         return false;
-    if (given->key == NULL)
-        return true;
-    if (signer_load_key(given->key, &key, err) && signer_verify(bundle, &key, &findings, err))
-        return true;
-    err->kind = ERR_INPUT;
-    return false;
+    return given->key == NULL || check_signed(bundle, given->key, err);
 }
 
 /* By the descriptor that was checked: a file that takes its place meanwhile is not started. Without

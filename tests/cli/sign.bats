@@ -466,8 +466,14 @@ site() {
     RUCKSACK_STATE=$PWD/app.state ./site backup --capsule -o capsule
     run -0 "$rucksack" verify -p "$keys/ours.pub" capsule
     [[ $output == *"snapshot ok"*"signature ok"*"the snapshot is not signed" ]]
+    refused E-SIG 1 "$rucksack" run -p "$keys/ours.pub" capsule restore
+    [[ $stderr == *"is not signed: its snapshot"* ]]
     "$rucksack" sign -s "$keys/ours.key" capsule
     run -0 "$rucksack" verify -p "$keys/ours.pub" capsule
     [[ $output == *"minisig ok" ]]
     minisign -V -q -m capsule -p "$keys/ours.pub"
+    run -0 "$rucksack" run -p "$keys/ours.pub" capsule --state there restore
+    [ "$(cat there/data/files/a)" = text ]
+    head -c -1 capsule.minisig >cut && mv cut capsule.minisig
+    refused E-SIG 1 "$rucksack" run -p "$keys/ours.pub" capsule restore
 }
