@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/signer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -191,8 +192,10 @@ bool signer_write_beside(const char *path, const char *text, struct err *err)
 {
     cleanup_free char *beside = xasprintf("%s" SUFFIX, path);
     struct output output;
-    bool ok = output_open(&output, beside, err);
+    bool ok;
 
+    assert(text != NULL);
+    ok = output_open(&output, beside, err);
     if (ok) {
         ok = fs_write_all(output.fd, text, strlen(text), err) && output_publish(&output, 0644, err);
         if (!ok)
