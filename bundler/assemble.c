@@ -55,18 +55,21 @@ bool assemble_draft(const struct plan *plan, const struct assemble_options *opti
     return ok;
 }
 
-/* The signature of the file that was there goes first: at no time is there one that does not fit.
- */
+/* Whatever had the name, its signature goes first: at no time is there one that does not fit. Ours
+ * is made while the file has no name by which others could write it. */
 static bool publish(struct output *output, const struct assemble_options *options, struct err *err)
 {
     cleanup_free char *beside = xasprintf("%s.minisig", options->output);
     cleanup_free char *comment = signer_comment(options->name, NULL);
+    cleanup_free char *text = NULL;
 
-    if (options->secret != NULL && unlink(beside) != 0 && errno != ENOENT)
+    if (options->secret != NULL &&
+        !signer_make_text(output->fd, options->output, options->secret, comment, &text, err))
+        return false;
+    if (unlink(beside) != 0 && errno != ENOENT)
         return err_sys(err, "'%s'", beside);
     return output_publish(output, 0755, err) &&
-           (options->secret == NULL ||
-            signer_write_beside(output->fd, options->output, options->secret, comment, err));
+           (text == NULL || signer_write_beside(options->output, text, err));
 }
 
 static bool sign(int fd, const struct assemble_options *options, struct err *err)

@@ -104,7 +104,7 @@ static bool run(const struct command_args *args, struct err *err)
     /* Before anything of the application runs: a wrong password is said at once, and nobody else
      * gets to see the right one. */
     if (given->sign != NULL) {
-        if (!signer_load(given->sign, &secret, err))
+        if (!signer_load(given->sign, args->signing, &secret, err))
             return false;
         request.secret = &secret;
     }

@@ -32,18 +32,17 @@ static bool write_new(const char *path, const char *text, mode_t mode, struct er
     cleanup_fd int fd = -1;
     bool ok;
 
-    unfinished_watch(path);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         int why = errno;
 
-        unfinished_forget(path);
-        errno = why;
         (void)err_sys(err, "'%s'", path);
         (void)err_id(err, "E-OUTPUT");
         return err_hint(err, why == EEXIST ? "name another: rucksack keygen NAME"
                                            : "name a place where files can be made");
     }
+    /* Not before it is ours: a signal would take another's away. */
+    unfinished_watch(path);
     ok =
         fs_write_all(fd, text, strlen(text), err) && (fsync(fd) == 0 || err_sys(err, "'%s'", path));
     if (!ok)
@@ -84,7 +83,8 @@ static bool run(const struct command_args *args, struct err *err)
     char *password = NULL;
     bool ok;
 
-    if (!signer_password(&password, err))
+    signer_hide_memory();
+    if (!signer_password(args->signing, &password, err))
         return false;
     if (password == NULL && !given->no_password) {
         (void)err_set(err, ERR_INPUT, "there is no password for the key");

@@ -99,48 +99,68 @@ static bool is_exposed(const struct bundle *bundle, const char *real)
            is_shared(&file) || (is_shared(&above) && (above.st_mode & S_ISVTX) == 0);
 }
 
+/* The signature in the header is of the program. What follows it, the snapshot of a capsule, would
+ * take the place of the state unsigned: that only FILE.minisig covers. */
+static bool check_signed(const struct bundle *bundle, const char *given_key, struct err *err)
+{
+    uint64_t end = bundle->header.image_offset + bundle->header.image_size;
+    struct signer_findings findings;
+    struct minisign_key key;
+
+    if (!signer_load_key(given_key, &key, err) || !signer_verify(bundle, &key, &findings, err)) {
+        err->kind = ERR_INPUT;
+        return false;
+    }
+    if (bundle->file_size == end || findings.has_file)
+        return true;
+    (void)err_set(err, ERR_INPUT, "what follows the program in '%s' is not signed: its snapshot",
+                  bundle->path);
+    (void)err_id(err, "E-SIG");
+    return err_hint(err, "'rucksack sign -s KEY FILE' signs all of a capsule, in FILE.minisig");
+}
+
 /* The name that the state is kept under is the bundle's own, not derived here again. */
 static bool check_bundle(const struct bundle *bundle, const char *real,
                          const struct run_options *given, bool is_built_here, struct err *err)
 {
-    struct signer_findings findings;
-    struct minisign_key key;
-
     if (!bundle_check_machine(bundle, err) ||
         (is_built_here && !keep_state_here(bundle->header.name, err)))
         return false;
     if ((given->verify || given->key != NULL || (!is_built_here && is_exposed(bundle, real))) &&
         !bundle_check_hashes(bundle, err))
         return false;
-    if (given->key == NULL)
-        return true;
-    if (signer_load_key(given->key, &key, err) && signer_verify(bundle, &key, &findings, err))
-        return true;
-    err->kind = ERR_INPUT;
-    return false;
+    return given->key == NULL || check_signed(bundle, given->key, err);
 }
 
 /* By the descriptor that was checked: a file that takes its place meanwhile is not started. Without
- * /proc there is only the name. */
-static bool name_target(const struct bundle *bundle, const char *real, struct err *err)
+ * /proc there is only the name, which is not what was asked for with a key, or with --verify. */
+static bool name_target(const struct bundle *bundle, const char *real,
+                        const struct run_options *given, struct err *err)
 {
     cleanup_free char *target = xasprintf("/proc/self/fd/%d", bundle->fd);
 
-    if (access(target, R_OK) == 0 && fcntl(bundle->fd, F_SETFD, 0) == 0)
+    if (access(target, R_OK) == 0 && fcntl(bundle->fd, F_SETFD, 0) == 0) {
         real = target;
+    } else if (given->key != NULL || given->verify) {
+        (void)err_set(err, ERR_SYSTEM, "'%s' was checked, but cannot be started as that: no /proc",
+                      bundle->path);
+        (void)err_id(err, "E-HOST");
+        return err_hint(err, "mount /proc, or verify it where nobody can replace it, and start it");
+    }
     return setenv("TARGET_APPIMAGE", real, 1) == 0 || err_sys(err, "environment");
 }
 
-static bool become(const struct bundle *bundle, const char *real, const char *const *arguments,
-                   size_t count, struct err *err)
+static bool become(const struct bundle *bundle, const char *real, const struct command_args *args,
+                   struct err *err)
 {
+    size_t count = args->operand_count - 1;
     cleanup_free const char **argv = xcalloc(count + 2, sizeof(*argv));
     cleanup_fd int fd = -1;
 
-    if (!asset_open(ASSET_STUB, &fd, err) || !name_target(bundle, real, err))
+    if (!asset_open(ASSET_STUB, &fd, err) || !name_target(bundle, real, args->options, err))
         return false;
     argv[0] = bundle->path;
-    memcpy(argv + 1, arguments, count * sizeof(*argv));
+    memcpy(argv + 1, args->operands + 1, count * sizeof(*argv));
     (void)fexecve(fd, (char *const *)argv, environ);
     return err_sys(err, "'%s'", bundle->path);
 }
@@ -156,7 +176,7 @@ static bool start(const char *file, const struct command_args *args, bool is_bui
         return false;
     ok = (real != NULL || err_sys(err, "'%s'", file)) &&
          check_bundle(&bundle, real, args->options, is_built_here, err) &&
-         become(&bundle, real, args->operands + 1, args->operand_count - 1, err);
+         become(&bundle, real, args, err);
     bundle_close(&bundle);
     return ok;
 }

@@ -25,17 +25,19 @@ static const struct option_entry options[] = {
 static bool run(const struct command_args *args, struct err *err)
 {
     const struct sign_options *given = args->options;
+    cleanup_free char *signed_file = NULL;
     struct minisign_secret secret;
     bool ok;
 
     if (given->key == NULL)
         return err_set(err, ERR_USAGE, "sign: name the secret key: --secret-key KEY");
-    if (!signer_load(given->key, &secret, err))
+    signer_hide_memory();
+    if (!signer_load(given->key, args->signing, &secret, err))
         return false;
-    ok = signer_sign(args->operands[0], &secret, given->comment, err);
+    ok = signer_sign(args->operands[0], &secret, given->comment, &signed_file, err);
     prim_wipe(&secret, sizeof(secret));
     if (ok)
-        printf("%s\n%s.minisig\n", args->operands[0], args->operands[0]);
+        printf("%s\n%s.minisig\n", signed_file, signed_file);
     return ok;
 }
 

@@ -163,7 +163,7 @@ bool command_parse(const struct command *command, int argc, char **argv, void *o
         }
     }
     operands[count] = NULL;
-    *args = (struct command_args){options, operands, count};
+    *args = (struct command_args){.options = options, .operands = operands, .operand_count = count};
     return check_operands(command, count, err);
 }
 

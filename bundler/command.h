@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 struct err;
+struct signer_input;
 
 enum option_type {
     OPTION_END,
@@ -39,6 +40,7 @@ struct command_args {
     const void *options;         /* the command's options struct */
     const char *const *operands; /* NULL-terminated */
     size_t operand_count;
+    struct signer_input *signing; /* the password that the user set; never NULL when run */
 };
 
 struct command {

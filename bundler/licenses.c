@@ -11,10 +11,13 @@
 #include "bundler/packages.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
+#include "bundler/secret.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
 #include "common/fs.h"
+#include "common/path.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 #define COMMON "/usr/share/common-licenses/"
@@ -65,6 +68,25 @@ static bool add_file(struct licenses_item *item, const char *image, const char *
     return true;
 }
 
+/* A gem's source tree is somebody's desk: "license.key" is what was paid for, not a text. */
+static bool is_key(const char *name)
+{
+    return fnmatch("*[-_.]key", name, FNM_CASEFOLD) == 0 ||
+           fnmatch("*[-_.]key.*", name, FNM_CASEFOLD) == 0 || secret_by_name(name) != NULL;
+}
+
+/* Of a gem: a regular file of its own directory, and of a source tree none that may be a secret. */
+static bool is_text_of(const struct probe_gem *gem, const char *name)
+{
+    cleanup_free char *path = xasprintf("%s/%s", gem->dir, name);
+    cleanup_free char *real = realpath(path, NULL);
+    cleanup_free char *dir = realpath(gem->dir, NULL);
+
+    return real != NULL && dir != NULL && path_lies_in(real, dir) &&
+           (gem->files == NULL ||
+            (!is_key(name) && !is_key(text_base_name(real)) && !secret_is_in_file(real)));
+}
+
 static int is_license(const struct dirent *entry)
 {
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
@@ -83,9 +105,10 @@ static int compare_entries(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* Those files of a directory, below image. */
+/* Those files of a directory, below image; gem: whose it is, or NULL. */
 static bool add_directory(struct licenses_item *item, const char *image, const char *dir,
-                          int (*filter)(const struct dirent *), struct plan *plan, struct err *err)
+                          int (*filter)(const struct dirent *), const struct probe_gem *gem,
+                          struct plan *plan, struct err *err)
 {
     struct dirent **entries = NULL;
     int count = scandir(dir, &entries, filter, compare_entries);
@@ -95,7 +118,8 @@ static bool add_directory(struct licenses_item *item, const char *image, const c
         cleanup_free char *source = xasprintf("%s/%s", dir, entries[i]->d_name);
         cleanup_free char *path = xasprintf("%s/%s", image, entries[i]->d_name);
 
-        ok = ok && add_file(item, path, source, plan, err);
+        if (gem == NULL || is_text_of(gem, entries[i]->d_name))
+            ok = ok && add_file(item, path, source, plan, err);
         free(entries[i]);
     }
     free(entries);
@@ -115,7 +139,7 @@ static bool plan_gem(struct licenses_item *item, const struct probe_gem *gem, bo
             add_name(item, name, strlen(name));
     }
     return gem->is_default || without_texts ||
-           add_directory(item, image, gem->dir, is_license, plan, err);
+           add_directory(item, image, gem->dir, is_license, gem, plan, err);
 }
 
 /* "License: GPL-2+ with exception", of a machine-readable file; its fields begin a line. */
@@ -183,7 +207,7 @@ static bool plan_package(struct licenses_item *item, const struct packages_item 
     size_t size;
 
     if (!input->without_texts && (!add_file(item, image, debian, plan, err) ||
-                                  !add_directory(item, dir, others, is_visible, plan, err)))
+                                  !add_directory(item, dir, others, is_visible, NULL, plan, err)))
         return false;
     if (!fs_read_file(debian, TEXT_MAX_BYTES, &text, &size, &ignored))
         return true;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* rucksack: finds the subcommand, runs it, prints the one error. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bundler/command.h"
+#include "bundler/signer.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
@@ -46,7 +50,15 @@ static int unknown_command(const char *name)
     return report(&err, NULL);
 }
 
-static int run_command(const struct command *command, int argc, char **argv)
+static bool run_parsed(const struct command *command, struct command_args *args,
+                       struct signer_input *signing, struct err *err)
+{
+    args->signing = signing;
+    return command->run(args, err);
+}
+
+static int run_command(const struct command *command, int argc, char **argv,
+                       struct signer_input *signing)
 {
     _Alignas(max_align_t) char options[OPTION_STRUCT_MAX] = {0};
     const char **operands = xcalloc((size_t)argc + 1, sizeof(*operands));
@@ -59,7 +71,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         code = report(&err, command);
     else if (help)
         command_help(command);
-    else if (!command->run(&args, &err))
+    else if (!run_parsed(command, &args, signing, &err))
         code = report(&err, command);
     if (fflush(stdout) != 0 && code == 0) {
         fputs("rucksack: standard output could not be written\n", stderr);
@@ -69,7 +81,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     return code;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv, struct signer_input *signing)
 {
     const struct command *command;
 
@@ -90,5 +102,26 @@ int main(int argc, char **argv)
     command = command_find(argv[1]);
     if (command == NULL)
         return unknown_command(argv[1]);
-    return run_command(command, argc - 2, argv + 2);
+    return run_command(command, argc - 2, argv + 2, signing);
+}
+
+/* With a standard descriptor closed, the next file opened would be written to by mistake. Programs
+ * that are started still find it closed. */
+static void fill_standard_fds(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+int main(int argc, char **argv)
+{
+    struct signer_input signing;
+    int code;
+
+    fill_standard_fds();
+    signer_input_take(&signing);
+    code = run(argc, argv, &signing);
+    signer_input_release(&signing);
+    return code;
 }

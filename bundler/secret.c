@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
 #include "bundler/sqlitefile.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/format.h"
+#include "common/fs.h"
 #include "common/path.h"
 #include "common/text.h"
 #include "common/xalloc.h"
@@ -169,8 +172,8 @@ static bool has_bundler_credentials(char *text)
     return false;
 }
 
-static char *why_of_bytes(struct check *check, const char *relative, int fd, uint64_t size,
-                          size_t length)
+/* buffer has length bytes of the file, and room for a NUL. */
+static char *why_of_bytes(char *buffer, const char *relative, int fd, uint64_t size, size_t length)
 {
     struct secrettext_finding finding;
 
@@ -183,25 +186,24 @@ static char *why_of_bytes(struct check *check, const char *relative, int fd, uin
     case SQLITEFILE_NONE:
         break;
     }
-    if (secrettext_find(text_base_name(relative), check->buffer, length, &finding))
+    if (secrettext_find(text_base_name(relative), buffer, length, &finding))
         return xasprintf("%s, line %zu", finding.what, finding.line);
-    check->buffer[length] = '\0';
-    if (fnmatch("*.bundle/config", relative, 0) == 0 && has_bundler_credentials(check->buffer))
+    buffer[length] = '\0';
+    if (fnmatch("*.bundle/config", relative, 0) == 0 && has_bundler_credentials(buffer))
         return xstrdup("passwords of gem servers");
     return NULL;
 }
 
 /* NULL when there is nothing to say, or no file any more: whoever packs it says so. */
-static char *why_of_file(struct check *check, const char *source, const char *relative)
+static char *why_of_open(char *buffer, const char *relative, int fd)
 {
-    cleanup_fd int fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     size_t length = 0;
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return NULL;
     while (length < LOOK_MAX_BYTES) {
-        ssize_t count = read(fd, check->buffer + length, LOOK_MAX_BYTES - length);
+        ssize_t count = pread(fd, buffer + length, LOOK_MAX_BYTES - length, (off_t)length);
 
         if (count < 0 && errno == EINTR)
             continue;
@@ -209,7 +211,22 @@ static char *why_of_file(struct check *check, const char *source, const char *re
             break;
         length += (size_t)count;
     }
-    return why_of_bytes(check, relative, fd, (uint64_t)st.st_size, length);
+    return why_of_bytes(buffer, relative, fd, (uint64_t)st.st_size, length);
+}
+
+static char *why_of_file(char *buffer, const char *relative, const char *source)
+{
+    cleanup_fd int fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    return why_of_open(buffer, relative, fd);
+}
+
+bool secret_is_in_file(const char *path)
+{
+    cleanup_free char *buffer = xcalloc(LOOK_MAX_BYTES + 1, 1);
+    cleanup_free char *why = why_of_file(buffer, path, path);
+
+    return why != NULL;
 }
 
 static void add(struct check *check, const char *relative, const char *why)
@@ -227,13 +244,13 @@ static void add(struct check *check, const char *relative, const char *why)
     }
 }
 
-/* Whether a file of a gem is of its source tree, not of what was published. */
-static bool is_of_source_gem(const struct probe *probe, const char *source)
+/* Of which gem's source tree a file is; NULL: of none, but of what was published. */
+static const struct probe_gem *source_gem(const struct probe *probe, const char *source)
 {
     for (size_t i = 0; i < probe->gem_count; i++)
         if (probe->gems[i].files != NULL && path_lies_in(source, probe->gems[i].dir))
-            return true;
-    return false;
+            return &probe->gems[i];
+    return NULL;
 }
 
 /* What is shown and allowed: below the application's directory, else as it is. */
@@ -242,27 +259,68 @@ static const char *relative_to_app(const struct app *app, const char *source)
     return path_lies_in(source, app->dir) ? source + strlen(app->dir) + 1 : source;
 }
 
-static void look(struct check *check, const struct plan_entry *entry)
+static bool is_allowed(struct check *check, const char *relative)
 {
-    const char *relative;
+    size_t which = find_allowed(&check->app->allowed, relative);
+
+    if (which == check->app->allowed.count)
+        return false;
+    check->is_used[which] = true;
+    return true;
+}
+
+/* The names above a gem that lies elsewhere are not its own: ~/.gem/... */
+static void look_at_file(struct check *check, const struct plan_entry *entry)
+{
+    const char *relative = relative_to_app(check->app, entry->source);
+    const struct probe_gem *gem = source_gem(check->probe, entry->source);
+    const char *own = relative;
     const char *named;
     cleanup_free char *why = NULL;
-    size_t which;
 
-    if (entry->type != PLAN_FILE ||
-        (entry->part != PLAN_PART_APP &&
-         (entry->part != PLAN_PART_GEMS || !is_of_source_gem(check->probe, entry->source))))
+    if ((entry->part != PLAN_PART_APP && gem == NULL) || is_allowed(check, relative))
         return;
-    relative = relative_to_app(check->app, entry->source);
-    which = find_allowed(&check->app->allowed, relative);
-    if (which < check->app->allowed.count) {
-        check->is_used[which] = true;
-        return;
-    }
-    named = secret_by_name(relative[0] == '/' ? text_base_name(relative) : relative);
-    why = named != NULL ? xstrdup(named) : why_of_file(check, entry->source, relative);
+    if (relative[0] == '/')
+        own = gem != NULL && strlen(entry->source) > strlen(gem->dir)
+                  ? entry->source + strlen(gem->dir) + 1
+                  : text_base_name(relative);
+    named = secret_by_name(own);
+    why = named != NULL ? xstrdup(named) : why_of_file(check->buffer, relative, entry->source);
     if (why != NULL)
         add(check, relative, why);
+}
+
+/* What was made for the application by its own programs: compiled assets hold what their sources
+ * and the environment of the build gave them. */
+static void look_at_data(struct check *check, const struct plan_entry *entry)
+{
+    static const char above[] = FORMAT_APP_DIR "/";
+    const char *relative =
+        strncmp(entry->path, above, strlen(above)) == 0 ? entry->path + strlen(above) : entry->path;
+    cleanup_fd int fd = -1;
+    struct err ignored = {0};
+    const char *named = secret_by_name(relative);
+    cleanup_free char *why = NULL;
+
+    if (entry->data == NULL || is_allowed(check, relative))
+        return;
+    fd = memfd_create("data", MFD_CLOEXEC);
+    if (named != NULL)
+        why = xstrdup(named);
+    else if (fd < 0 || !fs_write_all(fd, entry->data, entry->size_bytes, &ignored))
+        why = xstrdup("it cannot be looked at");
+    else
+        why = why_of_open(check->buffer, relative, fd);
+    if (why != NULL)
+        add(check, relative, why);
+}
+
+static void look(struct check *check, const struct plan_entry *entry)
+{
+    if (entry->type == PLAN_FILE && (entry->part == PLAN_PART_APP || entry->part == PLAN_PART_GEMS))
+        look_at_file(check, entry);
+    else if (entry->type == PLAN_DATA && entry->part == PLAN_PART_APP)
+        look_at_data(check, entry);
 }
 
 static bool refuse(const struct check *check, struct err *err)

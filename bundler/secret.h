@@ -32,9 +32,12 @@ bool secret_is_allowed(const struct secret_allowed *allowed, const char *relativ
 /* Whether a directory must be entered for what is allowed in it. */
 bool secret_leads_to_allowed(const struct secret_allowed *allowed, const char *relative);
 
+/* Whether the bytes of a file look like a secret; one that cannot be read does not. */
+bool secret_is_in_file(const char *path);
+
 /*
- * Looks at what is planned from the application's tree. E-SECRET names every file and why;
- * E-SECRET, too, when something is allowed that is not packed.
+ * Looks at what is planned from the application's tree, and at what was made of it. E-SECRET names
+ * every file and why; E-SECRET, too, when something is allowed that is not packed.
  */
 [[nodiscard]] bool secret_check(const struct app *app, const struct probe *probe,
                                 const struct plan *plan, const struct report *report,

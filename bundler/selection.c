@@ -21,10 +21,13 @@
 /* Never packed beside secrets: caches, what only development needs, our own output, databases.
  * Those without '*' or '.' lie at the top. */
 static const char *const excluded[] = {
-    "log",       "tmp",           "storage",       "node_modules",      "test",     "spec",
-    ".bundle",   "vendor/bundle", "*.state",       "*.AppImage",        "coverage", ".DS_Store",
-    "*.sqlite3", "*.sqlite3-wal", "*.sqlite3-shm", "*.sqlite3-journal", "*.sqlite", "*.db",
+    "log",      "tmp",       "storage",       "node_modules", "test",
+    "spec",     ".bundle",   "vendor/bundle", "*.state",      "*.AppImage",
+    "coverage", ".DS_Store", "*.sqlite3",     "*.sqlite",     "*.db",
 };
+
+/* SQLite's, beside a database; they hold its rows: https://www.sqlite.org/tempfiles.html */
+static const char *const side_files[] = {"-wal", "-shm", "-journal"};
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -43,12 +46,10 @@ static bool is_key(const char *relative)
            fnmatch("*config/credentials/*.key", relative, 0) == 0;
 }
 
-bool selection_is_excluded(const char *relative)
+static bool is_excluded_itself(const char *relative)
 {
     const char *name = text_base_name(relative);
 
-    if (secret_by_name(relative) != NULL)
-        return true;
     for (size_t i = 0; i < COUNT(excluded); i++) {
         bool anywhere = strpbrk(excluded[i], "*.") != NULL;
 
@@ -56,6 +57,28 @@ bool selection_is_excluded(const char *relative)
             return true;
     }
     return false;
+}
+
+/* Without what SQLite appends to the name of a database; on the heap. */
+static char *without_side(const char *relative)
+{
+    size_t length = strlen(relative);
+
+    for (size_t i = 0; i < COUNT(side_files); i++) {
+        size_t end = strlen(side_files[i]);
+
+        if (length > end && strcmp(relative + length - end, side_files[i]) == 0)
+            return xstrndup(relative, length - end);
+    }
+    return xstrdup(relative);
+}
+
+bool selection_is_excluded(const char *relative)
+{
+    cleanup_free char *base = without_side(relative);
+
+    return secret_by_name(relative) != NULL || is_excluded_itself(relative) ||
+           is_excluded_itself(base);
 }
 
 /* Or a directory above it, which was entered for something else in it. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/signer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,47 +51,71 @@ static bool read_password(const char *path, char **ret, struct err *err)
         (void)err_id(err, "E-SIG");
         return err_hint(err, "name a file with the password as its only line");
     }
-    text[strcspn(text, "\n")] = '\0';
+    size = strcspn(text, "\n");
+    if (size > 0 && text[size - 1] == '\r')
+        size--;
+    text[size] = '\0';
     *ret = text;
     return true;
 }
 
-bool signer_password(char **ret, struct err *err)
+void signer_input_take(struct signer_input *ret)
 {
-    const char *given = getenv(PASSWORD);
+    char *password = getenv(PASSWORD);
     const char *path = getenv(PASSWORD_FILE);
-    bool ok = true;
+
+    *ret = (struct signer_input){
+        .password = password != NULL ? xstrdup(password) : NULL,
+        .path = path != NULL ? xstrdup(path) : NULL,
+    };
+    if (password != NULL)
+        prim_wipe(password, strlen(password)); /* where it stands is what /proc shows */
+    (void)unsetenv(PASSWORD);
+    (void)unsetenv(PASSWORD_FILE);
+}
+
+void signer_input_release(struct signer_input *input)
+{
+    free_secret(&input->password);
+    free(input->path);
+    *input = (struct signer_input){0};
+}
+
+bool signer_password(struct signer_input *input, char **ret, struct err *err)
+{
+    cleanup_secret char *password = steal_ptr(&input->password);
 
     *ret = NULL;
-    if (given != NULL)
-        *ret = xstrdup(given);
-    else if (path != NULL)
-        ok = read_password(path, ret, err);
-    if (ok && *ret != NULL && ((*ret)[0] == '\0' || strlen(*ret) > MINISIGN_PASSWORD_MAX)) {
-        free_secret(ret);
-        *ret = NULL;
+    if (password == NULL && input->path != NULL && !read_password(input->path, &password, err))
+        return false;
+    if (password != NULL && (password[0] == '\0' || strlen(password) > MINISIGN_PASSWORD_MAX)) {
         (void)err_set(err, ERR_INPUT, "the password is empty, or has more than %d bytes",
                       MINISIGN_PASSWORD_MAX);
         (void)err_id(err, "E-SIG");
         return err_hint(err, "set " PASSWORD " or " PASSWORD_FILE);
     }
-    (void)unsetenv(PASSWORD);
-    (void)unsetenv(PASSWORD_FILE);
-    return ok;
+    *ret = steal_ptr(&password);
+    return true;
 }
 
-bool signer_load(const char *path, struct minisign_secret *ret, struct err *err)
+bool signer_load(const char *path, struct signer_input *input, struct minisign_secret *ret,
+                 struct err *err)
 {
     cleanup_secret char *password = NULL;
     cleanup_secret char *text = NULL;
     size_t size;
 
-    if (!signer_password(&password, err))
+    if (!signer_password(input, &password, err))
         return false;
     if (!fs_read_file(path, MINISIGN_TEXT_MAX, &text, &size, err) ||
         !minisign_read_secret(text, size, password, ret, err))
         return bad_key(path, err);
     return true;
+}
+
+void signer_hide_memory(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 bool signer_load_key(const char *given, struct minisign_key *ret, struct err *err)
@@ -146,23 +172,29 @@ static bool check_copy(const struct bundle *original, int fd, struct err *err)
     return bundle_verify(&bundle, &findings, err);
 }
 
-bool signer_write_beside(int fd, const char *path, const struct minisign_secret *secret,
-                         const char *comment, struct err *err)
+bool signer_make_text(int fd, const char *path, const struct minisign_secret *secret,
+                      const char *comment, char **ret, struct err *err)
 {
-    cleanup_free char *beside = xasprintf("%s" SUFFIX, path);
-    cleanup_free char *text = NULL;
     struct minisign_signature signature;
     uint8_t hash[MINISIGN_HASH_SIZE];
-    struct output output;
     struct stat st;
-    bool ok;
 
     if (fstat(fd, &st) != 0)
         return err_sys(err, "'%s'", path);
     if (!minisign_hash(fd, (uint64_t)st.st_size, NULL, 0, hash, err))
         return err_wrap(err, "'%s'", path);
     minisign_sign(secret, hash, comment, &signature);
-    text = minisign_signature_text(&signature);
+    *ret = minisign_signature_text(&signature);
+    return true;
+}
+
+bool signer_write_beside(const char *path, const char *text, struct err *err)
+{
+    cleanup_free char *beside = xasprintf("%s" SUFFIX, path);
+    struct output output;
+    bool ok;
+
+    assert(text != NULL);
     ok = output_open(&output, beside, err);
     if (ok) {
         ok = fs_write_all(output.fd, text, strlen(text), err) && output_publish(&output, 0644, err);
@@ -173,29 +205,39 @@ bool signer_write_beside(int fd, const char *path, const struct minisign_secret 
     return ok;
 }
 
-/* The file keeps its owner where that is allowed, and its permissions. The signature of what it was
- * is gone before: at no time there is one that does not fit. */
+/* The file keeps its owner where that is allowed, and its permissions: from then on its owner can
+ * write it, so both signatures are made before. The signature of what it was is gone before, too:
+ * at no time there is one that does not fit. */
 static bool write_signed(const struct bundle *bundle, const char *real,
                          const struct minisign_secret *secret, const char *comment,
                          struct output *output, struct err *err)
 {
     cleanup_free char *beside = xasprintf("%s" SUFFIX, real);
+    cleanup_free char *text = NULL;
     struct stat st;
 
     if (fstat(bundle->fd, &st) != 0)
         return err_sys(err, "'%s'", bundle->path);
     if (!copy(bundle->fd, output->fd, bundle->file_size, err) ||
-        !check_copy(bundle, output->fd, err) || !bundle_sign(output->fd, secret, comment, err))
+        !check_copy(bundle, output->fd, err) || !bundle_sign(output->fd, secret, comment, err) ||
+        !signer_make_text(output->fd, real, secret, comment, &text, err))
         return false;
     (void)!fchown(output->fd, st.st_uid, st.st_gid);
     if (unlink(beside) != 0 && errno != ENOENT)
         return err_sys(err, "'%s'", beside);
-    return output_publish(output, st.st_mode & 0777, err) &&
-           signer_write_beside(output->fd, real, secret, comment, err);
+    return output_publish(output, st.st_mode & 0777, err) && signer_write_beside(real, text, err);
+}
+
+/* A link's own name is nothing that is written beside. */
+static char *resolve(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : xstrdup(path);
 }
 
 bool signer_sign(const char *path, const struct minisign_secret *secret, const char *text,
-                 struct err *err)
+                 char **ret, struct err *err)
 {
     cleanup_free char *comment = NULL;
     cleanup_free char *real = NULL;
@@ -206,7 +248,7 @@ bool signer_sign(const char *path, const struct minisign_secret *secret, const c
     if (!bundle_open(&bundle, path, err))
         return false;
     comment = signer_comment(bundle.header.name, text);
-    real = realpath(path, NULL); /* of a link, the file is signed */
+    real = resolve(path);
     ok = real != NULL || err_sys(err, "'%s'", path);
     if (ok) {
         ok = output_open(&output, real, err) &&
@@ -216,6 +258,8 @@ bool signer_sign(const char *path, const struct minisign_secret *secret, const c
         output_release(&output);
     }
     bundle_close(&bundle);
+    if (ok)
+        *ret = steal_ptr(&real);
     return ok;
 }
 
@@ -254,13 +298,26 @@ static bool verify_beside(const struct bundle *bundle, const char *beside,
     return verify_text(bundle, text, size, key, findings, err) || err_wrap(err, "'%s'", beside);
 }
 
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 static bool find_beside(const struct bundle *bundle, const struct minisign_key *key,
                         struct signer_findings *findings, struct err *err)
 {
     cleanup_free char *beside = xasprintf("%s" SUFFIX, bundle->path);
+    cleanup_free char *real = NULL;
 
-    if (access(beside, F_OK) != 0 && errno == ENOENT)
-        return true;
+    if (!is_there(beside)) {
+        real = resolve(bundle->path);
+        if (real == NULL)
+            return true;
+        free(beside);
+        beside = xasprintf("%s" SUFFIX, real);
+        if (!is_there(beside))
+            return true;
+    }
     findings->is_file_unknown = key == NULL;
     return key == NULL || verify_beside(bundle, beside, key, findings, err);
 }

@@ -14,6 +14,8 @@
 
 enum {
     HEADER_SIZE = 100, /* in front of the first page's own */
+    FREE_PAGES = 36,   /* of the header: their number */
+    LOG_HEADER_SIZE = 32,
     PAGE_MAX = 65536,
     DEPTH_MAX = 20,
     PAGES_MAX = 10000, /* of the schema; more is no honest one */
@@ -238,13 +240,27 @@ static bool look_at_schema(struct database *database, uint32_t number, int depth
            look_at_schema(database, get32(bytes + page.header + 8), depth + 1);
 }
 
+/* A write-ahead log behind its header, or a rollback journal: pages of a database, as they are or
+ * as they were ("The Write-Ahead Log", "The Rollback Journal"). */
+static bool is_log(const uint8_t *head, uint64_t size_bytes)
+{
+    static const uint8_t journal[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+
+    return ((get32(head) & ~1u) == 0x377f0682 && size_bytes > LOG_HEADER_SIZE) ||
+           memcmp(head, journal, sizeof(journal)) == 0;
+}
+
 enum sqlitefile_kind sqlitefile_look(int fd, uint64_t size_bytes)
 {
     struct database database = {.fd = fd};
     uint8_t header[HEADER_SIZE];
     uint32_t encoding;
 
-    if (size_bytes < 16 || !read_at(fd, header, 16, 0) || memcmp(header, MAGIC, sizeof(MAGIC)) != 0)
+    if (size_bytes < 16 || !read_at(fd, header, 16, 0))
+        return SQLITEFILE_NONE;
+    if (is_log(header, size_bytes))
+        return SQLITEFILE_ROWS;
+    if (memcmp(header, MAGIC, sizeof(MAGIC)) != 0)
         return SQLITEFILE_NONE;
     if (size_bytes < sizeof(header) || !read_at(fd, header, sizeof(header), 0))
         return SQLITEFILE_UNREADABLE;
@@ -261,5 +277,7 @@ enum sqlitefile_kind sqlitefile_look(int fd, uint64_t size_bytes)
     database.text_place = encoding == 3 ? 1 : 0;
     if (!look_at_schema(&database, 1, 0))
         return SQLITEFILE_UNREADABLE;
-    return database.has_rows ? SQLITEFILE_ROWS : SQLITEFILE_EMPTY;
+    /* Pages that are free have what stood in them. */
+    return database.has_rows || get32(header + FREE_PAGES) != 0 ? SQLITEFILE_ROWS
+                                                                : SQLITEFILE_EMPTY;
 }

@@ -5,8 +5,10 @@
  * takes, without SQLite, which would want to lock it, and to recover it where a process died.
  *
  * Source: https://www.sqlite.org/fileformat2.html. Read are the schema table and, of each table of
- * it, the first page: it is a leaf with so many rows, or has others below. What is in a write-ahead
- * log beside the file is not in the file. The file is hostile; what cannot be read counts as rows.
+ * it, the first page: it is a leaf with so many rows, or has others below. Pages that are free
+ * count as rows: what was deleted stands in them. So do a write-ahead log and a rollback journal,
+ * which lie beside a database and hold pages of it. The file is hostile; what cannot be read counts
+ * as rows.
  */
 #include <stdint.h>
 

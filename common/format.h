@@ -97,6 +97,28 @@ struct format_trailer {
 static_assert(offsetof(struct format_trailer, trailer_hash) == 64);
 static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
 
+/* A variable by which the stub tells the launcher which bundle it has mounted, and the launcher the
+ * verb `service`: hash of the image, then of the stub, in hexadecimal. Nobody else gets to see it.
+ */
+#define FORMAT_IDENTITY "RUCKSACK_IDENTITY"
+
+enum { FORMAT_IDENTITY_SIZE = 4 * FORMAT_HASH_SIZE + 1 };
+
+static inline void format_identity(const struct format_header *header,
+                                   char ret[FORMAT_IDENTITY_SIZE])
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < 2 * FORMAT_HASH_SIZE; i++) {
+        uint8_t byte =
+            i < FORMAT_HASH_SIZE ? header->image_hash[i] : header->stub_hash[i - FORMAT_HASH_SIZE];
+
+        ret[2 * i] = hex[byte >> 4];
+        ret[2 * i + 1] = hex[byte & 15];
+    }
+    ret[FORMAT_IDENTITY_SIZE - 1] = '\0';
+}
+
 /* Paths inside the image; each is relative to the image root. */
 #define FORMAT_DIR ".rucksack"
 #define FORMAT_LAUNCH ".rucksack/launch"          /* see launch.h: what the launcher and guest do */

@@ -128,15 +128,28 @@ bool minisign_is_comment(const char *text, size_t length)
     return true;
 }
 
-/* The two lines of a key, and nothing else. */
-static bool read_two(const char *text, size_t size, uint8_t *ret, size_t ret_size)
+/* A line of a key: people paste it, and their editors end it in their ways, or not at all. */
+static bool next_key_line(struct reader *reader, struct line *ret)
+{
+    if (reader->left == 0)
+        return false;
+    if (!next_line(reader, ret)) {
+        *ret = (struct line){reader->at, reader->left};
+        reader->left = 0;
+    }
+    if (ret->length > 0 && ret->text[ret->length - 1] == '\r')
+        ret->length--;
+    return true;
+}
+
+/* The two lines of a key, or the second alone, and nothing else. */
+static bool read_key_lines(const char *text, size_t size, uint8_t *ret, size_t ret_size)
 {
     struct reader reader = {text, size};
-    struct line comment;
     struct line line;
 
-    return size <= MINISIGN_TEXT_MAX && next_line(&reader, &comment) &&
-           starts_with(&comment, UNTRUSTED) && next_line(&reader, &line) && reader.left == 0 &&
+    return size <= MINISIGN_TEXT_MAX && next_key_line(&reader, &line) &&
+           (!starts_with(&line, UNTRUSTED) || next_key_line(&reader, &line)) && reader.left == 0 &&
            base64_decode(line.text, line.length, ret, ret_size);
 }
 
@@ -144,8 +157,7 @@ bool minisign_read_key(const char *text, size_t size, struct minisign_key *ret, 
 {
     struct public_bytes bytes;
 
-    if (!base64_decode(text, size, (uint8_t *)&bytes, sizeof(bytes)) &&
-        !read_two(text, size, (uint8_t *)&bytes, sizeof(bytes)))
+    if (!read_key_lines(text, size, (uint8_t *)&bytes, sizeof(bytes)))
         return no_key("not a comment and a line of base64", err);
     if (memcmp(bytes.algorithm, "Ed", ALGORITHM_SIZE) != 0)
         return no_key("it is of an unknown algorithm", err);
@@ -253,7 +265,7 @@ static bool take_secret(const struct secret_bytes *bytes, struct minisign_secret
 bool minisign_is_locked(const char *text, size_t size)
 {
     struct secret_bytes bytes;
-    bool is_locked = read_two(text, size, (uint8_t *)&bytes, sizeof(bytes)) &&
+    bool is_locked = read_key_lines(text, size, (uint8_t *)&bytes, sizeof(bytes)) &&
                      !is_zero(bytes.stretch, sizeof(bytes.stretch));
 
     prim_wipe(&bytes, sizeof(bytes));
@@ -266,7 +278,7 @@ bool minisign_read_secret(const char *text, size_t size, const char *password,
     struct secret_bytes bytes;
     bool ok;
 
-    if (!read_two(text, size, (uint8_t *)&bytes, sizeof(bytes)))
+    if (!read_key_lines(text, size, (uint8_t *)&bytes, sizeof(bytes)))
         return no_secret("not a comment and a line of base64", err);
     if (memcmp(bytes.algorithm, "Ed", ALGORITHM_SIZE) != 0 ||
         memcmp(bytes.check, "B2", ALGORITHM_SIZE) != 0)

@@ -56,7 +56,8 @@ struct minisign_signature {
  * characters but the tabs of minisign's own. */
 bool minisign_is_comment(const char *text, size_t length);
 
-/* A public key: such a file's text, or its base64 alone. ERR_INPUT, E-SIG. */
+/* A public key: such a file's text, or its base64 alone; with either end of lines, and without the
+ * last one. ERR_INPUT, E-SIG. */
 [[nodiscard]] bool minisign_read_key(const char *text, size_t size, struct minisign_key *ret,
                                      struct err *err);
 
@@ -64,8 +65,9 @@ bool minisign_is_comment(const char *text, size_t length);
 bool minisign_is_locked(const char *text, size_t size);
 
 /*
- * A secret key. password is used when it is locked, and may be NULL otherwise. ERR_INPUT, E-SIG:
- * no such key, a wrong password, more work asked for than minisign ever does (1 GiB).
+ * A secret key, its text as of a public one. password is used when it is locked, and may be NULL
+ * otherwise. ERR_INPUT, E-SIG: no such key, a wrong password, more work asked for than minisign
+ * ever does (1 GiB).
  */
 [[nodiscard]] bool minisign_read_secret(const char *text, size_t size, const char *password,
                                         struct minisign_secret *ret, struct err *err);

@@ -32,6 +32,7 @@ static bool become(const struct bundle *bundle, const char *verb, char *const ar
     words[2] = dir;
     words[3] = (char *)(file != NULL ? file : "");
     words[4] = (char *)verb;
+    (void)unsetenv(FORMAT_IDENTITY);
     memcpy(words + KEEPER_WORDS, arguments, count * sizeof(*words));
     (void)execv(keeper, words);
     if (errno != ENOENT)
@@ -87,31 +88,21 @@ bool keep_restore(const struct bundle *bundle, char *const arguments[], struct e
     return become(bundle, "restore", arguments, err);
 }
 
-bool keep_elsewhere(const struct bundle *bundle, char *const arguments[], struct err *err)
+bool keep_elsewhere(char *const **arguments, struct err *err)
 {
-    const char *file = getenv("APPIMAGE");
+    char *const *words = *arguments;
     const char *place = NULL;
-    cleanup_free char *self = bundle_path(bundle, "AppRun");
-    cleanup_free char **words = NULL;
-    size_t used = 1;
-    size_t count;
 
-    if (strncmp(arguments[0], "--state=", 8) == 0)
-        place = arguments[0] + 8;
-    else if (strcmp(arguments[0], "--state") == 0)
-        place = arguments[used++];
+    if (strncmp(words[0], "--state=", 8) == 0)
+        place = words[0] + 8;
+    else if (strcmp(words[0], "--state") == 0)
+        place = *++words;
     if (place == NULL || place[0] == '\0') {
         (void)err_set(err, ERR_USAGE, "--state: no directory given");
         return err_hint(err, "FILE --state DIR run");
     }
-    count = words_count((const char *const *)arguments);
-    words = calloc(count + 1, sizeof(*words));
-    if (file == NULL || file[0] == '\0')
-        file = self;
-    if (words == NULL || file == NULL || setenv("RUCKSACK_STATE", place, 1) != 0)
+    if (setenv("RUCKSACK_STATE", place, 1) != 0)
         return err_sys(err, "--state");
-    words[0] = (char *)file;
-    memcpy(words + 1, arguments + used, (count - used) * sizeof(*words));
-    (void)execv(file, words);
-    return err_sys(err, "'%s'", file);
+    *arguments = words + 1;
+    return true;
 }

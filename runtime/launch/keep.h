@@ -21,9 +21,6 @@ struct err;
 [[nodiscard]] bool keep_service(const struct bundle *bundle, char *const arguments[],
                                 struct err *err);
 
-/*
- * `FILE --state DIR ...`: starts the file again with RUCKSACK_STATE, since each state has a mount
- * of its own, with the link to it. Returns only on failure.
- */
-[[nodiscard]] bool keep_elsewhere(const struct bundle *bundle, char *const arguments[],
-                                  struct err *err);
+/* `--state DIR ...`, where the stub has not seen to it (the image is unpacked): RUCKSACK_STATE, and
+ * the arguments that follow. ERR_USAGE without DIR. */
+[[nodiscard]] bool keep_elsewhere(char *const **arguments, struct err *err);

@@ -49,6 +49,7 @@ static bool prepare(const struct bundle *bundle, struct err *err)
 {
     cleanup_free char *dir = bundle_path(bundle, FORMAT_APP_DIR);
 
+    (void)unsetenv(FORMAT_IDENTITY); /* of no use to the app */
     if (!state_prepare(bundle, err) || !environment_prepare(bundle, err))
         return false;
     if (is_cli(bundle))
@@ -212,8 +213,9 @@ static bool launch(const struct bundle *bundle, char *const argv[], struct err *
     if (given == NULL && is_cli(bundle))
         return check_secrets(bundle, err) && prepare_app(bundle, err) &&
                process_start(bundle, NULL, arguments, err);
-    if (given == NULL && arguments[0] != NULL && strncmp(arguments[0], "--state", 7) == 0)
-        return keep_elsewhere(bundle, arguments, err);
+    while (given == NULL && arguments[0] != NULL && strncmp(arguments[0], "--state", 7) == 0)
+        if (!keep_elsewhere(&arguments, err))
+            return false;
     if (given == NULL && arguments[0] != NULL)
         given = *arguments++;
     if (given == NULL)

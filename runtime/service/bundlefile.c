@@ -190,6 +190,22 @@ bool bundlefile_open(struct bundlefile *ret, const char *path, struct err *err)
     return true;
 }
 
+bool bundlefile_open_own(struct bundlefile *ret, const char *path, const char *identity,
+                         struct err *err)
+{
+    char found[FORMAT_IDENTITY_SIZE];
+
+    if (!bundlefile_open(ret, path, err))
+        return false;
+    format_identity(&ret->header, found);
+    if (identity == NULL || strcmp(found, identity) == 0)
+        return true;
+    bundlefile_release(ret);
+    (void)err_set(err, ERR_INPUT, "'%s' is not the bundle that was started, by now", path);
+    (void)err_id(err, "E-BUNDLE");
+    return err_hint(err, "somebody has replaced it: look at it, and start it again");
+}
+
 void bundlefile_release(struct bundlefile *file)
 {
     cleanup_fd_value(&file->fd);

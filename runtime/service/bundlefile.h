@@ -24,6 +24,11 @@ struct bundlefile {
 /* Up to step 7 of "How a reader validates": E-BUNDLE, E-TRUNCATED; E-ARCH when it is for another
  * machine; E-SNAPSHOT when it is a damaged capsule. */
 [[nodiscard]] bool bundlefile_open(struct bundlefile *ret, const char *path, struct err *err);
+
+/* The file of a running bundle, of which the start was told that identity (NULL: nothing). E-BUNDLE
+ * when another one has the name by now: what runs may have been checked, that was not. */
+[[nodiscard]] bool bundlefile_open_own(struct bundlefile *ret, const char *path,
+                                       const char *identity, struct err *err);
 void bundlefile_release(struct bundlefile *file);
 
 /* Appends stub and image to another file. */

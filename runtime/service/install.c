@@ -121,7 +121,7 @@ static bool print_plan(const struct installation *installation, struct err *err)
     return fflush(stdout) == 0 || err_sys(err, "standard output");
 }
 
-/* The file of the running program may be a name by now: its hash must be the running image's. */
+/* The name of the running bundle's file may be another's by now. */
 static bool open_own(struct installation *installation, struct err *err)
 {
     const struct service *service = installation->service;
@@ -131,11 +131,21 @@ static bool open_own(struct installation *installation, struct err *err)
         (void)err_id(err, "E-BUNDLE");
         return err_hint(err, "start the file itself: ./FILE service install");
     }
-    if (!bundlefile_open(&installation->file, service->file, err))
+    if (!bundlefile_open_own(&installation->file, service->file, service->identity, err))
         return false;
     if (strcmp(installation->file.header.name, service->app.name) == 0)
         return true;
     return err_set(err, ERR_INPUT, "'%s' is another application's by now", service->file);
+}
+
+/* Of a capsule that restores itself, from the file that was compared. */
+static bool open_snapshot(struct installation *installation, struct err *err)
+{
+    const char *path = installation->options->restore;
+
+    return strcmp(path, installation->service->file) == 0
+               ? snapshot_take(&installation->snapshot, &installation->file, path, err)
+               : snapshot_open(&installation->snapshot, path, err);
 }
 
 static bool read_settings(struct installation *installation, struct err *err)
@@ -277,8 +287,7 @@ bool service_install(const struct service *service, const struct options *option
          releases_open(&installation.releases, service->app.name, err) &&
          check_installed(&installation, err) && places_check(service->app.name, err) &&
          check_units(&installation, err) && envfile_check(&service->app, options->env_file, err) &&
-         (options->restore == NULL ||
-          snapshot_open(&installation.snapshot, options->restore, err)) &&
+         (options->restore == NULL || open_snapshot(&installation, err)) &&
          check_state(&installation, err) && install(&installation, err);
     release(&installation);
     return ok;

@@ -5,14 +5,18 @@
  *
  *     service IMAGE-ROOT FILE VERB ARGUMENT...
  *
- * FILE is the bundle's, or empty when its image runs unpacked.
+ * FILE is the bundle's, or empty when its image runs unpacked. FORMAT_IDENTITY tells which bundle
+ * it was when it was started.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/format.h"
 #include "common/text.h"
+#include "common/xalloc.h"
 #include "runtime/service/app.h"
 #include "runtime/service/options.h"
 #include "runtime/service/service.h"
@@ -59,6 +63,7 @@ static bool serve(const struct service *service, const struct options *options, 
 
 int main(int argc, char **argv)
 {
+    cleanup_free char *identity = NULL;
     struct service service = {0};
     struct options options;
     struct err err = {0};
@@ -71,6 +76,9 @@ int main(int argc, char **argv)
     if (ok) {
         service.root = argv[1];
         service.file = argv[2][0] != '\0' ? argv[2] : NULL;
+        identity = getenv(FORMAT_IDENTITY) != NULL ? xstrdup(getenv(FORMAT_IDENTITY)) : NULL;
+        service.identity = identity;
+        (void)unsetenv(FORMAT_IDENTITY);
     }
     ok = ok && app_open(&service.app, service.root, &err) && serve(&service, &options, &err);
     app_release(&service.app);

@@ -14,9 +14,10 @@ struct err;
 struct options;
 
 struct service {
-    const char *root; /* of the image that this program is in; borrowed */
-    const char *file; /* the bundle that it comes from; NULL: unpacked; borrowed */
-    struct app app;   /* of that image */
+    const char *root;     /* of the image that this program is in; borrowed */
+    const char *file;     /* the bundle that it comes from; NULL: unpacked; borrowed */
+    const char *identity; /* FORMAT_IDENTITY of that bundle; NULL: not told; borrowed */
+    struct app app;       /* of that image */
 };
 
 /* E-INSTALLED, E-TAKEN, E-EMPTY, E-SECRET, and whatever a start can end with: then nothing of it

@@ -11,6 +11,18 @@
 #include "common/err.h"
 #include "runtime/service/bundlefile.h"
 
+/* *fd* becomes the snapshot's, whatever comes of it. */
+static bool find_in_bundle(struct snapshot *ret, int fd, const struct bundlefile *capsule,
+                           const char *path, struct err *err)
+{
+    *ret = (struct snapshot){fd, capsule->snapshot_offset, capsule->snapshot_size};
+    if (capsule->has_snapshot)
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' is a bundle without a snapshot", path);
+    (void)err_id(err, "E-SNAPSHOT");
+    return err_hint(err, "name a capsule, or a snapshot: NAME-TIME.tar.zst");
+}
+
 static bool find_in_capsule(struct snapshot *snapshot, const char *path, struct err *err)
 {
     struct bundlefile capsule;
@@ -18,12 +30,23 @@ static bool find_in_capsule(struct snapshot *snapshot, const char *path, struct 
     if (!bundlefile_open(&capsule, path, err))
         return false;
     cleanup_fd_value(&snapshot->fd);
-    *snapshot = (struct snapshot){capsule.fd, capsule.snapshot_offset, capsule.snapshot_size};
-    if (capsule.has_snapshot)
-        return true;
-    (void)err_set(err, ERR_INPUT, "'%s' is a bundle without a snapshot", path);
-    (void)err_id(err, "E-SNAPSHOT");
-    return err_hint(err, "name a capsule, or a snapshot: NAME-TIME.tar.zst");
+    return find_in_bundle(snapshot, capsule.fd, &capsule, path, err);
+}
+
+bool snapshot_take(struct snapshot *ret, const struct bundlefile *capsule, const char *path,
+                   struct err *err)
+{
+    struct snapshot snapshot;
+    int fd = fcntl(capsule->fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return err_sys(err, "'%s'", path);
+    if (!find_in_bundle(&snapshot, fd, capsule, path, err)) {
+        snapshot_release(&snapshot);
+        return false;
+    }
+    *ret = snapshot;
+    return true;
 }
 
 static bool find(struct snapshot *snapshot, const char *path, struct err *err)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bundlefile;
 struct err;
 
 struct snapshot {
@@ -18,4 +19,8 @@ struct snapshot {
 /* E-SNAPSHOT when it is no regular file, or a bundle without a snapshot; what bundlefile_open()
  * fails with. */
 [[nodiscard]] bool snapshot_open(struct snapshot *ret, const char *path, struct err *err);
+
+/* The one of a capsule that is open already; path is for messages. */
+[[nodiscard]] bool snapshot_take(struct snapshot *ret, const struct bundlefile *capsule,
+                                 const char *path, struct err *err);
 void snapshot_release(struct snapshot *snapshot);

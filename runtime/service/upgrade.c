@@ -234,8 +234,9 @@ static bool check_name(const struct service *service, const struct bundlefile *f
 
 static bool upgrade(struct change *change, struct err *err)
 {
-    const char *path =
-        change->options->file != NULL ? change->options->file : change->service->file;
+    const struct service *service = change->service;
+    const char *given = change->options->file;
+    const char *path = given != NULL ? given : service->file;
     const struct release *current;
     struct bundlefile file;
     bool ok;
@@ -244,7 +245,8 @@ static bool upgrade(struct change *change, struct err *err)
         (void)err_set(err, ERR_USAGE, "upgrade: to which file?");
         return err_hint(err, "FILE service upgrade NEW-FILE");
     }
-    if (!open_before(change, err) || !bundlefile_open(&file, path, err))
+    if (!open_before(change, err) ||
+        !bundlefile_open_own(&file, path, given != NULL ? NULL : service->identity, err))
         return false;
     current = releases_current(&change->releases);
     if (!check_name(change->service, &file, path, err))

@@ -2,9 +2,10 @@
 /*
  * The stub in front of the image: mounts it and becomes the app.
  *
- * Only the first argument is looked at, and only if it begins with --appimage-: everything else is
- * the app's. The app keeps the process id, the descriptors, the arguments and the environment; four
- * variables are added (APPIMAGE, APPDIR, OWD, ARGV0).
+ * Only the first argument is looked at, and only if it begins with --appimage-, or of an
+ * application of ours is --state: everything else is the app's. The app keeps the process id, the
+ * descriptors, the arguments and the environment; four variables are added (APPIMAGE, APPDIR, OWD,
+ * ARGV0), and for our launcher, which takes it away, FORMAT_IDENTITY.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -110,6 +111,17 @@ static struct mount_request make_request(const struct start *start)
     };
 }
 
+/* Which bundle this is, for the launcher: a program that opens APPIMAGE later compares. */
+static bool set_identity(const struct payload *payload)
+{
+    char text[FORMAT_IDENTITY_SIZE];
+
+    if (!payload->ours)
+        return unsetenv(FORMAT_IDENTITY) == 0;
+    format_identity(&payload->header, text);
+    return setenv(FORMAT_IDENTITY, text, 1) == 0;
+}
+
 /* The current directory is named even where it cannot be found again by the app: it may be gone. */
 static bool set_environment(const struct start *start, const char *root, struct err *err)
 {
@@ -118,7 +130,7 @@ static bool set_environment(const struct start *start, const char *root, struct 
     if ((cwd != NULL ? setenv("OWD", cwd, 1) : unsetenv("OWD")) != 0 ||
         setenv("APPIMAGE", start->payload.path, 1) != 0 || setenv("APPDIR", root, 1) != 0 ||
         setenv("ARGV0", start->argc > 0 ? start->argv[0] : "", 1) != 0 ||
-        unsetenv("TARGET_APPIMAGE") != 0)
+        unsetenv("TARGET_APPIMAGE") != 0 || !set_identity(&start->payload))
         return err_sys(err, "cannot set the environment");
     return portable_apply(start->payload.path, err);
 }
@@ -141,12 +153,48 @@ static bool become_app(const struct start *start, const char *root, struct err *
     return false;
 }
 
+static void shift_arguments(struct start *start)
+{
+    for (int i = 1; i < start->argc; i++)
+        start->argv[i] = start->argv[i + 1];
+    start->argc--;
+}
+
+/*
+ * `FILE --state DIR VERB` of our applications. The launcher knows it, too, but by then the image
+ * has a place, which starts with the other state share; and to start the file anew by its name is
+ * to start whatever has the name by then. What is incomplete is the launcher's to tell.
+ */
+static bool take_state(struct start *start, struct err *err)
+{
+    static const char option[] = "--state";
+    const size_t length = sizeof(option) - 1;
+    const char *words = getenv("RUCKSACK");
+
+    if (!start->payload.ours || start->payload.header.kind != FORMAT_KIND_APP ||
+        (words != NULL && words[0] != '\0'))
+        return true;
+    while (start->argc > 1 && strncmp(start->argv[1], option, length) == 0) {
+        bool is_joined = start->argv[1][length] == '=';
+        const char *place = is_joined ? start->argv[1] + length + 1 : start->argv[2];
+
+        if ((!is_joined && start->argv[1][length] != '\0') || place == NULL || place[0] == '\0')
+            return true;
+        if (setenv("RUCKSACK_STATE", place, 1) != 0)
+            return err_sys(err, "%s", option);
+        shift_arguments(start);
+        if (!is_joined)
+            shift_arguments(start);
+    }
+    return true;
+}
+
 static bool run_app(struct start *start, bool unpacked, struct err *err)
 {
     struct mounted mounted = {.place = PLACE_NONE};
     struct mount_request request;
 
-    if (!payload_require_image(&start->payload, err))
+    if (!payload_require_image(&start->payload, err) || !take_state(start, err))
         return false;
     request = make_request(start);
     if (unpacked ? !mount_unpacked(&request, is_one(variable(start, "NO_CLEANUP")), &mounted, err)
@@ -157,9 +205,7 @@ static bool run_app(struct start *start, bool unpacked, struct err *err)
 
 static bool flag_extract_and_run(struct start *start, struct err *err)
 {
-    for (int i = 1; i < start->argc; i++)
-        start->argv[i] = start->argv[i + 1];
-    start->argc--;
+    shift_arguments(start);
     return run_app(start, true, err);
 }
 

@@ -134,3 +134,89 @@ left_out() {
     build --allow-secret data.txt report.rb
     [ "$status" -eq 0 ]
 }
+
+@test "what SQLite keeps beside a database is not packed, and refused under another name" {
+    local database
+    mkdir db
+    for database in a.sqlite3 b.sqlite c.db; do
+        sqlite3 "db/$database" "PRAGMA journal_mode = wal; CREATE TABLE a (x); INSERT INTO a VALUES (1);" \
+            ".shell cp db/$database-wal db/kept" ".shell cp db/$database-shm db/kept-shm" >/dev/null
+        rm "db/$database"
+        cp db/kept "db/$database-wal"
+        cp db/kept-shm "db/$database-shm"
+        cp db/kept "db/$database-journal"
+        rm db/kept db/kept-shm
+    done
+    touch db/not-a-journal
+    build
+    [ "$status" -eq 0 ]
+    [ "$(../bundle 2>/dev/null | grep '^db/')" = db/not-a-journal ]
+    mv db/c.db-wal db/notes
+    build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"a file to pack looks like a secret: db/notes (a database with rows)"* ]]
+}
+
+# own_gem NAME [FILE...]: a gem of the application's tree; its files are there.
+own_gem() {
+    mkdir -p "gems/$1"
+    printf 'Gem::Specification.new("%s", "8.0.0") { |s| s.summary = s.author = "a"; s.files = %%w[%s] }\n' \
+        "$1" "${*:2}" >"gems/$1/$1.gemspec"
+    echo "gem '$1', path: 'gems/$1'" >>Gemfile
+}
+
+# What `rails assets:precompile` of a real application does is in tests/rails: here it is a program that
+# is found by the same name.
+@test "what assets:precompile writes is looked at" {
+    rm Gemfile*
+    own_gem railties
+    own_gem propshaft
+    mkdir config bin ../path
+    printf '%s\n' '#!/usr/bin/env ruby' 'require "fileutils"' 'FileUtils.mkdir_p("public/assets")' \
+        'File.write("public/assets/app.js", "let a;\nlet t = \"#{ENV["TOKEN"]}\";\n")' >../path/rails
+    chmod +x ../path/rails
+    PATH=$(realpath ../path):$PATH
+    touch config/application.rb bin/rails
+    bundle lock --local >/dev/null
+    ruby -ropenssl -e 'puts OpenSSL::PKey::RSA.new(1024).to_pem' >../pem
+    TOKEN=$(cat ../pem) build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"a file to pack looks like a secret: public/assets/app.js (a private key, line 2)"* ]]
+    TOKEN=$(cat ../pem) build --allow-secret public/assets/app.js
+    [ "$status" -eq 0 ]
+    TOKEN=none build
+    [ "$status" -eq 0 ]
+}
+
+@test "of a gem's source tree, no key is taken for the text of a licence" {
+    mkdir ../beside
+    (cd ../beside && own_gem own lib/own.rb && mkdir gems/own/lib && touch gems/own/lib/own.rb)
+    echo 'of nobody here' >../other
+    (
+        cd ../beside/gems/own
+        echo 'You may.' >LICENSE.txt
+        echo 'Nor that.' >NOTICE
+        for name in license.key LICENSE_KEY prod-license.key LICENSE.KEY; do echo 0123-4567 >$name; done
+        ln -s ../../../other LICENSE
+    )
+    echo "gem 'own', path: '../beside/gems/own'" >Gemfile
+    bundle lock --local >/dev/null
+    build
+    [ "$status" -eq 0 ]
+    ../bundle --appimage-list >../list
+    [ "$(sed -n 's|^.*licenses/gems/own-8.0.0/||p' ../list | sort | xargs)" = "LICENSE.txt NOTICE" ]
+}
+
+@test "a gem beside the application: directories are secrets by their name, too" {
+    mkdir -p ../.gem/gems/own/.aws
+    (cd ../.gem && touch Gemfile && own_gem own lib/own.rb .aws/credentials credentials)
+    mkdir ../.gem/gems/own/lib
+    touch ../.gem/gems/own/lib/own.rb
+    echo '[default]' >../.gem/gems/own/.aws/credentials
+    echo 'none' >../.gem/gems/own/credentials # ../.gem is not the gem's
+    echo "gem 'own', path: '../.gem/gems/own'" >Gemfile
+    bundle lock --local >/dev/null
+    build
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"a file to pack looks like a secret: $(realpath ../.gem/gems/own)/.aws/credentials (credentials of AWS)"* ]]
+}

@@ -46,6 +46,18 @@ flip() {
         sysseek $f, $ARGV[1], 0; syswrite $f, chr(ord($b) ^ 1 << $ARGV[1] % 8)' "$1" "$2"
 }
 
+# wait_for_stop TRACER: until the program that strace runs has stopped itself; sets pid.
+wait_for_stop() {
+    pid=
+    for _ in $(seq 200); do
+        pid=$(cat "/proc/$1/task/$1/children" 2>/dev/null | tr -d ' ')
+        [ -z "$pid" ] || ! grep -q '^State:.*[Tt] (' "/proc/$pid/status" ||
+            [ "$(readlink "/proc/$pid/exe")" = "$(realpath "$rucksack")" ] || break
+        sleep 0.05
+    done
+    grep -q '^State:.*[Tt] (' "/proc/$pid/status"
+}
+
 @test "keygen writes a pair, the secret one for its owner only, and never over another" {
     "$rucksack" keygen --no-password pair
     [ "$(stat -c %a pair.key pair.pub | xargs)" = "600 644" ]
@@ -58,6 +70,16 @@ flip() {
     refused E-SIG 1 "$rucksack" keygen new
     [[ $stderr == *RUCKSACK_SIGN_PASSWORD* ]]
     [ ! -e new.key ]
+}
+
+# The signal arrives with the answer that there is such a file.
+@test "keygen that is ended leaves a key of before" {
+    "$rucksack" keygen --no-password pair
+    cp pair.key before
+    run strace -qq -o /dev/null -P pair.key -e trace=openat -e inject=openat:signal=SIGTERM:when=1 \
+        "$rucksack" keygen --no-password pair
+    [ "$status" -ne 0 ]
+    cmp pair.key before
 }
 
 @test "minisign verifies what we sign" {
@@ -88,6 +110,8 @@ flip() {
         QwUrKHO8iThoy8nVAgDnr2cMu7g8kZnrdqf/LBCThiSWdb5MEmNzLONZ4J43EWajrj/dSgZ0dTj1e0RVk0zFhPsYiaQLOdEUqdMIL7wIkvAzCMmL+61J2Cc= \
         >hidden.key
     echo pw >password
+    RUCKSACK_SIGN_PASSWORD_FILE=password "$rucksack" sign -s hidden.key app
+    printf 'pw\r\n' >password
     RUCKSACK_SIGN_PASSWORD_FILE=password "$rucksack" sign -s hidden.key app
     minisign -V -m app -P RWSZiTo6IdgTmt7FW/sUF6t4zEKw5XLTkwBU5N4a9WE+d3NlcI4XmKGx
 }
@@ -193,6 +217,23 @@ flip() {
     [ "$status" -eq 2 ]
 }
 
+# The program is stopped behind fchown(2): from then on the file's owner may write it.
+@test "what is signed beside the file is what was checked, whatever its owner writes then" {
+    have plain
+    chown 1001 app
+    strace -f -qq -o /dev/null -e trace=rename -e inject=rename:signal=SIGSTOP:when=1 \
+        "$rucksack" sign -s "$keys/ours.key" app >out 2>&1 &
+    tracer=$!
+    wait_for_stop "$tracer"
+    [ "$(stat -c %u app)" = 1001 ]
+    flip app 5000000
+    kill -CONT "$pid"
+    wait "$tracer"
+    run ! minisign -V -q -m app -p "$keys/ours.pub"
+    flip app 5000000
+    minisign -V -q -m app -p "$keys/ours.pub"
+}
+
 @test "the comment is signed, and one line" {
     have plain
     "$rucksack" sign -s "$keys/ours.key" --comment 'release 12' app
@@ -208,13 +249,25 @@ flip() {
     have plain
     chmod 750 app
     ln -s app link
-    "$rucksack" sign -s "$keys/ours.key" link
+    [ "$("$rucksack" sign -s "$keys/ours.key" link | xargs)" = "$PWD/app $PWD/app.minisig" ]
     [ -L link ]
     [ "$(stat -c %a app)" = 750 ]
     cmp app "$keys/signed"
     cmp app.minisig "$keys/signed.minisig"
-    "$rucksack" sign -s "$keys/ours.key" app
+    [ "$("$rucksack" sign -s "$keys/ours.key" app | xargs)" = "app app.minisig" ]
     cmp app "$keys/signed"
+}
+
+@test "of a link, the signature beside the file is compared" {
+    have plain
+    minisign -S -m app -s "$keys/theirs.key"
+    mkdir bin
+    ln -s ../app bin/app
+    run -0 "$rucksack" verify -p "$keys/theirs.pub" bin/app
+    [[ $output == *"minisig ok"* ]]
+    refused E-SIG 3 "$rucksack" verify -p "$keys/ours.pub" bin/app
+    echo damaged >bin/app.minisig # whoever puts one beside the link means that
+    refused E-SIG 3 "$rucksack" verify -p "$keys/theirs.pub" bin/app
 }
 
 @test "build --sign signs, and shows the password to nobody" {
@@ -240,6 +293,15 @@ flip() {
     "$rucksack" build --quiet --no-check --fast -o app hello.rb
     run "$rucksack" verify app
     [[ $output != *"signature ok"* ]]
+}
+
+@test "an unsigned build leaves no signature of what was there" {
+    cp "$keys/hello.rb" .
+    "$rucksack" build --quiet --no-check --fast --sign "$keys/ours.key" -o app hello.rb
+    [ -e app.minisig ]
+    "$rucksack" build --quiet --no-check --fast -o app hello.rb
+    [ ! -e app.minisig ]
+    [ "$("$rucksack" verify app | tail -n 1)" = "not signed" ]
 }
 
 # What the stub's own checksum does not cover: the hash of the stub.
@@ -278,27 +340,93 @@ break_stub_hash() {
     refused E-SIG 1 "$rucksack" run -p "$keys/ours.pub" app
 }
 
-# The program is stopped where it becomes the stub, when all is checked.
+# replaced_meanwhile FILE BY COMMAND...: FILE is another one when the tool becomes the stub, and all is checked. Output: out.
+replaced_meanwhile() {
+    strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:signal=SIGSTOP:when=1 \
+        "${@:3}" >out 2>&1 &
+    tracer=$!
+    wait_for_stop "$tracer"
+    mv "$2" "$1"
+    kill -CONT "$pid"
+    wait "$tracer"
+}
+
 @test "run starts what it checked, not what takes its place" {
     have signed
     echo 'puts "evil"' >evil.rb
     "$rucksack" build --quiet --no-check --fast -o evil evil.rb
     [ "$(./evil)" = evil ]
-    strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:signal=SIGSTOP:when=1 \
-        "$rucksack" run -p "$keys/ours.pub" app >out 2>&1 &
-    tracer=$!
-    pid=
-    for _ in $(seq 200); do
-        pid=$(cat "/proc/$tracer/task/$tracer/children" 2>/dev/null | tr -d ' ')
-        [ -z "$pid" ] || ! grep -q '^State:.*[Tt] (' "/proc/$pid/status" ||
-            [ "$(readlink "/proc/$pid/exe")" = "$(realpath "$rucksack")" ] || break
-        sleep 0.05
-    done
-    grep -q '^State:.*[Tt] (' "/proc/$pid/status"
-    mv evil app
-    kill -CONT "$pid"
-    wait "$tracer"
+    replaced_meanwhile app evil "$rucksack" run -p "$keys/ours.pub" app
     [ "$(cat out)" = hello ]
+}
+
+# site OUTPUT TEXT [OPTION...]: an application that has state, and says TEXT.
+site() {
+    rm -rf site-app
+    mkdir site-app
+    echo "puts '$2 ' + ENV['RUCKSACK_STATE'].to_s" >site-app/serve.rb
+    (cd site-app && touch Gemfile && bundle lock >/dev/null &&
+        printf 'name: site\nprocesses: {web: ruby serve.rb}\nstate: {data: [files]}\n' >rucksack.yml)
+    "$rucksack" build --quiet --no-check --fast "${@:3}" -o "$1" site-app
+}
+
+@test "run starts what it checked with another state, too, and needs no permission to execute it" {
+    site site good --sign "$keys/ours.key"
+    site evil evil
+    [ "$(./evil --state=there run web 2>&1 | tail -n 1)" = "evil there" ]
+    chmod 644 site
+    run -0 --separate-stderr "$rucksack" run -p "$keys/ours.pub" site --state here
+    [ "$output" = "good here" ]
+    [ -d here ]
+    replaced_meanwhile site evil "$rucksack" run -p "$keys/ours.pub" site --state here exec ruby -e 'puts ENV.keys.grep(/IDENT/), "good"'
+    [ "$(cat out)" = good ]
+    run ! grep -q good <(./site)
+}
+
+# As the kernel names a file whose name another one has taken.
+@test "a service is installed of what was checked, or not at all" {
+    site site good --sign "$keys/ours.key"
+    site evil evil
+    cp evil 'site (deleted)'
+    cp site before
+    run -0 "$rucksack" run -p "$keys/ours.pub" site service install --print
+    replaced_meanwhile site evil "$rucksack" run -p "$keys/ours.pub" site service install --print || true
+    cat out
+    grep -q "^rucksack: E-BUNDLE: '.*/site (deleted)' is not the bundle that was started" out
+    # Another stub is another file.
+    cp before site
+    cp before evil
+    break_stub_hash evil
+    cp evil 'site (deleted)'
+    replaced_meanwhile site evil "$rucksack" run -p "$keys/ours.pub" site service install --print || true
+    grep -q "^rucksack: E-BUNDLE: '.*/site (deleted)' is not the bundle that was started" out
+}
+
+@test "run with a key refuses where it cannot start what it checked" {
+    have signed
+    refused E-HOST 1 unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh \
+        "$rucksack" run -p "$keys/ours.pub" app
+}
+
+@test "no command shows the password to what it starts, nor to who looks" {
+    have plain
+    echo 'print File.read("/proc/#{ENV["TOOL"] || Process.pid}/environ"), ENV.to_a' >environ.rb
+    "$rucksack" build --quiet --no-check --fast -o environ environ.rb
+    RUCKSACK_SIGN_PASSWORD=secret run -0 "$rucksack" run environ
+    [[ $output == *PATH* && $output != *secret* && $output != *SIGN_PASSWORD* ]]
+    mkdir bin
+    printf '#!/bin/sh\n{ env; cat /proc/$PPID/environ; } >>"%s/seen"\nexec /usr/bin/ruby "$@"\n' "$PWD" >bin/ruby
+    chmod +x bin/ruby
+    RUCKSACK_SIGN_PASSWORD=secret PATH=$PWD/bin:$PATH "$rucksack" build --quiet --no-check --fast \
+        -o app "$keys/hello.rb"
+    grep -qa PATH= seen
+    run ! grep -qa secret seen
+}
+
+@test "with standard error closed, a build writes into no file what it has to say" {
+    "$rucksack" build --quiet --no-check --fast --no-cache -o plain "$keys/hello.rb"
+    bash -c '"$0" build --no-check --fast --no-cache -o app "$1" 2>&-' "$rucksack" "$keys/hello.rb"
+    cmp app plain
 }
 
 @test "run leaves the app no descriptor of the file" {
@@ -338,8 +466,14 @@ break_stub_hash() {
     RUCKSACK_STATE=$PWD/app.state ./site backup --capsule -o capsule
     run -0 "$rucksack" verify -p "$keys/ours.pub" capsule
     [[ $output == *"snapshot ok"*"signature ok"*"the snapshot is not signed" ]]
+    refused E-SIG 1 "$rucksack" run -p "$keys/ours.pub" capsule restore
+    [[ $stderr == *"is not signed: its snapshot"* ]]
     "$rucksack" sign -s "$keys/ours.key" capsule
     run -0 "$rucksack" verify -p "$keys/ours.pub" capsule
     [[ $output == *"minisig ok" ]]
     minisign -V -q -m capsule -p "$keys/ours.pub"
+    run -0 "$rucksack" run -p "$keys/ours.pub" capsule --state there restore
+    [ "$(cat there/data/files/a)" = text ]
+    head -c -1 capsule.minisig >cut && mv cut capsule.minisig
+    refused E-SIG 1 "$rucksack" run -p "$keys/ours.pub" capsule restore
 }

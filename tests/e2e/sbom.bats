@@ -172,6 +172,53 @@ commit() {
     [[ $output == *"source     $(git -C app rev-parse HEAD), with changes"* ]]
 }
 
+@test "revision: new files count, but what no bundle holds; so do those of submodules" {
+    git init --quiet app
+    git -C app add .
+    commit first
+    mkdir app/log
+    touch app/log/a app/app.AppImage app/.env app/ignored
+    echo ignored >app/.git/info/exclude
+    build
+    run -0 "$rucksack" inspect bundle
+    [[ $output == *"source     $(git -C app rev-parse HEAD)"$'\n'* ]]
+    touch app/new
+    build
+    run -0 "$rucksack" inspect bundle
+    [[ $output == *"source     $(git -C app rev-parse HEAD), with changes"* ]]
+    rm app/new
+    git clone --quiet app module
+    git -C app -c protocol.file.allow=always submodule --quiet add "$PWD/module" part
+    commit second
+    build
+    run -0 "$rucksack" inspect bundle
+    [[ $output == *"source     $(git -C app rev-parse HEAD)"$'\n'* ]]
+    echo more >>app/part/one.rb
+    build
+    run -0 "$rucksack" inspect bundle
+    [[ $output == *"source     $(git -C app rev-parse HEAD), with changes"* ]]
+}
+
+@test "revision: of this tree, whatever a hook's variables say, and not of somebody else's" {
+    git init --quiet app
+    git -C app add .
+    commit first
+    git init --quiet other
+    git -C other -c user.name=a -c user.email=a@b.c commit --quiet --allow-empty -m other
+    GIT_DIR=$PWD/other/.git GIT_INDEX_FILE=$PWD/none GIT_WORK_TREE=$PWD/other build
+    run -0 "$rucksack" inspect bundle
+    [[ $output == *"source     $(git -C app rev-parse HEAD)"$'\n'* ]]
+    chown -R 1001 app
+    build
+    run -0 "$rucksack" inspect bundle
+    [[ $output != *$'\nsource'* ]]
+    mkdir home
+    git config --file home/.gitconfig safe.directory "$PWD/app"
+    HOME=$PWD/home build
+    run -0 "$rucksack" inspect bundle
+    [[ $output == *$'\nsource'* ]]
+}
+
 @test "revision: a repository starts no program of its own, and its breakage is no error" {
     git init --quiet app
     git -C app add .
@@ -181,6 +228,35 @@ commit() {
     chmod +x hook
     build
     [ ! -e started ]
+    # Filters of the repository, and of a submodule; names with what ends a name elsewhere.
+    git init --quiet module
+    echo text >module/other.txt
+    git -C module add .
+    git -C module -c user.name=a -c user.email=a@b.c commit --quiet -m module
+    git -C app -c protocol.file.allow=always submodule --quiet add "$PWD/module" part
+    echo '*.txt filter=a.b=c' >app/.gitattributes
+    echo '*.txt filter=other' >app/.git/modules/part/info/attributes
+    echo text >app/new.txt
+    git -C app add .
+    commit second
+    for dir in app app/part; do
+        for filter in a.b=c other; do
+            printf '[filter "%s"]\n\tclean = %s/hook\n\tprocess = %s/hook\n\trequired\n' "$filter" "$PWD" "$PWD" \
+                >>"$(git -C $dir rev-parse --path-format=absolute --git-path config)"
+        done
+    done
+    touch -d 2001-01-01 app/new.txt app/part/other.txt
+    for dir in app app/part; do # so they would be
+        rm -f started
+        git -C $dir -c core.fsmonitor=false status --ignore-submodules=all --porcelain || true
+        [ -e started ]
+    done
+    rm started
+    touch -d 2002-02-02 app/new.txt app/part/other.txt
+    build
+    [ ! -e started ]
+    run -0 "$rucksack" inspect bundle
+    [[ $output == *"source     $(git -C app rev-parse HEAD)"$'\n'* ]]
     echo nonsense >app/.git/HEAD
     build
     run -0 "$rucksack" inspect bundle

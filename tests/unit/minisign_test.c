@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/minisign.h"
+#include "common/xalloc.h"
 
 /* By minisign 0.11: `minisign -G -W`, `echo hi >f`, `minisign -Sm f`. */
 static const char theirs_public[] = "untrusted comment: minisign public key DD46EE920C44ED96\n"
@@ -103,6 +104,35 @@ static void the_base64_of_a_key_is_enough(void **state)
 
     (void)state;
     assert_true(minisign_read_key(base64, strlen(base64) - 1, &key, &err));
+}
+
+/* What stands between, behind, and whether there is a comment at all. As minisign does. */
+static void a_key_has_lines_of_any_kind(void **state)
+{
+    static const char *const kinds[][3] = {{"untrusted comment: x", "\n", ""},
+                                           {"untrusted comment: x", "\r\n", "\r\n"},
+                                           {"untrusted comment: x", "\r\n", ""},
+                                           {"", "", "\n"},
+                                           {"", "", "\r\n"}};
+    const char *public_line = strchr(theirs_public, '\n') + 1;
+    const char *secret_line = strchr(theirs_secret, '\n') + 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        cleanup_free char *public_text =
+            xasprintf("%s%s%.*s%s", kinds[i][0], kinds[i][1], (int)strlen(public_line) - 1,
+                      public_line, kinds[i][2]);
+        cleanup_free char *secret_text =
+            xasprintf("%s%s%.*s%s", kinds[i][0], kinds[i][1], (int)strlen(secret_line) - 1,
+                      secret_line, kinds[i][2]);
+        struct minisign_secret secret;
+        struct minisign_key key;
+        struct err err = {0};
+
+        assert_true(minisign_read_key(public_text, strlen(public_text), &key, &err));
+        assert_true(minisign_read_secret(secret_text, strlen(secret_text), NULL, &secret, &err));
+        assert_memory_equal(&secret.key, &key, sizeof(key));
+    }
 }
 
 static void what_we_wrote_is_read(void **state)
@@ -279,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_minisign_wrote_is_read),
         cmocka_unit_test(the_base64_of_a_key_is_enough),
+        cmocka_unit_test(a_key_has_lines_of_any_kind),
         cmocka_unit_test(what_we_wrote_is_read),
         cmocka_unit_test(another_key_and_another_text_are_refused),
         cmocka_unit_test(no_bit_of_a_signature_can_be_another),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mirrors sqlitefile.c. Databases are SQLite's own. Cases: no database · no rows · rows, in every
- * size of page and encoding, in tables of each kind, of many · what migrations keep · every byte of
- * one changed.
+ * size of page and encoding, in tables of each kind, of many · in free pages and logs · what
+ * migrations keep · every byte of one changed.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -65,6 +65,36 @@ static void tables_without_rows_are_empty(void **state)
                      SQLITEFILE_EMPTY);
     assert_int_equal(made("CREATE TABLE a (x); INSERT INTO a VALUES (1); DELETE FROM a;"),
                      SQLITEFILE_EMPTY);
+}
+
+static void deleted_rows_in_free_pages_count(void **state)
+{
+    (void)state;
+    assert_int_equal(made("CREATE TABLE a (x); INSERT INTO a VALUES (zeroblob(100000));"
+                          "DROP TABLE a;"),
+                     SQLITEFILE_ROWS);
+    assert_int_equal(made("CREATE TABLE a (x); INSERT INTO a VALUES (zeroblob(100000));"
+                          "DROP TABLE a; VACUUM;"),
+                     SQLITEFILE_EMPTY);
+}
+
+/* SQLite's own, copied while a connection holds them. */
+static void logs_of_a_database_count(void **state)
+{
+    uint8_t head[32] = {0x37, 0x7f, 0x06, 0x82};
+
+    (void)state;
+    assert_int_equal(made("PRAGMA journal_mode = wal; CREATE TABLE a (x);"
+                          "\n.shell cp db-wal log\n"),
+                     SQLITEFILE_EMPTY);
+    assert_int_equal(look("log"), SQLITEFILE_ROWS);
+    assert_int_equal(made("CREATE TABLE a (x); INSERT INTO a VALUES (zeroblob(9000));"
+                          "PRAGMA cache_size = 1; BEGIN; UPDATE a SET x = zeroblob(900000);"
+                          "\n.shell cp db-journal log\nROLLBACK;"),
+                     SQLITEFILE_ROWS);
+    assert_int_equal(look("log"), SQLITEFILE_ROWS);
+    scratch_write("log", (const char *)head, sizeof(head));
+    assert_int_equal(look("log"), SQLITEFILE_NONE); /* nothing behind its header */
 }
 
 static void what_migrations_keep_does_not_count(void **state)
@@ -170,6 +200,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_files_are_none),
         cmocka_unit_test(tables_without_rows_are_empty),
+        cmocka_unit_test(deleted_rows_in_free_pages_count),
+        cmocka_unit_test(logs_of_a_database_count),
         cmocka_unit_test(what_migrations_keep_does_not_count),
         cmocka_unit_test(rows_are_found_in_every_kind_of_table),
         cmocka_unit_test(every_page_size_and_encoding_is_read),
