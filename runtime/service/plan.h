@@ -41,7 +41,10 @@ void plan_print(const struct plan *plan, FILE *out);
 /* E-TAKEN when a file is there that is not ours. */
 [[nodiscard]] bool plan_check(const struct plan *plan, struct err *err);
 
-/* Writes all of them, each beside its place and renamed. Directories must be there. */
+/* Whether the file is there and begins as ours do. */
+bool plan_owns(const struct plan *plan, const char *path);
+
+/* Writes all of them that differ, each beside its place and renamed. Directories must be there. */
 [[nodiscard]] bool plan_write(const struct plan *plan, struct err *err);
 
 /* Removes what of it is ours. */
