@@ -21,6 +21,7 @@
 #include "runtime/service/settings.h"
 #include "runtime/service/snapshot.h"
 #include "runtime/service/systemd.h"
+#include "runtime/service/tree.h"
 #include "runtime/service/trust.h"
 
 enum { NFTW_FDS = 16 };
@@ -199,8 +200,9 @@ static void undo(const struct installation *installation, struct candidate *cand
         (void)systemd_do("daemon-reload", NULL, &ignored);
         candidate_release(candidate);
     }
-    places_remove("/opt", name);
+    (void)tree_remove(name);
     places_remove("/run", name);
+    envfile_revert(name);
     if (!installation->had_env) {
         cleanup_free char *dir = xasprintf("/etc/%s", name);
 
@@ -216,9 +218,10 @@ static bool carry_out(struct installation *installation, struct candidate *candi
 {
     const struct release *release = NULL;
 
-    return places_make(err) &&
-           releases_add(&installation->releases, &installation->file, &release, err) &&
+    /* The settings first: they are the mark by which an uninstall finds half an installation. */
+    return places_make(err) && fs_mkdir_p(installation->releases.dir, 0755, err) &&
            settings_save(&installation->settings, installation->releases.dir, err) &&
+           releases_add(&installation->releases, &installation->file, &release, err) &&
            envfile_install(&installation->service->app, installation->options->env_file, err) &&
            candidate_open(candidate, &installation->releases, release, &installation->settings,
                           err) &&
@@ -243,6 +246,7 @@ static bool install(struct installation *installation, struct err *err)
         undo(installation, &candidate);
         return false;
     }
+    envfile_settle(app->name);
     printf("installed  %s, release %s\nlistens    %s\nstate      %s\n", app->name, candidate.id,
            installation->settings.listen, state);
     candidate_release(&candidate);
