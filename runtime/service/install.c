@@ -16,6 +16,7 @@
 #include "runtime/service/options.h"
 #include "runtime/service/places.h"
 #include "runtime/service/plan.h"
+#include "runtime/service/recovery.h"
 #include "runtime/service/releases.h"
 #include "runtime/service/service.h"
 #include "runtime/service/settings.h"
@@ -34,7 +35,8 @@ struct installation {
     struct releases releases;
     struct bundlefile file;
     struct snapshot snapshot; /* of --restore */
-    bool had_state;
+    bool had_state;           /* the directory */
+    bool had_data;            /* files in it */
     bool had_env;
 };
 
@@ -102,7 +104,7 @@ static bool check_units(const struct installation *installation, struct err *err
     bool ok;
 
     make_plan(installation, "1", &plan);
-    ok = plan_check(&plan, err) && candidate_check_units(&plan, err);
+    ok = candidate_check_units(&plan, err);
     plan_release(&plan);
     return ok;
 }
@@ -156,6 +158,12 @@ static bool read_settings(struct installation *installation, struct err *err)
     return err_hint(err, "leave out --backup");
 }
 
+static bool check_calendar(const struct options *options, struct err *err)
+{
+    return options->backup == NULL || systemd_is_calendar(options->backup) ||
+           settings_refuse_calendar(options->backup, err);
+}
+
 static bool make_user(const struct candidate *candidate, struct err *err)
 {
     cleanup_free char *users = xasprintf("/etc/sysusers.d/%s.conf", candidate->releases->name);
@@ -177,15 +185,33 @@ static bool begin_backups(const struct installation *installation, struct err *e
     return true;
 }
 
+/* A release command may be one that this state has not seen: what was is saved before. */
+static bool save_state(const struct installation *installation, const struct candidate *candidate,
+                       struct err *err)
+{
+    if (!installation->had_data || candidate->app.release == NULL ||
+        recovery_take_first(candidate, err))
+        return true;
+    if (!installation->options->force)
+        return err_hint(err, "mend that, or without: FILE service install --force");
+    fprintf(stderr, "warning: no snapshot of the state before 'release'\n");
+    *err = (struct err){0};
+    return true;
+}
+
 static bool fill_state(const struct installation *installation, const struct candidate *candidate,
                        struct err *err)
 {
-    if (installation->snapshot.fd >= 0 &&
-        !candidate_restore(candidate, &installation->snapshot, err))
+    const struct options *options = installation->options;
+    cleanup_free char *words = xasprintf("restore -%s%s", options->replace ? " --replace" : "",
+                                         options->other_secrets ? " --other-secrets" : "");
+
+    if (!save_state(installation, candidate, err) ||
+        (installation->snapshot.fd >= 0 &&
+         !candidate_restore(candidate, &installation->snapshot, words, err)))
         return false;
     return candidate->app.release == NULL ||
-           candidate_run(candidate, "release", "run release", installation->options->is_new,
-                         "E-RELEASE", err);
+           candidate_run(candidate, "release", "run release", options->is_new, "E-RELEASE", err);
 }
 
 static void undo(const struct installation *installation, struct candidate *candidate)
@@ -226,7 +252,7 @@ static bool carry_out(struct installation *installation, struct candidate *candi
            candidate_open(candidate, &installation->releases, release, &installation->settings,
                           err) &&
            make_user(candidate, err) && fill_state(installation, candidate, err) &&
-           candidate_serve(candidate, NULL, installation->options->is_new, err) &&
+           candidate_serve(candidate, NULL, installation->options->is_new, NULL, err) &&
            begin_backups(installation, err) &&
            trust_pin(installation->service->app.name, &installation->file, err);
 }
@@ -240,6 +266,7 @@ static bool install(struct installation *installation, struct err *err)
     bool ok;
 
     installation->had_state = access(state, F_OK) == 0;
+    installation->had_data = has_state(app);
     installation->had_env = access(env, F_OK) == 0;
     ok = carry_out(installation, &candidate, err);
     if (!ok) {
@@ -277,7 +304,7 @@ bool service_install(const struct service *service, const struct options *option
         release(&installation);
         return ok;
     }
-    ok = ok && service_begin(service, &lock, err) &&
+    ok = ok && service_begin(service, &lock, err) && check_calendar(options, err) &&
          releases_open(&installation.releases, service->app.name, err) &&
          check_installed(&installation, err) && places_check(service->app.name, err) &&
          check_units(&installation, err) && envfile_check(&service->app, options->env_file, err) &&

@@ -129,18 +129,3 @@ void plan_remove(const struct plan *plan)
         if (owner_of(plan, plan->files[i].path) == OURS)
             (void)unlink(plan->files[i].path);
 }
-
-static bool has(const struct plan *plan, const char *path)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (strcmp(plan->files[i].path, path) == 0)
-            return true;
-    return false;
-}
-
-void plan_remove_others(const struct plan *plan, const struct plan *kept)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (!has(kept, plan->files[i].path) && owner_of(plan, plan->files[i].path) == OURS)
-            (void)unlink(plan->files[i].path);
-}

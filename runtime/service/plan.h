@@ -49,6 +49,3 @@ bool plan_owns(const struct plan *plan, const char *path);
 
 /* Removes what of it is ours. */
 void plan_remove(const struct plan *plan);
-
-/* Removes the files of plan that kept does not have. */
-void plan_remove_others(const struct plan *plan, const struct plan *kept);

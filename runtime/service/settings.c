@@ -134,6 +134,11 @@ static bool is_line(const char *text)
     return text[0] != '\0';
 }
 
+bool settings_refuse_calendar(const char *text, struct err *err)
+{
+    return wrong("--backup", text, "time of systemd.time(7), like daily", err);
+}
+
 bool settings_check(const struct settings *settings, struct err *err)
 {
     if (!is_address(settings->listen))

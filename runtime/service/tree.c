@@ -162,8 +162,7 @@ bool tree_remove(const char *name)
     if (is_root(fd, name))
         (void)fs_remove_tree(fd, "root", &ignored);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strncmp(names[i], "settings", 8) != 0 ? is_known(fd, names[i])
-                                                  : tree_is_ours(name))
+        if (strncmp(names[i], "settings", 8) != 0 ? is_known(fd, names[i]) : tree_is_ours(name))
             (void)unlinkat(fd, names[i], 0);
     return rmdir(dir) == 0;
 }

@@ -280,7 +280,7 @@ void units_plan_once(const struct units *units, const char *what, const char *wo
     add_unit(plan, UNITS_PASSING_DIR, unit,
              xasprintf("[Unit]\nDescription=%s of %s\nRequiresMountsFor=%s/image\n\n"
                        "[Service]\nType=oneshot\nExecStart=%s %s\n%s%s"
-                       "BindPaths=-/var/backups/%s\nTimeoutStartSec=15min\n%s",
+                       "BindPaths=-/var/backups/%s\nTimeoutStartSec=infinity\n%s",
                        what, name, dir, program, words,
                        is_new ? "Environment=RUCKSACK_NEW=1\n" : "",
                        input != NULL ? stdin_line : "", name, around));
