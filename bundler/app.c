@@ -196,8 +196,10 @@ static void set_defaults(struct app *app, const struct probe *probe)
     config_default(&config->env, "LANG", "C.UTF-8");
     if (config->console == NULL)
         config->console = xstrdup("ruby -rbundler/setup -rirb -e IRB.start");
-    if (config->health == NULL)
+    if (config->health == NULL) {
         config->health = xstrdup("/");
+        config->any_health = true;
+    }
 }
 
 /* A name that is misspelt would lock nothing. */

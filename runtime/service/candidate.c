@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 enum {
     PIECE_BYTES = 256 << 10,
     HEALTH_MS = 60000,
+    SETTLE_MS = 2500,
     WORDS_MAX = 128,
     RESTARTS_MAX = 3,
     EXIT_CHECK = 3
@@ -306,24 +308,35 @@ static bool is_alive(void *context)
     return strcmp(state, "failed") != 0 && systemd_restarts(context) < RESTARTS_MAX;
 }
 
+static bool is_well(const char *unit, const char *process, struct err *err)
+{
+    cleanup_free char *state = systemd_state(unit);
+    unsigned long restarts = systemd_restarts(unit);
+
+    if (strcmp(state, "active") == 0 && restarts == 0)
+        return true;
+    systemd_show_log(unit, NULL, 0);
+    if (restarts > 0)
+        (void)err_set(err, ERR_INPUT, "process '%s' ended and was started again", process);
+    else
+        (void)err_set(err, ERR_INPUT, "process '%s' is %s", process, state);
+    return err_id(err, "E-HEALTH");
+}
+
 static bool check_processes(const struct candidate *candidate, struct err *err)
 {
     const char *process;
 
     for (size_t i = 0; (process = app_process(&candidate->app, i)) != NULL; i++) {
         cleanup_free char *unit = units_process(&candidate->app, process);
-        cleanup_free char *state = systemd_state(unit);
 
-        if (strcmp(state, "active") == 0)
-            continue;
-        systemd_show_log(unit, NULL, 0);
-        (void)err_set(err, ERR_INPUT, "process '%s' is %s", process, state);
-        return err_id(err, "E-HEALTH");
+        if (!is_well(unit, process, err))
+            return false;
     }
     return true;
 }
 
-static bool check_health(const struct candidate *candidate, struct err *err)
+static bool check_once(const struct candidate *candidate, struct err *err)
 {
     const struct app *app = &candidate->app;
     const char *web = app_web(app);
@@ -336,6 +349,15 @@ static bool check_health(const struct candidate *candidate, struct err *err)
         return false;
     }
     return check_processes(candidate, err);
+}
+
+/* Twice: what dies soon after its start has answered, too. */
+static bool check_health(const struct candidate *candidate, struct err *err)
+{
+    if (!check_once(candidate, err))
+        return false;
+    (void)poll(NULL, 0, SETTLE_MS);
+    return check_once(candidate, err);
 }
 
 /* A directory for each drop-in, and again none. */

@@ -199,6 +199,14 @@ static bool save_state(const struct installation *installation, const struct can
     return true;
 }
 
+/* A new site that writes its first file tomorrow may be started anew today. */
+static bool begin_state(const struct installation *installation, const struct candidate *candidate,
+                        struct err *err)
+{
+    return !installation->options->is_new || !candidate->app.is_kept ||
+           has_state(&candidate->app) || recovery_begin(candidate, err);
+}
+
 static bool fill_state(const struct installation *installation, const struct candidate *candidate,
                        struct err *err)
 {
@@ -253,7 +261,7 @@ static bool carry_out(struct installation *installation, struct candidate *candi
                           err) &&
            make_user(candidate, err) && fill_state(installation, candidate, err) &&
            candidate_serve(candidate, NULL, installation->options->is_new, NULL, err) &&
-           begin_backups(installation, err) &&
+           begin_backups(installation, err) && begin_state(installation, candidate, err) &&
            trust_pin(installation->service->app.name, &installation->file, err);
 }
 
@@ -274,8 +282,13 @@ static bool install(struct installation *installation, struct err *err)
         return false;
     }
     envfile_settle(app->name);
-    printf("installed  %s, release %s\nlistens    %s\nstate      %s\n", app->name, candidate.id,
-           installation->settings.listen, state);
+    printf("installed  %s, release %s\n", app->name, candidate.id);
+    if (units_has_socket(&candidate.app))
+        printf("listens    %s\n", installation->settings.listen);
+    else if (app_web(&candidate.app) != NULL)
+        printf("listens    where its server does, with PORT=%s: it takes no socket\n",
+               settings_port(&installation->settings));
+    printf("state      %s\n", state);
     candidate_release(&candidate);
     return fflush(stdout) == 0 || err_sys(err, "standard output");
 }

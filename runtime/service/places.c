@@ -62,7 +62,8 @@ static bool is_snapshot(const char *entry, const char *name)
 
 static bool is_of_etc(const char *entry, const char *name)
 {
-    static const char *const names[] = {"env", "env.new", "env.before", "trust", "trust.new"};
+    static const char *const names[] = {"env",      "env.new", "env.before", "port",
+                                        "port.new", "trust",   "trust.new"};
 
     (void)name;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -56,6 +56,16 @@ bool recovery_take_first(const struct candidate *maker, struct err *err)
     return take(maker, "", path, err);
 }
 
+bool recovery_begin(const struct candidate *maker, struct err *err)
+{
+    cleanup_free char *path =
+        xasprintf("/var/backups/%s/before-first.tar.zst", maker->releases->name);
+    bool ok = take(maker, "", path, err);
+
+    (void)unlink(path);
+    return ok;
+}
+
 /* glob(3) sorts by name, so those of the same kind by time or number of as many digits. */
 static void remove_all(const char *name, const char *kind, size_t newest_kept)
 {
@@ -128,7 +138,8 @@ static unsigned long long newest_migration(const char *dir)
     while (entries != NULL && (entry = readdir(entries)) != NULL) {
         const char *name = entry->d_name;
         size_t digits = strspn(name, "0123456789");
-        unsigned long long version = digits > 0 && name[digits] == '_' ? strtoull(name, NULL, 10) : 0;
+        unsigned long long version =
+            digits > 0 && name[digits] == '_' ? strtoull(name, NULL, 10) : 0;
 
         newest = version > newest ? version : newest;
     }
@@ -221,8 +232,9 @@ bool recovery_check_schema(const struct candidate *serving, const struct candida
                         "mend that; or without a snapshot, and not knowing whether the database "
                         "is ahead of release %u: FILE service rollback %u --force",
                         target->number, target->number);
-    fprintf(stderr, "warning: no snapshot of the state, nor is it known whether release %u knows "
-                    "its schema\n",
+    fprintf(stderr,
+            "warning: no snapshot of the state, nor is it known whether release %u knows "
+            "its schema\n",
             target->number);
     *err = (struct err){0};
     return true;
@@ -247,7 +259,8 @@ char *recovery_kept_state(const char *name)
         const char *found = entry->d_name;
 
         if (strncmp(found, KEPT_STATE, strlen(KEPT_STATE)) != 0 ||
-            found[strlen(KEPT_STATE) + strspn(found + strlen(KEPT_STATE), "0123456789TZ.")] != '\0' ||
+            found[strlen(KEPT_STATE) + strspn(found + strlen(KEPT_STATE), "0123456789TZ.")] !=
+                '\0' ||
             (newest != NULL && strcmp(found, newest) < 0))
             continue;
         free(newest);

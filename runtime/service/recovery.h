@@ -24,6 +24,10 @@ struct releases;
 /* Of a state that was there before the installation. */
 [[nodiscard]] bool recovery_take_first(const struct candidate *maker, struct err *err);
 
+/* Marks a state as begun, as a snapshot does, in which no file was written yet: its next start
+ * would be refused (E-EMPTY). */
+[[nodiscard]] bool recovery_begin(const struct candidate *maker, struct err *err);
+
 /* The upgrade to release number has failed. Where its snapshot is from now on, on the heap; NULL:
  * there is none. The newest few of that kind are kept. */
 char *recovery_keep(const struct candidate *maker, unsigned int number);

@@ -46,7 +46,10 @@ static void find_units(const char *name, struct plan *ret)
     static const char *const dirs[] = {UNITS_DIR, UNITS_PASSING_DIR, "/etc/sysusers.d",
                                        "/etc/tmpfiles.d"};
 
+    cleanup_free char *etc = xasprintf("/etc/%s", name);
+
     plan_init(ret, name);
+    plan_add_existing(ret, etc);
     for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
         plan_add_existing(ret, dirs[i]);
 }

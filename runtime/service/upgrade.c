@@ -119,6 +119,16 @@ static void keep_snapshot(const struct change *change, struct err *err)
     (void)err_hint(err, "%s", hint);
 }
 
+static bool check_kept(const struct change *change, const struct candidate *candidate,
+                       struct err *err)
+{
+    if (change->new_settings.backup == NULL || candidate->app.is_kept)
+        return true;
+    (void)err_set(err, ERR_INPUT, "this application has no state: there is nothing to back up");
+    (void)err_id(err, "E-STATE");
+    return err_hint(err, "leave out --backup");
+}
+
 /* What was copied and does not serve is not kept. */
 static void drop(struct change *change, unsigned int number)
 {
@@ -143,7 +153,7 @@ static bool run_release(struct change *change, struct err *err)
 static bool go(struct change *change, struct err *err)
 {
     if (!candidate_check_units(&change->after.plan, err) ||
-        !envfile_check(&change->after.app, NULL, err) ||
+        !check_kept(change, &change->after, err) || !envfile_check(&change->after.app, NULL, err) ||
         !recovery_take(&change->before, change->after.number, err) || !run_release(change, err) ||
         !settings_save(&change->new_settings, change->releases.dir, err))
         return err_hint(err, "release %u serves on, nothing was switched", change->before.number);
@@ -192,6 +202,7 @@ static bool choose_again(struct change *change, struct err *err)
         return false;
     }
     if (!candidate_check_units(&change->after.plan, err) ||
+        !check_kept(change, &change->after, err) ||
         !settings_save(&change->new_settings, change->releases.dir, err))
         return false;
     if (!candidate_serve(&change->after, &change->before, false, NULL, err)) {
