@@ -54,8 +54,8 @@ bool systemd_call(const char *const words[], struct err *err)
     if (!ok) {
         cleanup_free char *said = text_visible(text_last_lines(output.errors, 1));
 
-        (void)err_set(err, ERR_INPUT, "systemctl %s %s failed: %.500s", words[0],
-                      words[1] != NULL ? words[1] : "", said);
+        (void)err_set(err, ERR_INPUT, "systemctl %s %s failed%s%.500s", words[0],
+                      words[1] != NULL ? words[1] : "", said[0] != '\0' ? ": " : "", said);
         (void)err_id(err, "E-UNIT");
     }
     proc_output_release(&output);

@@ -91,6 +91,9 @@ rewrite() {
     run --separate-stderr service install --print --listen 127.0.0.1:4000
     [ "$status" -eq 0 ]
     [[ $output == *"Type=exec"*"AppRun run web"*"Environment=PORT=4000"* ]]
+    # Behind the file of the environment, which may name another one.
+    [[ $output == *"EnvironmentFile=-/etc/guestbook/env"*"EnvironmentFile=/etc/guestbook/port"* ]]
+    [[ $output == *"==> /etc/guestbook/port (0644)"*"PORT=4000"* ]]
     [[ $output != *".socket"* ]]
     [[ $output != *activated* ]]
 }
