@@ -54,11 +54,21 @@ static void find_units(const char *name, struct plan *ret)
         plan_add_existing(ret, dirs[i]);
 }
 
+/* An image that could not be unmounted: the next uninstall finds it by its unit. */
+static bool is_in_use(const char *path)
+{
+    cleanup_free char *state = systemd_state(text_base_name(path));
+
+    return strcmp(state, "active") == 0;
+}
+
 static bool remove_units(const struct plan *plan, struct err *err)
 {
     stop_units(plan, false);
     stop_units(plan, true);
-    plan_remove(plan);
+    for (size_t i = 0; i < plan->count; i++)
+        if (!is_mount(plan->files[i].path) || !is_in_use(plan->files[i].path))
+            (void)unlink(plan->files[i].path);
     return systemd_do("daemon-reload", NULL, err);
 }
 
