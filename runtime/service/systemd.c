@@ -204,13 +204,18 @@ bool systemd_make_users(const char *path, struct err *err)
     return ok;
 }
 
+/* userdel(8) leaves the group where login.defs(5) says so: the next installation would refuse it.
+ */
 void systemd_remove_user(const char *name)
 {
-    const char *const argv[] = {"userdel", name, NULL};
+    const char *const user[] = {"userdel", name, NULL};
+    const char *const group[] = {"groupdel", name, NULL};
     struct proc_output output = {0};
     struct err err = {0};
 
-    if (run(argv, &output, &err))
+    if (run(user, &output, &err))
+        proc_output_release(&output);
+    if (run(group, &output, &err))
         proc_output_release(&output);
 }
 
