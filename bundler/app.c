@@ -24,15 +24,16 @@
 
 enum { OUTPUT_MAX = 1 << 20 };
 
-/* The first that is locked serves the app. */
+/* The first that is locked serves the app. Puma reads PORT itself; Falcon's default is TLS with a
+ * certificate of its own. */
 static const struct {
     const char *gem;
     const char *command;
 } servers[] = {
     {"puma", "bundle exec puma"},
-    {"falcon", "bundle exec falcon serve"},
-    {"unicorn", "bundle exec unicorn"},
-    {"rackup", "bundle exec rackup"},
+    {"falcon", "bundle exec falcon serve --bind http://0.0.0.0:${PORT:-9292}"},
+    {"unicorn", "bundle exec unicorn --port ${PORT:-9292}"},
+    {"rackup", "bundle exec rackup --port ${PORT:-9292}"},
 };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -196,8 +197,10 @@ static void set_defaults(struct app *app, const struct probe *probe)
     config_default(&config->env, "LANG", "C.UTF-8");
     if (config->console == NULL)
         config->console = xstrdup("ruby -rbundler/setup -rirb -e IRB.start");
-    if (config->health == NULL)
+    if (config->health == NULL) {
         config->health = xstrdup("/");
+        config->any_health = true;
+    }
 }
 
 /* A name that is misspelt would lock nothing. */

@@ -480,7 +480,7 @@ static void launch_app(struct launch *launch, const struct app *app)
                    config->processes.items[i].value, NULL);
     for (size_t i = 0; i < config->single.count; i++)
         launch_add(launch, "single", config->single.items[i], NULL);
-    if (config->health != NULL && strcmp(config->health, "/") != 0)
+    if (config->health != NULL && !config->any_health)
         launch_add(launch, "health", config->health, NULL);
     if (config->host)
         launch_add(launch, "host", "yes", NULL);
@@ -561,12 +561,31 @@ static bool plan_keeper(struct build *build, struct err *err)
 }
 
 /* A command is nothing that runs by itself. */
+/* As runtime/service/app.c has it: the name is that of a system user (useradd(8)). */
+static bool names_service(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > 0 && len <= 31 && name[0] >= 'a' && name[0] <= 'z' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
 static bool plan_service(struct build *build, struct err *err)
 {
     struct asset service = asset_get(ASSET_SERVICE);
+    const char *name = build->app.name;
 
-    return build->app.kind == APP_COMMAND || build->app.config.no_service ||
-           plan_add_data(&build->plan, FORMAT_SERVICE, 0755, service.data, service.size,
+    if (build->app.kind == APP_COMMAND || build->app.config.no_service)
+        return true;
+    if (!names_service(name)) {
+        cleanup_free char *line =
+            xasprintf("'%s' cannot be the name of a service: 'name:' a letter, then a-z, 0-9, '_' "
+                      "and '-', at most 31; or 'service: false'",
+                      name);
+
+        report_phase(&build->report, "warning", line, NULL);
+    }
+    return plan_add_data(&build->plan, FORMAT_SERVICE, 0755, service.data, service.size,
                          ours("service"), err);
 }
 

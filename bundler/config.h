@@ -39,6 +39,7 @@ struct config {
     char *release;
     char *console;
     char *health;    /* begins with '/' */
+    bool any_health; /* nobody named it: an answer of less than 500 will do */
     bool no_service; /* service: false: what makes one is left out */
     bool host;       /* starts programs of the host: a service sees the host's files */
     char *check;     /* arguments for the check of a command */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,6 +70,27 @@ bool fs_write_all(int fd, const void *data, size_t size, struct err *err)
         size -= (size_t)length;
     }
     return true;
+}
+
+bool fs_put_file(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
+{
+    cleanup_free char *fresh = NULL;
+    cleanup_fd int fd = -1;
+
+    if (asprintf(&fresh, "%s.new", path) < 0) {
+        fresh = NULL;
+        return err_sys(err, "'%s'", path);
+    }
+    (void)unlink(fresh);
+    fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_sys(err, "'%s'", fresh);
+    if ((fs_write_all(fd, data, size, err) || err_wrap(err, "'%s'", fresh)) &&
+        ((fchmod(fd, mode) == 0 && fsync(fd) == 0) || err_sys(err, "'%s'", fresh)) &&
+        (rename(fresh, path) == 0 || err_sys(err, "'%s'", path)))
+        return true;
+    (void)unlink(fresh);
+    return false;
 }
 
 static bool make_dir(const char *path, mode_t mode, struct err *err)

@@ -19,6 +19,11 @@ bool fs_has_file(const char *dir, const char *name);
 /* Writes all of it, whatever write(2) takes at once. */
 [[nodiscard]] bool fs_write_all(int fd, const void *data, size_t size, struct err *err);
 
+/* Makes path a file of these bytes in one step, written beside it (path.new), on disk before it is
+ * renamed. On failure what was there is as it was. */
+[[nodiscard]] bool fs_put_file(const char *path, const void *data, size_t size, mode_t mode,
+                               struct err *err);
+
 /* Makes the directory and those above it; existing ones are fine. */
 [[nodiscard]] bool fs_mkdir_p(const char *path, mode_t mode, struct err *err);
 

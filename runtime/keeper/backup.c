@@ -509,19 +509,48 @@ static bool is_newer(const char *migration, const char *version)
     return left > strtoull(version, NULL, 10);
 }
 
+/* Whether "queue" is the name of "data/production_queue.sqlite3", as Rails names databases. */
+static bool is_named(const char *path, const char *name, size_t len)
+{
+    const char *base = text_base_name(path);
+    size_t base_len = strcspn(base, ".");
+
+    return len > 0 && base_len >= len && strncmp(base + base_len - len, name, len) == 0 &&
+           (base_len == len || strchr("_-", base[base_len - len - 1]) != NULL);
+}
+
+/* Of "VERSION,NAME=VERSION,NAME=": what the database may have. The longest name that fits counts,
+ * "" is any version; the first is of all others. */
+static const char *version_for(const char *schema, const char *path)
+{
+    const char *version = schema;
+    size_t longest = 0;
+
+    for (const char *at = strchr(schema, ','); at != NULL; at = strchr(at, ',')) {
+        size_t len = strcspn(++at, "=,");
+
+        if (at[len] != '=' || len <= longest || !is_named(path, at, len))
+            continue;
+        longest = len;
+        version = at + len + 1;
+    }
+    return version;
+}
+
 /* What asks is about to start a release that knows the migrations up to this one. */
 static bool check_schema(const struct backup *backup, struct err *err)
 {
-    const char *version = backup->options->schema;
+    const char *schema = backup->options->schema;
 
-    for (size_t i = 0; version != NULL && i < backup->manifest.file_count; i++) {
+    for (size_t i = 0; schema != NULL && i < backup->manifest.file_count; i++) {
         const struct manifest_file *file = &backup->manifest.files[i];
+        const char *version = version_for(schema, file->path);
 
         if (!file->is_database || file->facts.migration == NULL ||
-            !is_newer(file->facts.migration, version))
+            strchr(",", version[0]) != NULL || !is_newer(file->facts.migration, version))
             continue;
-        (void)err_set(err, ERR_CHECK, "'%s' has the migration %s, which is newer than %s",
-                      file->path, file->facts.migration, version);
+        (void)err_set(err, ERR_CHECK, "'%s' has the migration %s, which is newer than %.*s",
+                      file->path, file->facts.migration, (int)strcspn(version, ","), version);
         (void)err_id(err, "E-SCHEMA");
         return err_hint(err, "a release that does not know it must not have this state: restore "
                              "the snapshot from before the migration with it");

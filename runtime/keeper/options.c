@@ -169,7 +169,9 @@ const char *options_help(enum options_verb verb)
                "  --keep N             remove all but the newest N of the directory\n"
                "  --quiesce            let no transaction write meanwhile: several databases\n"
                "                       and files of one moment\n"
-               "  --schema VERSION     only if no database has a newer migration\n"
+               "  --schema VERSION[,NAME=VERSION...]\n"
+               "                       only if no database has a newer migration; NAME: of those\n"
+               "                       whose name ends so, as production_queue.sqlite3 in 'queue'\n"
                "  --emptier            although what the last snapshot had is gone\n";
     return "FILE restore [OPTION...] [SNAPSHOT]: put the state of a snapshot in the place of the "
            "state\n\n"

@@ -42,6 +42,7 @@ bool service_begin(const struct service *service, int *ret_fd, struct err *err)
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN); /* a terminal that is gone must not end it between two steps */
     *ret_fd = steal_fd(&fd);
     return true;
 }

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +27,7 @@
 enum {
     PIECE_BYTES = 256 << 10,
     HEALTH_MS = 60000,
+    SETTLE_MS = 2500,
     WORDS_MAX = 128,
     RESTARTS_MAX = 3,
     EXIT_CHECK = 3
@@ -35,11 +38,16 @@ static const struct release *release_of(const struct candidate *candidate)
     return releases_find(candidate->releases, candidate->number);
 }
 
+/* A unit whose image is mounted is left alone: processes run from it. */
 static bool mount_image(struct candidate *candidate, struct err *err)
 {
+    cleanup_free char *state = systemd_state(candidate->mount_unit);
     struct plan plan;
     bool ok;
 
+    if (strcmp(state, "active") == 0)
+        return true;
+    candidate->is_mounted_here = true;
     plan_init(&plan, candidate->releases->name);
     units_plan_mount(&candidate->units, &plan);
     ok = plan_write(&plan, err) && systemd_do("daemon-reload", NULL, err) &&
@@ -93,7 +101,8 @@ bool candidate_open(struct candidate *ret, struct releases *releases, const stru
         units_plan(&candidate->units, &candidate->plan);
         return true;
     }
-    candidate_unmount(candidate);
+    if (candidate->is_mounted_here && release != releases_current(releases))
+        candidate_unmount(candidate);
     candidate_release(candidate);
     return false;
 }
@@ -112,7 +121,8 @@ void candidate_unmount(const struct candidate *candidate)
     struct err ignored = {0};
     struct plan plan;
 
-    (void)systemd_do("stop", candidate->mount_unit, &ignored);
+    if (!systemd_do("stop", candidate->mount_unit, &ignored))
+        return; /* in use: what could unmount it later is the unit */
     plan_init(&plan, candidate->releases->name);
     units_plan_mount(&candidate->units, &plan);
     plan_remove(&plan);
@@ -133,10 +143,15 @@ static bool run_once(const struct candidate *candidate, const char *what, const 
     ok = fs_mkdir_p(UNITS_PASSING_DIR, 0755, err) && plan_write(&plan, err) &&
          systemd_do("daemon-reload", NULL, err);
     if (ok && !systemd_do("start", unit, err)) {
-        systemd_show_log(unit);
+        char said[sizeof(err->id)] = "";
+
+        systemd_show_log(unit, said, sizeof(said));
+        *err = (struct err){0};
         (void)err_set(err, systemd_exit_code(unit) == EXIT_CHECK ? ERR_CHECK : ERR_INPUT,
                       "'%s' of release %u failed: its last words are above", words,
                       candidate->number);
+        if (id == NULL)
+            id = said[0] != '\0' ? said : "E-SNAPSHOT";
         ok = err_id(err, id);
     }
     (void)systemd_do("reset-failed", unit, &ignored);
@@ -151,12 +166,18 @@ bool candidate_run(const struct candidate *candidate, const char *what, const ch
     return run_once(candidate, what, words, NULL, is_new, id, err);
 }
 
-/* Of the child: what it writes nobody but the restore can read. */
-[[gnu::noreturn]] static void feed(const char *fifo, int fd, uint64_t offset, uint64_t size)
+/* Of the child: what it writes nobody but the restore can read. It has the lock's descriptor, so it
+ * ends with its parent. */
+[[gnu::noreturn]] static void feed(const char *fifo, int fd, uint64_t offset, uint64_t size,
+                                   pid_t parent)
 {
-    int to = open(fifo, O_WRONLY | O_CLOEXEC);
     char *piece = malloc(PIECE_BYTES);
     struct err err = {0};
+    int to;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(1);
+    to = open(fifo, O_WRONLY | O_CLOEXEC);
 
     while (to >= 0 && piece != NULL && size > 0) {
         ssize_t length =
@@ -173,10 +194,11 @@ bool candidate_run(const struct candidate *candidate, const char *what, const ch
 }
 
 bool candidate_restore(const struct candidate *candidate, const struct snapshot *snapshot,
-                       struct err *err)
+                       const char *words, struct err *err)
 {
     cleanup_free char *fifo = xasprintf("/run/rucksack-%s.snapshot", candidate->releases->name);
     int status = 0;
+    pid_t parent = getpid();
     pid_t pid;
     bool ok;
 
@@ -185,9 +207,9 @@ bool candidate_restore(const struct candidate *candidate, const struct snapshot 
         return err_sys(err, "'%s'", fifo);
     pid = fork();
     if (pid == 0)
-        feed(fifo, snapshot->fd, snapshot->offset, snapshot->size);
+        feed(fifo, snapshot->fd, snapshot->offset, snapshot->size, parent);
     ok = pid > 0 || err_sys(err, "fork");
-    ok = ok && run_once(candidate, "restore", "restore -", fifo, false, "E-SNAPSHOT", err);
+    ok = ok && run_once(candidate, "restore", words, fifo, false, NULL, err);
     if (pid > 0) {
         kill(pid, SIGKILL); /* where nobody opened it */
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -219,6 +241,8 @@ static bool call_processes(const struct candidate *candidate, const char *verb, 
 
 bool candidate_check_units(const struct plan *plan, struct err *err)
 {
+    if (!plan_check(plan, err))
+        return false;
     for (size_t i = 0; i < plan->count; i++) {
         const char *path = plan->files[i].path;
         cleanup_free char *known = NULL;
@@ -262,14 +286,18 @@ static bool boot_units(const struct candidate *candidate, const char *verb, cons
 
 static void show_failed(const struct candidate *candidate)
 {
+    cleanup_free char *socket = unit_named(candidate, ".socket");
+    cleanup_free char *listening = systemd_state(socket);
     const char *process;
 
+    if (units_has_socket(&candidate->app) && strcmp(listening, "active") != 0)
+        systemd_show_events(socket);
     for (size_t i = 0; (process = app_process(&candidate->app, i)) != NULL; i++) {
         cleanup_free char *unit = units_process(&candidate->app, process);
         cleanup_free char *state = systemd_state(unit);
 
         if (strcmp(state, "active") != 0)
-            systemd_show_log(unit);
+            systemd_show_log(unit, NULL, 0);
     }
 }
 
@@ -280,24 +308,35 @@ static bool is_alive(void *context)
     return strcmp(state, "failed") != 0 && systemd_restarts(context) < RESTARTS_MAX;
 }
 
+static bool is_well(const char *unit, const char *process, struct err *err)
+{
+    cleanup_free char *state = systemd_state(unit);
+    unsigned long restarts = systemd_restarts(unit);
+
+    if (strcmp(state, "active") == 0 && restarts == 0)
+        return true;
+    systemd_show_log(unit, NULL, 0);
+    if (restarts > 0)
+        (void)err_set(err, ERR_INPUT, "process '%s' ended and was started again", process);
+    else
+        (void)err_set(err, ERR_INPUT, "process '%s' is %s", process, state);
+    return err_id(err, "E-HEALTH");
+}
+
 static bool check_processes(const struct candidate *candidate, struct err *err)
 {
     const char *process;
 
     for (size_t i = 0; (process = app_process(&candidate->app, i)) != NULL; i++) {
         cleanup_free char *unit = units_process(&candidate->app, process);
-        cleanup_free char *state = systemd_state(unit);
 
-        if (strcmp(state, "active") == 0)
-            continue;
-        systemd_show_log(unit);
-        (void)err_set(err, ERR_INPUT, "process '%s' is %s", process, state);
-        return err_id(err, "E-HEALTH");
+        if (!is_well(unit, process, err))
+            return false;
     }
     return true;
 }
 
-static bool check_health(const struct candidate *candidate, struct err *err)
+static bool check_once(const struct candidate *candidate, struct err *err)
 {
     const struct app *app = &candidate->app;
     const char *web = app_web(app);
@@ -306,10 +345,19 @@ static bool check_health(const struct candidate *candidate, struct err *err)
     if (unit == NULL)
         return check_processes(candidate, err);
     if (!health_wait(candidate->settings->listen, app->health, HEALTH_MS, is_alive, unit, err)) {
-        systemd_show_log(unit);
+        systemd_show_log(unit, NULL, 0);
         return false;
     }
     return check_processes(candidate, err);
+}
+
+/* Twice: what dies soon after its start has answered, too. */
+static bool check_health(const struct candidate *candidate, struct err *err)
+{
+    if (!check_once(candidate, err))
+        return false;
+    (void)poll(NULL, 0, SETTLE_MS);
+    return check_once(candidate, err);
 }
 
 /* A directory for each drop-in, and again none. */
@@ -339,24 +387,55 @@ static void forget_new(struct plan *plan)
         (void)systemd_do("daemon-reload", NULL, &ignored);
 }
 
+static bool has_path(const struct plan *plan, const char *path)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (strcmp(plan->files[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* A backup that runs keeps the image mounted that it began with: it begins again from the new one.
+ */
+static void move_backup(const struct candidate *others, const struct candidate *these)
+{
+    cleanup_free char *backup = unit_named(these, "-backup.service");
+    cleanup_free char *state = systemd_state(backup);
+    const char *const words[] = {"start", "--no-block", backup, NULL};
+    struct err ignored = {0};
+
+    if (others->number == these->number || strcmp(state, "activating") != 0)
+        return;
+    (void)systemd_do("stop", backup, &ignored);
+    if (these->settings->backup != NULL)
+        (void)systemd_call(words, &ignored);
+}
+
 /* What others than these had, and does not belong to these. */
 static void retire(const struct candidate *others, const struct candidate *these)
 {
     struct err ignored = {0};
+    bool is_in_use = false;
 
-    if (others->number != these->number)
-        (void)systemd_do("stop", others->mount_unit, &ignored);
+    move_backup(others, these);
     for (size_t i = 0; i < others->plan.count; i++) {
         const char *path = others->plan.files[i].path;
-        const char *const words[] = {"disable", "--now", text_base_name(path), NULL};
-        bool is_kept = strstr(path, UNITS_DIR "/") != path;
+        const char *unit = text_base_name(path);
+        const char *const words[] = {"disable", "--now", unit, NULL};
 
-        for (size_t j = 0; j < these->plan.count && !is_kept; j++)
-            is_kept = strcmp(these->plan.files[j].path, path) == 0;
-        if (!is_kept)
+        if (strstr(path, UNITS_DIR "/") == path && strcmp(unit, others->mount_unit) != 0 &&
+            !has_path(&these->plan, path) && plan_owns(&others->plan, path))
             (void)systemd_call(words, &ignored);
     }
-    plan_remove_others(&others->plan, &these->plan);
+    if (others->number != these->number)
+        is_in_use = !systemd_do("stop", others->mount_unit, &ignored);
+    for (size_t i = 0; i < others->plan.count; i++) {
+        const char *path = others->plan.files[i].path;
+
+        if (!has_path(&these->plan, path) && plan_owns(&others->plan, path) &&
+            !(is_in_use && strcmp(text_base_name(path), others->mount_unit) == 0))
+            (void)unlink(path);
+    }
     (void)systemd_do("daemon-reload", NULL, &ignored);
 }
 
@@ -380,9 +459,12 @@ static bool take_over(const struct candidate *candidate, bool is_new, struct err
     ok = plan_write(&candidate->plan, err) && (!is_new || prepare_new(candidate, &passing, err)) &&
          releases_switch(candidate->releases, release_of(candidate), err);
     if (ok && !start(candidate, err)) {
+        struct err why = *err;
+
         show_failed(candidate);
-        (void)err_set(err, ERR_INPUT, "release %u does not start: its last words are above",
-                      candidate->number);
+        *err = (struct err){0};
+        (void)err_set(err, ERR_INPUT, "release %u does not start, its last words are above: %s",
+                      candidate->number, why.msg);
         ok = err_id(err, "E-HEALTH");
     }
     ok = ok && check_health(candidate, err);
@@ -391,15 +473,17 @@ static bool take_over(const struct candidate *candidate, bool is_new, struct err
     return ok;
 }
 
-/* A socket unit that is changed while it listens loses its sockets. */
+/* A socket unit that is changed while it listens loses its sockets; and one of both, unit or
+ * server, has the address. */
 static void leave_address(const struct candidate *from, const struct candidate *to)
 {
-    if (strcmp(from->settings->listen, to->settings->listen) != 0)
+    if (strcmp(from->settings->listen, to->settings->listen) != 0 ||
+        units_has_socket(&from->app) != units_has_socket(&to->app))
         candidate_stop(from);
 }
 
 bool candidate_serve(const struct candidate *candidate, const struct candidate *before, bool is_new,
-                     struct err *err)
+                     const struct candidate_way *back, struct err *err)
 {
     struct err again = {0};
 
@@ -413,6 +497,10 @@ bool candidate_serve(const struct candidate *candidate, const struct candidate *
     if (before == NULL)
         return false;
     leave_address(candidate, before);
+    if (back != NULL) {
+        candidate_stop(candidate);
+        back->take(back->context);
+    }
     if (take_over(before, false, &again)) {
         retire(candidate, before);
         return err_hint(err, "release %u serves again; see more: FILE service logs -n 100",
@@ -422,20 +510,37 @@ bool candidate_serve(const struct candidate *candidate, const struct candidate *
     return false;
 }
 
-void candidate_stop(const struct candidate *candidate)
+/* Only what is ours: a name of the plan may have become somebody else's. In one call: a socket
+ * alone would start its service again. */
+static void stop_own(const struct candidate *candidate, const char *verb, const char *option)
 {
-    cleanup_free char *target = unit_named(candidate, ".target");
+    const char *words[WORDS_MAX] = {verb};
+    size_t count = 1;
     struct err ignored = {0};
 
-    (void)boot_units(candidate, "stop", NULL, &ignored);
-    (void)call_processes(candidate, "stop", &ignored);
+    if (option != NULL)
+        words[count++] = option;
+    for (size_t i = 0; i < candidate->plan.count && count < WORDS_MAX - 1; i++) {
+        const char *path = candidate->plan.files[i].path;
+        const char *unit = text_base_name(path);
+
+        if (strncmp(path, UNITS_DIR "/", sizeof(UNITS_DIR)) == 0 &&
+            strcmp(unit, candidate->mount_unit) != 0 && plan_owns(&candidate->plan, path))
+            words[count++] = unit;
+    }
+    if (count > (option != NULL ? 2U : 1U))
+        (void)systemd_call(words, &ignored);
+}
+
+void candidate_stop(const struct candidate *candidate)
+{
+    stop_own(candidate, "stop", NULL);
 }
 
 void candidate_disable(const struct candidate *candidate)
 {
     struct err ignored = {0};
 
-    (void)boot_units(candidate, "disable", "--now", &ignored);
-    (void)call_processes(candidate, "stop", &ignored);
+    stop_own(candidate, "disable", "--now");
     (void)call_processes(candidate, "reset-failed", &ignored);
 }

@@ -17,9 +17,9 @@
 
 enum { ENV_MAX_BYTES = 1 << 20 };
 
-static char *place_of(const struct app *app)
+static char *place_of(const char *name)
 {
-    return xasprintf("/etc/%s/env", app->name);
+    return xasprintf("/etc/%s/env", name);
 }
 
 /* Whether a line sets the variable to anything. */
@@ -40,7 +40,7 @@ static bool sets(const char *text, const char *name)
 
 bool envfile_check(const struct app *app, const char *given, struct err *err)
 {
-    cleanup_free char *place = place_of(app);
+    cleanup_free char *place = place_of(app->name);
     cleanup_free char *text = NULL;
     struct err none = {0};
     size_t size;
@@ -86,13 +86,21 @@ static char *template_of(const struct app *app)
     return text;
 }
 
+/* A link, not a rename: there is no moment without the file. The oldest one is kept: what an
+ * interrupted installation put in its place was never in use. */
+static bool keep_before(const char *place, struct err *err)
+{
+    cleanup_free char *before = xasprintf("%s.before", place);
+
+    return link(place, before) == 0 || errno == EEXIST || errno == ENOENT ||
+           err_sys(err, "'%s'", before);
+}
+
 bool envfile_install(const struct app *app, const char *given, struct err *err)
 {
-    cleanup_free char *place = place_of(app);
+    cleanup_free char *place = place_of(app->name);
     cleanup_free char *dir = xasprintf("/etc/%s", app->name);
-    cleanup_free char *fresh = xasprintf("%s.new", place);
     cleanup_free char *text = NULL;
-    cleanup_fd int fd = -1;
     size_t size;
 
     if (given == NULL && access(place, F_OK) == 0)
@@ -103,15 +111,22 @@ bool envfile_install(const struct app *app, const char *given, struct err *err)
     } else if (!fs_read_file(given, ENV_MAX_BYTES, &text, &size, err)) {
         return false;
     }
-    if (!fs_mkdir_p(dir, 0755, err))
-        return false;
-    (void)unlink(fresh);
-    fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_sys(err, "'%s'", fresh);
-    if (fs_write_all(fd, text, size, err) &&
-        (rename(fresh, place) == 0 || err_sys(err, "'%s'", place)))
-        return true;
-    (void)unlink(fresh);
-    return false;
+    return fs_mkdir_p(dir, 0755, err) && keep_before(place, err) &&
+           fs_put_file(place, text, size, 0600, err);
+}
+
+void envfile_settle(const char *name)
+{
+    cleanup_free char *place = place_of(name);
+    cleanup_free char *before = xasprintf("%s.before", place);
+
+    (void)unlink(before);
+}
+
+void envfile_revert(const char *name)
+{
+    cleanup_free char *place = place_of(name);
+    cleanup_free char *before = xasprintf("%s.before", place);
+
+    (void)rename(before, place);
 }

@@ -13,5 +13,11 @@ struct err;
 [[nodiscard]] bool envfile_check(const struct app *app, const char *given, struct err *err);
 
 /* Puts a file in its place, with mode 0600; NULL: makes one with the names of the secrets where
- * there is none. */
+ * there is none. What was there is kept until one of the two below. */
 [[nodiscard]] bool envfile_install(const struct app *app, const char *given, struct err *err);
+
+/* The installation succeeded: what was there before is forgotten. */
+void envfile_settle(const char *name);
+
+/* It did not: what was there is there again. Fine where there was nothing. */
+void envfile_revert(const char *name);

@@ -16,11 +16,13 @@
 #include "runtime/service/options.h"
 #include "runtime/service/places.h"
 #include "runtime/service/plan.h"
+#include "runtime/service/recovery.h"
 #include "runtime/service/releases.h"
 #include "runtime/service/service.h"
 #include "runtime/service/settings.h"
 #include "runtime/service/snapshot.h"
 #include "runtime/service/systemd.h"
+#include "runtime/service/tree.h"
 #include "runtime/service/trust.h"
 
 enum { NFTW_FDS = 16 };
@@ -33,7 +35,8 @@ struct installation {
     struct releases releases;
     struct bundlefile file;
     struct snapshot snapshot; /* of --restore */
-    bool had_state;
+    bool had_state;           /* the directory */
+    bool had_data;            /* files in it */
     bool had_env;
 };
 
@@ -101,7 +104,7 @@ static bool check_units(const struct installation *installation, struct err *err
     bool ok;
 
     make_plan(installation, "1", &plan);
-    ok = plan_check(&plan, err) && candidate_check_units(&plan, err);
+    ok = candidate_check_units(&plan, err);
     plan_release(&plan);
     return ok;
 }
@@ -165,6 +168,12 @@ static bool read_settings(struct installation *installation, struct err *err)
     return err_hint(err, "leave out --backup");
 }
 
+static bool check_calendar(const struct options *options, struct err *err)
+{
+    return options->backup == NULL || systemd_is_calendar(options->backup) ||
+           settings_refuse_calendar(options->backup, err);
+}
+
 static bool make_user(const struct candidate *candidate, struct err *err)
 {
     cleanup_free char *users = xasprintf("/etc/sysusers.d/%s.conf", candidate->releases->name);
@@ -186,15 +195,41 @@ static bool begin_backups(const struct installation *installation, struct err *e
     return true;
 }
 
+/* A release command may be one that this state has not seen: what was is saved before. */
+static bool save_state(const struct installation *installation, const struct candidate *candidate,
+                       struct err *err)
+{
+    if (!installation->had_data || candidate->app.release == NULL ||
+        recovery_take_first(candidate, err))
+        return true;
+    if (!installation->options->force)
+        return err_hint(err, "mend that, or without: FILE service install --force");
+    fprintf(stderr, "warning: no snapshot of the state before 'release'\n");
+    *err = (struct err){0};
+    return true;
+}
+
+/* A new site that writes its first file tomorrow may be started anew today. */
+static bool begin_state(const struct installation *installation, const struct candidate *candidate,
+                        struct err *err)
+{
+    return !installation->options->is_new || !candidate->app.is_kept ||
+           has_state(&candidate->app) || recovery_begin(candidate, err);
+}
+
 static bool fill_state(const struct installation *installation, const struct candidate *candidate,
                        struct err *err)
 {
-    if (installation->snapshot.fd >= 0 &&
-        !candidate_restore(candidate, &installation->snapshot, err))
+    const struct options *options = installation->options;
+    cleanup_free char *words = xasprintf("restore -%s%s", options->replace ? " --replace" : "",
+                                         options->other_secrets ? " --other-secrets" : "");
+
+    if (!save_state(installation, candidate, err) ||
+        (installation->snapshot.fd >= 0 &&
+         !candidate_restore(candidate, &installation->snapshot, words, err)))
         return false;
     return candidate->app.release == NULL ||
-           candidate_run(candidate, "release", "run release", installation->options->is_new,
-                         "E-RELEASE", err);
+           candidate_run(candidate, "release", "run release", options->is_new, "E-RELEASE", err);
 }
 
 static void undo(const struct installation *installation, struct candidate *candidate)
@@ -209,8 +244,9 @@ static void undo(const struct installation *installation, struct candidate *cand
         (void)systemd_do("daemon-reload", NULL, &ignored);
         candidate_release(candidate);
     }
-    places_remove("/opt", name);
+    (void)tree_remove(name);
     places_remove("/run", name);
+    envfile_revert(name);
     if (!installation->had_env) {
         cleanup_free char *dir = xasprintf("/etc/%s", name);
 
@@ -226,15 +262,16 @@ static bool carry_out(struct installation *installation, struct candidate *candi
 {
     const struct release *release = NULL;
 
-    return places_make(err) &&
-           releases_add(&installation->releases, &installation->file, &release, err) &&
+    /* The settings first: they are the mark by which an uninstall finds half an installation. */
+    return places_make(err) && fs_mkdir_p(installation->releases.dir, 0755, err) &&
            settings_save(&installation->settings, installation->releases.dir, err) &&
+           releases_add(&installation->releases, &installation->file, &release, err) &&
            envfile_install(&installation->service->app, installation->options->env_file, err) &&
            candidate_open(candidate, &installation->releases, release, &installation->settings,
                           err) &&
            make_user(candidate, err) && fill_state(installation, candidate, err) &&
-           candidate_serve(candidate, NULL, installation->options->is_new, err) &&
-           begin_backups(installation, err) &&
+           candidate_serve(candidate, NULL, installation->options->is_new, NULL, err) &&
+           begin_backups(installation, err) && begin_state(installation, candidate, err) &&
            trust_pin(installation->service->app.name, &installation->file, err);
 }
 
@@ -247,14 +284,21 @@ static bool install(struct installation *installation, struct err *err)
     bool ok;
 
     installation->had_state = access(state, F_OK) == 0;
+    installation->had_data = has_state(app);
     installation->had_env = access(env, F_OK) == 0;
     ok = carry_out(installation, &candidate, err);
     if (!ok) {
         undo(installation, &candidate);
         return false;
     }
-    printf("installed  %s, release %s\nlistens    %s\nstate      %s\n", app->name, candidate.id,
-           installation->settings.listen, state);
+    envfile_settle(app->name);
+    printf("installed  %s, release %s\n", app->name, candidate.id);
+    if (units_has_socket(&candidate.app))
+        printf("listens    %s\n", installation->settings.listen);
+    else if (app_web(&candidate.app) != NULL)
+        printf("listens    where its server does, with PORT=%s: it takes no socket\n",
+               settings_port(&installation->settings));
+    printf("state      %s\n", state);
     candidate_release(&candidate);
     return fflush(stdout) == 0 || err_sys(err, "standard output");
 }
@@ -283,7 +327,7 @@ bool service_install(const struct service *service, const struct options *option
         release(&installation);
         return ok;
     }
-    ok = ok && service_begin(service, &lock, err) &&
+    ok = ok && service_begin(service, &lock, err) && check_calendar(options, err) &&
          releases_open(&installation.releases, service->app.name, err) &&
          check_installed(&installation, err) && places_check(service->app.name, err) &&
          check_units(&installation, err) && envfile_check(&service->app, options->env_file, err) &&

@@ -36,6 +36,9 @@ static const struct option {
     {"--new", INSTALL, FLAG, offsetof(struct options, is_new)},
     {"--print", INSTALL, FLAG, offsetof(struct options, print)},
     {"--with-state", ROLLBACK, FLAG, offsetof(struct options, with_state)},
+    {"--force", INSTALL | ROLLBACK, FLAG, offsetof(struct options, force)},
+    {"--replace", INSTALL | RESTORE, FLAG, offsetof(struct options, replace)},
+    {"--other-secrets", INSTALL | RESTORE, FLAG, offsetof(struct options, other_secrets)},
     {"--none", TRUST, FLAG, offsetof(struct options, none)},
     {"--purge", UNINSTALL, FLAG, offsetof(struct options, purge)},
 };
@@ -199,6 +202,8 @@ const char *options_help(void)
            "  install              from this file\n"
            "    --new              a new site: an empty state is meant\n"
            "    --restore SNAPSHOT with the state of a snapshot, or of a capsule\n"
+           "    --replace, --other-secrets as of FILE restore\n"
+           "    --force            although a state that is there cannot be saved before\n"
            "    --listen [IP:]PORT (default: 127.0.0.1:3000)\n"
            "    --env-file FILE    its environment, secrets too; kept in /etc/NAME/env\n"
            "    --backup WHEN      snapshots to /var/backups/NAME: daily, hourly, a calendar time\n"
@@ -209,7 +214,9 @@ const char *options_help(void)
            "                       healthy; --listen, --backup, --keep, --push as of install\n"
            "  rollback [N]         to the release before, or that one\n"
            "    --with-state       and the state as it was before the one after it\n"
-           "  restore SNAPSHOT     put the state of a snapshot in the place of the state\n"
+           "    --force            although the state cannot be saved before, nor looked at\n"
+           "  restore SNAPSHOT     put the state of a snapshot in the place of the state;\n"
+           "                       --replace, --other-secrets as of FILE restore\n"
            "  status               what runs, and which releases there are\n"
            "  logs [ARG...]        journalctl of its units\n"
            "  trust [KEY|FILE]     show the key that bundles must be signed with, or take "

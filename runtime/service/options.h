@@ -35,6 +35,9 @@ struct options {
     bool none;              /* trust: no key */
     unsigned int number;    /* rollback: the release; 0: the one before */
     bool with_state;        /* rollback: the state, too */
+    bool force;             /* rollback, install: although no snapshot can be made */
+    bool replace;           /* install, restore: although the state is of another lineage */
+    bool other_secrets;     /* install, restore: although the secrets are not the snapshot's */
     bool purge;             /* uninstall: state and environment, too */
     char *const *arguments; /* logs: of journalctl */
 };

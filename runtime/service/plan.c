@@ -80,6 +80,11 @@ void plan_add_existing(struct plan *plan, const char *dir)
     }
 }
 
+bool plan_owns(const struct plan *plan, const char *path)
+{
+    return owner_of(plan, path) == OURS;
+}
+
 bool plan_check(const struct plan *plan, struct err *err)
 {
     for (size_t i = 0; i < plan->count; i++) {
@@ -93,22 +98,17 @@ bool plan_check(const struct plan *plan, struct err *err)
     return true;
 }
 
-static bool write_file(const struct plan_file *file, struct err *err)
+/* What is there already is left alone: to systemd a file that is renamed is another one. */
+static bool is_there(const struct plan_file *file)
 {
-    cleanup_free char *fresh = xasprintf("%s.new", file->path);
-    cleanup_fd int fd = -1;
+    cleanup_free char *text = NULL;
+    struct err ignored = {0};
+    struct stat st;
+    size_t size;
 
-    (void)unlink(fresh);
-    fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_sys(err, "'%s'", fresh);
-    if (fs_write_all(fd, file->text, strlen(file->text), err) &&
-        (fchmod(fd, file->mode) == 0 || err_sys(err, "'%s'", fresh)) &&
-        (fsync(fd) == 0 || err_sys(err, "'%s'", fresh)) &&
-        (rename(fresh, file->path) == 0 || err_sys(err, "'%s'", file->path)))
-        return true;
-    (void)unlink(fresh);
-    return false;
+    return fs_read_file(file->path, FILE_MAX_BYTES, &text, &size, &ignored) &&
+           size == strlen(file->text) && memcmp(text, file->text, size) == 0 &&
+           stat(file->path, &st) == 0 && (st.st_mode & 07777) == file->mode;
 }
 
 bool plan_write(const struct plan *plan, struct err *err)
@@ -116,7 +116,9 @@ bool plan_write(const struct plan *plan, struct err *err)
     if (!plan_check(plan, err))
         return false;
     for (size_t i = 0; i < plan->count; i++)
-        if (!write_file(&plan->files[i], err))
+        if (!is_there(&plan->files[i]) &&
+            !fs_put_file(plan->files[i].path, plan->files[i].text, strlen(plan->files[i].text),
+                         plan->files[i].mode, err))
             return false;
     return true;
 }
@@ -125,20 +127,5 @@ void plan_remove(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++)
         if (owner_of(plan, plan->files[i].path) == OURS)
-            (void)unlink(plan->files[i].path);
-}
-
-static bool has(const struct plan *plan, const char *path)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (strcmp(plan->files[i].path, path) == 0)
-            return true;
-    return false;
-}
-
-void plan_remove_others(const struct plan *plan, const struct plan *kept)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (!has(kept, plan->files[i].path) && owner_of(plan, plan->files[i].path) == OURS)
             (void)unlink(plan->files[i].path);
 }

@@ -41,11 +41,11 @@ void plan_print(const struct plan *plan, FILE *out);
 /* E-TAKEN when a file is there that is not ours. */
 [[nodiscard]] bool plan_check(const struct plan *plan, struct err *err);
 
-/* Writes all of them, each beside its place and renamed. Directories must be there. */
+/* Whether the file is there and begins as ours do. */
+bool plan_owns(const struct plan *plan, const char *path);
+
+/* Writes all of them that differ, each beside its place and renamed. Directories must be there. */
 [[nodiscard]] bool plan_write(const struct plan *plan, struct err *err);
 
 /* Removes what of it is ours. */
 void plan_remove(const struct plan *plan);
-
-/* Removes the files of plan that kept does not have. */
-void plan_remove_others(const struct plan *plan, const struct plan *kept);

@@ -17,8 +17,6 @@
 #include "runtime/service/bundlefile.h"
 #include "runtime/service/trust.h"
 
-#define UNFINISHED ".new"
-
 enum { ID_HASH_LEN = 12, LINK_MAX_BYTES = 4096 };
 
 /* The number of "3-1f0c9a7b2d4e"; 0: not one of ours. */
@@ -35,6 +33,21 @@ static unsigned int number_of(const char *id)
         strspn(end + 1, "0123456789abcdef") != ID_HASH_LEN)
         return 0;
     return (unsigned int)number;
+}
+
+bool releases_is_id(const char *name)
+{
+    return number_of(name) > 0;
+}
+
+bool releases_is_mounted(int dirfd, const char *id)
+{
+    cleanup_free char *image = xasprintf("%s/image", id);
+    struct stat around;
+    struct stat st;
+
+    return fstatat(dirfd, id, &around, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(dirfd, image, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev != around.st_dev;
 }
 
 static int by_number(const void *a, const void *b)
@@ -56,13 +69,12 @@ static void find_current(struct releases *releases)
 {
     cleanup_free char *link = xasprintf("%s/current", releases->dir);
     cleanup_free char *target = xcalloc(LINK_MAX_BYTES, 1);
-    const char *name;
 
     releases->current = SIZE_MAX;
-    if (readlink(link, target, LINK_MAX_BYTES - 1) <= 0 || (name = strrchr(target, '/')) == NULL)
+    if (readlink(link, target, LINK_MAX_BYTES - 1) <= 0 || strncmp(target, "releases/", 9) != 0)
         return;
     for (size_t i = 0; i < releases->count; i++)
-        if (strcmp(releases->items[i].id, name + 1) == 0)
+        if (strcmp(releases->items[i].id, target + 9) == 0)
             releases->current = i;
 }
 
@@ -186,7 +198,7 @@ bool releases_add(struct releases *releases, const struct bundlefile *file,
 {
     unsigned int number = releases->count > 0 ? releases->items[releases->count - 1].number + 1 : 1;
     cleanup_free char *parent = xasprintf("%s/releases", releases->dir);
-    cleanup_free char *fresh = xasprintf("%s/" UNFINISHED, parent);
+    cleanup_free char *fresh = xasprintf("%s/" RELEASES_UNFINISHED, parent);
     cleanup_free char *id = xasprintf("%u-%.*s", number, ID_HASH_LEN, file->hash);
     cleanup_free char *place = xasprintf("%s/%s", parent, id);
     cleanup_fd int dirfd = -1;
@@ -196,12 +208,13 @@ bool releases_add(struct releases *releases, const struct bundlefile *file,
 
     if (ok && (dirfd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         ok = err_sys(err, "'%s'", parent);
-    ok = ok && fs_remove_tree(dirfd, UNFINISHED, err) && fill(releases, file, fresh, err) &&
+    ok = ok && fs_remove_tree(dirfd, RELEASES_UNFINISHED, err) &&
+         fill(releases, file, fresh, err) &&
          (rename(fresh, place) == 0 || err_sys(err, "'%s'", place));
     (void)umask(mask);
     if (!ok) {
         if (dirfd >= 0)
-            (void)fs_remove_tree(dirfd, UNFINISHED, &later);
+            (void)fs_remove_tree(dirfd, RELEASES_UNFINISHED, &later);
         return false;
     }
     add(releases, number, id);
@@ -233,6 +246,8 @@ bool releases_remove(struct releases *releases, const struct release *release, s
 
     if (dirfd < 0)
         return err_sys(err, "'%s'", parent);
+    if (releases_is_mounted(dirfd, release->id))
+        return err_set(err, ERR_INPUT, "the image of release %u is in use", release->number);
     if (!fs_remove_tree(dirfd, release->id, err))
         return false;
     free(releases->items[index].id);

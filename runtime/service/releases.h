@@ -20,6 +20,8 @@ struct err;
 
 enum { RELEASES_KEPT = 5 };
 
+#define RELEASES_UNFINISHED ".new" /* a copy that is not complete */
+
 struct release {
     unsigned int number;
     char *id; /* "3-1f0c9a7b2d4e" */
@@ -57,9 +59,15 @@ const struct release *releases_before(const struct releases *releases);
 [[nodiscard]] bool releases_switch(struct releases *releases, const struct release *release,
                                    struct err *err);
 
-/* Removes its directory; nothing may be mounted in it. */
+/* Removes its directory; not while its image is mounted. */
 [[nodiscard]] bool releases_remove(struct releases *releases, const struct release *release,
                                    struct err *err);
+
+/* Whether a directory is named as a release is: "3-1f0c9a7b2d4e". */
+bool releases_is_id(const char *name);
+
+/* Whether something is mounted on the image directory of a release; id in the directory dirfd. */
+bool releases_is_mounted(int dirfd, const char *id);
 
 /* Paths below the release, on the heap: "image", or its file with NULL. */
 char *releases_path(const struct releases *releases, const struct release *release,

@@ -4,7 +4,7 @@
  * The verbs of `FILE service`. Each prints its results on standard output.
  *
  * Those that change something hold the lock of the service until it is healthy, and go on through
- * SIGINT, SIGTERM and SIGHUP: half an upgrade is none.
+ * SIGINT, SIGTERM, SIGHUP and SIGPIPE: half an upgrade is none.
  */
 #include <stdbool.h>
 

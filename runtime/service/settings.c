@@ -36,6 +36,17 @@ static void take(struct settings *settings, const struct launchfile_record *reco
     *place = xstrdup(value);
 }
 
+static bool damaged(const char *path, struct err *err)
+{
+    *err = (struct err){0};
+    (void)err_set(err, ERR_INPUT, "'%s' is damaged", path);
+    (void)err_id(err, "E-READ");
+    return err_hint(err,
+                    "write it anew: 'rucksack<TAB>%d' and 'listen<TAB>" SETTINGS_LISTEN
+                    "', a line each; then FILE service upgrade with its other options",
+                    LAUNCHFILE_VERSION);
+}
+
 bool settings_load(struct settings *ret, const char *dir, struct err *err)
 {
     cleanup_free char *path = xasprintf("%s/" SETTINGS_FILE, dir);
@@ -47,15 +58,13 @@ bool settings_load(struct settings *ret, const char *dir, struct err *err)
 
     if (!fs_read_file(path, SETTINGS_MAX_BYTES, &text, &size, err))
         return false;
-    if (launchfile_begin(&file, text, size))
-        while (launchfile_next(&file, &record))
-            take(&settings, &record);
-    if (settings.listen == NULL)
-        settings.listen = xstrdup(SETTINGS_LISTEN);
-    if (!settings_check(&settings, err)) {
+    if (!launchfile_begin(&file, text, size))
+        return damaged(path, err);
+    while (launchfile_next(&file, &record))
+        take(&settings, &record);
+    if (file.at != file.end || settings.listen == NULL || !settings_check(&settings, err)) {
         settings_release(&settings);
-        err->kind = ERR_INPUT;
-        return err_wrap(err, "'%s'", path);
+        return damaged(path, err);
     }
     *ret = settings;
     return true;
@@ -70,11 +79,8 @@ bool settings_save(const struct settings *settings, const char *dir, struct err 
     cleanup_free char *text =
         xasprintf("rucksack\t%d\nlisten\t%s\n%s%s", LAUNCHFILE_VERSION, settings->listen,
                   settings->backup != NULL ? backup : "", settings->push != NULL ? push : "");
-    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-    if (fd < 0)
-        return err_sys(err, "'%s'", path);
-    return fs_write_all(fd, text, strlen(text), err) || err_wrap(err, "'%s'", path);
+    return fs_put_file(path, text, strlen(text), 0600, err);
 }
 
 void settings_release(struct settings *settings)
@@ -126,6 +132,11 @@ static bool is_line(const char *text)
         if ((unsigned char)*at < ' ' || *at == 0x7F)
             return false;
     return text[0] != '\0';
+}
+
+bool settings_refuse_calendar(const char *text, struct err *err)
+{
+    return wrong("--backup", text, "time of systemd.time(7), like daily", err);
 }
 
 bool settings_check(const struct settings *settings, struct err *err)

@@ -24,5 +24,8 @@ void settings_release(struct settings *settings);
 /* ERR_USAGE when one is not what it must be. */
 [[nodiscard]] bool settings_check(const struct settings *settings, struct err *err);
 
+/* ERR_USAGE: systemd does not take it as a time. Returns false. */
+bool settings_refuse_calendar(const char *text, struct err *err);
+
 /* The port in listen. */
 const char *settings_port(const struct settings *settings);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,9 +21,26 @@ static void show(const char *unit)
     printf("%-10s %s\n", state, unit);
 }
 
+/* Names of one length, with the time in them; NULL: none, or not to be seen by who asks. */
+static char *newest_backup(const char *name)
+{
+    cleanup_free char *pattern = xasprintf("/var/backups/%s/%s-*.tar.zst", name, name);
+    char *newest = NULL;
+    glob_t files;
+
+    if (glob(pattern, 0, NULL, &files) != 0)
+        return NULL;
+    newest = xstrdup(files.gl_pathv[files.gl_pathc - 1]);
+    globfree(&files);
+    return newest;
+}
+
 static void show_units(const struct app *app)
 {
     cleanup_free char *socket = xasprintf("%s.socket", app->name);
+    cleanup_free char *timer = xasprintf("%s-backup.timer", app->name);
+    cleanup_free char *timer_file = xasprintf(UNITS_DIR "/%s", timer);
+    cleanup_free char *newest = NULL;
     const char *process;
 
     for (size_t i = 0; (process = app_process(app, i)) != NULL; i++) {
@@ -32,6 +50,11 @@ static void show_units(const struct app *app)
     }
     if (units_has_socket(app))
         show(socket);
+    if (access(timer_file, F_OK) != 0)
+        return;
+    show(timer);
+    newest = newest_backup(app->name);
+    printf("%-10s %s\n", "backup", newest != NULL ? newest : "none yet");
 }
 
 bool service_status(const struct service *service, struct err *err)

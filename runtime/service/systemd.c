@@ -54,8 +54,8 @@ bool systemd_call(const char *const words[], struct err *err)
     if (!ok) {
         cleanup_free char *said = text_visible(text_last_lines(output.errors, 1));
 
-        (void)err_set(err, ERR_INPUT, "systemctl %s %s failed: %.500s", words[0],
-                      words[1] != NULL ? words[1] : "", said);
+        (void)err_set(err, ERR_INPUT, "systemctl %s %s failed%s%.500s", words[0],
+                      words[1] != NULL ? words[1] : "", said[0] != '\0' ? ": " : "", said);
         (void)err_id(err, "E-UNIT");
     }
     proc_output_release(&output);
@@ -118,13 +118,28 @@ unsigned long systemd_restarts(const char *unit)
     return strtoul(value, NULL, 10);
 }
 
-void systemd_show_log(const char *unit)
+/* "rucksack: E-SECRET: ...": what the programs of a bundle end with. */
+static void take_id(const char *line, char *ret_id, size_t size)
 {
-    cleanup_free char *id = property(unit, "InvocationID");
-    cleanup_free char *invocation = xasprintf("_SYSTEMD_INVOCATION_ID=%s", id);
+    static const char head[] = "rucksack: E-";
+    size_t len;
+
+    if (strncmp(line, head, sizeof(head) - 1) != 0)
+        return;
+    line += sizeof("rucksack: ") - 1;
+    len = 2 + strspn(line + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    if (line[len] != ':' || len >= size)
+        return;
+    memcpy(ret_id, line, len);
+    ret_id[len] = '\0';
+}
+
+/* Prints lines of the journal that match. */
+static void show_lines(const char *match, const char *value, char *ret_id, size_t size)
+{
     cleanup_free char *lines = xasprintf("%d", LOG_LINES);
-    const char *const argv[] = {"journalctl", "--quiet", "--no-pager", "--output=cat",
-                                "-n",         lines,     invocation,   NULL};
+    const char *const argv[] = {"journalctl", "--quiet", "--no-pager", "--output=cat", "--boot",
+                                "-n",         lines,     match,        value,          NULL};
     const char *const sync[] = {"journalctl", "--sync", NULL};
     struct proc_output output = {0};
     struct err err = {0};
@@ -138,10 +153,39 @@ void systemd_show_log(const char *unit)
         cleanup_free char *line = xstrndup(at, len);
         cleanup_free char *visible = text_visible(line);
 
+        if (ret_id != NULL)
+            take_id(line, ret_id, size);
         fprintf(stderr, "    %s\n", visible);
         at += len + (at[len] == '\n');
     }
     proc_output_release(&output);
+}
+
+void systemd_show_log(const char *unit, char *ret_id, size_t size)
+{
+    cleanup_free char *id = property(unit, "InvocationID");
+    cleanup_free char *invocation = xasprintf("_SYSTEMD_INVOCATION_ID=%s", id);
+
+    show_lines(invocation, NULL, ret_id, size);
+}
+
+void systemd_show_events(const char *unit)
+{
+    show_lines("-u", unit, NULL, 0);
+}
+
+bool systemd_is_calendar(const char *text)
+{
+    const char *const argv[] = {"systemd-analyze", "calendar", "--", text, NULL};
+    struct proc_output output = {0};
+    struct err err = {0};
+    bool is_one;
+
+    if (!run(argv, &output, &err))
+        return true;
+    is_one = output.exit_code == 0;
+    proc_output_release(&output);
+    return is_one;
 }
 
 bool systemd_make_users(const char *path, struct err *err)
@@ -160,13 +204,18 @@ bool systemd_make_users(const char *path, struct err *err)
     return ok;
 }
 
+/* userdel(8) leaves the group where login.defs(5) says so: the next installation would refuse it.
+ */
 void systemd_remove_user(const char *name)
 {
-    const char *const argv[] = {"userdel", name, NULL};
+    const char *const user[] = {"userdel", name, NULL};
+    const char *const group[] = {"groupdel", name, NULL};
     struct proc_output output = {0};
     struct err err = {0};
 
-    if (run(argv, &output, &err))
+    if (run(user, &output, &err))
+        proc_output_release(&output);
+    if (run(group, &output, &err))
         proc_output_release(&output);
 }
 

@@ -4,6 +4,7 @@
  * systemd, by its own programs: systemctl(1), journalctl(1), systemd-sysusers(8).
  */
 #include <stdbool.h>
+#include <stddef.h>
 
 struct err;
 
@@ -28,8 +29,15 @@ unsigned long systemd_exit_code(const char *unit);
 /* The file that systemd has a unit from; "" when it knows none. On the heap. */
 char *systemd_fragment(const char *unit);
 
-/* The last lines of what the unit's last run said, on standard error. */
-void systemd_show_log(const char *unit);
+/* The last lines of what the unit's last run said, on standard error. ret_id, size bytes, or NULL:
+ * the id of the last error among them, as "E-SECRET"; unchanged when there is none. */
+void systemd_show_log(const char *unit, char *ret_id, size_t size);
+
+/* The last lines of what systemd said about the unit, on standard error. */
+void systemd_show_events(const char *unit);
+
+/* Whether systemd takes this as a time of systemd.time(7); true when it cannot be asked. */
+bool systemd_is_calendar(const char *text);
 
 /* Makes users by a sysusers.d(5) file. */
 [[nodiscard]] bool systemd_make_users(const char *path, struct err *err);

@@ -8,12 +8,13 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "common/xalloc.h"
+#include "runtime/service/envfile.h"
 #include "runtime/service/options.h"
 #include "runtime/service/places.h"
 #include "runtime/service/plan.h"
-#include "runtime/service/releases.h"
 #include "runtime/service/service.h"
 #include "runtime/service/systemd.h"
+#include "runtime/service/tree.h"
 #include "runtime/service/units.h"
 
 static bool is_mount(const char *unit)
@@ -40,19 +41,34 @@ static void stop_units(const struct plan *plan, bool mounts)
 }
 
 /* By what is there, not by what an image says that may be damaged. */
-static bool remove_units(const char *name, struct err *err)
+static void find_units(const char *name, struct plan *ret)
 {
     static const char *const dirs[] = {UNITS_DIR, UNITS_PASSING_DIR, "/etc/sysusers.d",
                                        "/etc/tmpfiles.d"};
-    struct plan plan;
 
-    plan_init(&plan, name);
+    cleanup_free char *etc = xasprintf("/etc/%s", name);
+
+    plan_init(ret, name);
+    plan_add_existing(ret, etc);
     for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
-        plan_add_existing(&plan, dirs[i]);
-    stop_units(&plan, false);
-    stop_units(&plan, true);
-    plan_remove(&plan);
-    plan_release(&plan);
+        plan_add_existing(ret, dirs[i]);
+}
+
+/* An image that could not be unmounted: the next uninstall finds it by its unit. */
+static bool is_in_use(const char *path)
+{
+    cleanup_free char *state = systemd_state(text_base_name(path));
+
+    return strcmp(state, "active") == 0;
+}
+
+static bool remove_units(const struct plan *plan, struct err *err)
+{
+    stop_units(plan, false);
+    stop_units(plan, true);
+    for (size_t i = 0; i < plan->count; i++)
+        if (!is_mount(plan->files[i].path) || !is_in_use(plan->files[i].path))
+            (void)unlink(plan->files[i].path);
     return systemd_do("daemon-reload", NULL, err);
 }
 
@@ -67,14 +83,16 @@ static void report(const char *name, bool is_purge)
         printf("kept       /var/backups/%s, and user %s\n", name, name);
 }
 
-static bool uninstall(const char *name, bool is_purge, struct err *err)
+static bool uninstall(const char *name, const struct plan *units, bool is_purge, struct err *err)
 {
     cleanup_free char *etc = xasprintf("/etc/%s", name);
 
-    if (!remove_units(name, err))
+    if (!remove_units(units, err))
         return false;
-    places_remove("/opt", name);
+    if (!tree_remove(name))
+        printf("left       /opt/%s: what is in it is in use, or not of this service\n", name);
     places_remove("/run", name);
+    envfile_revert(name); /* an installation was killed */
     if (is_purge) {
         places_remove_state(name);
         places_remove(etc, "env");
@@ -85,19 +103,26 @@ static bool uninstall(const char *name, bool is_purge, struct err *err)
     return fflush(stdout) == 0 || err_sys(err, "standard output");
 }
 
+/* An installation that was killed has left something, but no release that serves. */
+static bool check_something(const char *name, const struct plan *units, struct err *err)
+{
+    if (units->count > 0 || tree_is_ours(name))
+        return true;
+    (void)err_set(err, ERR_INPUT, "'%s' is not installed", name);
+    return err_id(err, "E-NOSERVICE");
+}
+
 bool service_uninstall(const struct service *service, const struct options *options,
                        struct err *err)
 {
     const char *name = service->app.name;
     cleanup_fd int lock = -1;
-    struct releases releases = {0};
-    bool ok = service_begin(service, &lock, err) && releases_open(&releases, name, err);
+    struct plan units = {0};
+    bool ok = service_begin(service, &lock, err);
 
-    if (ok && releases_current(&releases) == NULL) {
-        (void)err_set(err, ERR_INPUT, "'%s' is not installed", name);
-        ok = err_id(err, "E-NOSERVICE");
-    }
-    ok = ok && uninstall(name, options->purge, err);
-    releases_release(&releases);
+    if (ok)
+        find_units(name, &units);
+    ok = ok && check_something(name, &units, err) && uninstall(name, &units, options->purge, err);
+    plan_release(&units);
     return ok;
 }

@@ -146,17 +146,28 @@ static void plan_process(const struct units *units, const char *process, struct 
     cleanup_free char *after =
         xasprintf("Requires=%s.socket\nAfter=%s.socket\n", app->name, app->name);
     cleanup_free char *port = xasprintf("Environment=PORT=%s\n", settings_port(units->settings));
+    cleanup_free char *port_file = xasprintf("EnvironmentFile=/etc/%s/port\n", app->name);
 
     add_unit(plan, UNITS_DIR, unit,
              xasprintf("[Unit]\nDescription=%s of %s\n"
                        "PartOf=%s.target\nAfter=network.target\nRequiresMountsFor=%s/image\n"
                        "StartLimitIntervalSec=0\n%s\n"
-                       "[Service]\nType=%s\nExecStart=%s run %s%s\n%s" ENDS "%s\n"
+                       "[Service]\nType=%s\nExecStart=%s run %s%s\n%s" ENDS "%s%s\n"
                        "[Install]\nWantedBy=%s.target\n",
                        process, app->name, app->name, dir, has_socket ? after : "",
                        app_server_can(app, process, "notify") ? "notify" : "exec", program, process,
                        has_socket ? " --bind-to-activated-sockets only" : "", is_web ? port : "",
-                       around, app->name));
+                       around, is_web && !has_socket ? port_file : "", app->name));
+}
+
+/* A PORT in the file of the environment wins over one in the unit; one in a later file over both.
+ */
+static void plan_port(const struct units *units, struct plan *plan)
+{
+    cleanup_free char *path = xasprintf("/etc/%s/port", units->app->name);
+
+    if (app_web(units->app) != NULL && !units_has_socket(units->app))
+        plan_add(plan, path, xasprintf("PORT=%s\n", settings_port(units->settings)), 0644);
 }
 
 static void plan_target(const struct units *units, struct plan *plan)
@@ -261,6 +272,7 @@ void units_plan(const struct units *units, struct plan *plan)
     units_plan_mount(units, plan);
     for (size_t i = 0; (process = app_process(units->app, i)) != NULL; i++)
         plan_process(units, process, plan);
+    plan_port(units, plan);
     plan_socket(units, plan);
     plan_target(units, plan);
     plan_backup(units, plan);
@@ -280,7 +292,7 @@ void units_plan_once(const struct units *units, const char *what, const char *wo
     add_unit(plan, UNITS_PASSING_DIR, unit,
              xasprintf("[Unit]\nDescription=%s of %s\nRequiresMountsFor=%s/image\n\n"
                        "[Service]\nType=oneshot\nExecStart=%s %s\n%s%s"
-                       "BindPaths=-/var/backups/%s\nTimeoutStartSec=15min\n%s",
+                       "BindPaths=-/var/backups/%s\nTimeoutStartSec=infinity\n%s",
                        what, name, dir, program, words,
                        is_new ? "Environment=RUCKSACK_NEW=1\n" : "",
                        input != NULL ? stdin_line : "", name, around));

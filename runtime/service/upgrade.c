@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/service/bundlefile.h"
 #include "runtime/service/candidate.h"
 #include "runtime/service/envfile.h"
 #include "runtime/service/options.h"
+#include "runtime/service/recovery.h"
 #include "runtime/service/releases.h"
 #include "runtime/service/service.h"
 #include "runtime/service/settings.h"
 #include "runtime/service/snapshot.h"
+#include "runtime/service/systemd.h"
 #include "runtime/service/trust.h"
 
 /* What serves, and what shall. */
@@ -31,6 +27,7 @@ struct change {
     struct releases releases;
     struct candidate before;
     struct candidate after;
+    bool release_was_started; /* its command: the state may be another since */
 };
 
 static void release(struct change *change)
@@ -74,6 +71,8 @@ static bool open_before(struct change *change, struct err *err)
         .push = chosen(options->push, settings->push),
         .keep = options->keep > 0 ? options->keep : settings->keep,
     };
+    if (options->backup != NULL && !systemd_is_calendar(options->backup))
+        return settings_refuse_calendar(options->backup, err);
     return settings_check(&change->new_settings, err) &&
            candidate_open(&change->before, &change->releases, current, &change->settings, err);
 }
@@ -82,31 +81,6 @@ static bool has_choice(const struct options *options)
 {
     return options->listen != NULL || options->backup != NULL || options->push != NULL ||
            options->keep > 0;
-}
-
-static char *snapshot_path(const struct change *change, unsigned int number)
-{
-    return xasprintf("/var/backups/%s/before-%u.tar.zst", change->releases.name, number);
-}
-
-static void forget_snapshot(const struct change *change, unsigned int number)
-{
-    cleanup_free char *path = snapshot_path(change, number);
-
-    (void)unlink(path);
-}
-
-/* By the release that serves, which knows its state. An app that wrote nothing yet has none. */
-static bool take_snapshot(const struct change *change, struct err *err)
-{
-    cleanup_free char *data = xasprintf("/var/lib/%s/data", change->releases.name);
-    cleanup_free char *path = snapshot_path(change, change->after.number);
-    cleanup_free char *words = xasprintf("backup --emptier -o %s", path);
-
-    if (!change->before.app.is_kept || access(data, F_OK) != 0)
-        return true;
-    (void)unlink(path);
-    return candidate_run(&change->before, "snapshot", words, false, "E-SNAPSHOT", err);
 }
 
 /* Keeps the newest few, and the one that serves. */
@@ -122,7 +96,7 @@ static void prune(struct change *change)
             i++;
             continue;
         }
-        forget_snapshot(change, release->number);
+        recovery_forget(change->releases.name, release->number);
         if (!releases_remove(&change->releases, release, &ignored))
             i++;
     }
@@ -131,17 +105,28 @@ static void prune(struct change *change)
 /* A release command may have changed the state though it, or what came after it, failed. */
 static void keep_snapshot(const struct change *change, struct err *err)
 {
-    cleanup_free char *path = snapshot_path(change, change->after.number);
-    cleanup_free char *kept = xasprintf("/var/backups/%s/before-failed-%lld.tar.zst",
-                                        change->releases.name, (long long)time(NULL));
+    cleanup_free char *kept = NULL;
+    cleanup_free char *hint = NULL;
 
-    if (change->after.app.release != NULL &&
-        (strcmp(err->id, "E-HEALTH") == 0 || strcmp(err->id, "E-RELEASE") == 0) &&
-        rename(path, kept) == 0) {
-        err->hint[0] = '\0';
-        (void)err_hint(err, "release %u serves; the state from before the release command: '%s'",
-                       change->before.number, kept);
-    }
+    if (!change->release_was_started)
+        return;
+    kept = recovery_keep(&change->before, change->after.number);
+    if (kept == NULL)
+        return;
+    hint = xasprintf("%s%sthe state from before the release command: '%s'", err->hint,
+                     err->hint[0] != '\0' ? "; " : "", kept);
+    err->hint[0] = '\0';
+    (void)err_hint(err, "%s", hint);
+}
+
+static bool check_kept(const struct change *change, const struct candidate *candidate,
+                       struct err *err)
+{
+    if (change->new_settings.backup == NULL || candidate->app.is_kept)
+        return true;
+    (void)err_set(err, ERR_INPUT, "this application has no state: there is nothing to back up");
+    (void)err_id(err, "E-STATE");
+    return err_hint(err, "leave out --backup");
 }
 
 /* What was copied and does not serve is not kept. */
@@ -154,17 +139,25 @@ static void drop(struct change *change, unsigned int number)
         candidate_unmount(&change->after);
     if (release != NULL)
         (void)releases_remove(&change->releases, release, &ignored);
-    forget_snapshot(change, number);
+    recovery_forget(change->releases.name, number);
+}
+
+static bool run_release(struct change *change, struct err *err)
+{
+    if (change->after.app.release == NULL)
+        return true;
+    change->release_was_started = true;
+    return candidate_run(&change->after, "release", "run release", false, "E-RELEASE", err);
 }
 
 static bool go(struct change *change, struct err *err)
 {
-    return candidate_check_units(&change->after.plan, err) &&
-           envfile_check(&change->after.app, NULL, err) && take_snapshot(change, err) &&
-           (change->after.app.release == NULL ||
-            candidate_run(&change->after, "release", "run release", false, "E-RELEASE", err)) &&
-           settings_save(&change->new_settings, change->releases.dir, err) &&
-           candidate_serve(&change->after, &change->before, false, err);
+    if (!candidate_check_units(&change->after.plan, err) ||
+        !check_kept(change, &change->after, err) || !envfile_check(&change->after.app, NULL, err) ||
+        !recovery_take(&change->before, change->after.number, err) || !run_release(change, err) ||
+        !settings_save(&change->new_settings, change->releases.dir, err))
+        return err_hint(err, "release %u serves on, nothing was switched", change->before.number);
+    return candidate_serve(&change->after, &change->before, false, NULL, err);
 }
 
 static bool upgrade_to(struct change *change, const struct bundlefile *file, struct err *err)
@@ -183,7 +176,6 @@ static bool upgrade_to(struct change *change, const struct bundlefile *file, str
     }
     if (!go(change, err)) {
         (void)settings_save(&change->settings, change->releases.dir, &ignored);
-        (void)err_hint(err, "release %u serves on, nothing was switched", change->before.number);
         keep_snapshot(change, err);
         drop(change, number);
         return false;
@@ -209,9 +201,11 @@ static bool choose_again(struct change *change, struct err *err)
         change->after = (struct candidate){0};
         return false;
     }
-    if (!settings_save(&change->new_settings, change->releases.dir, err))
+    if (!candidate_check_units(&change->after.plan, err) ||
+        !check_kept(change, &change->after, err) ||
+        !settings_save(&change->new_settings, change->releases.dir, err))
         return false;
-    if (!candidate_serve(&change->after, &change->before, false, err)) {
+    if (!candidate_serve(&change->after, &change->before, false, NULL, err)) {
         struct err ignored = {0};
 
         (void)settings_save(&change->settings, change->releases.dir, &ignored);
@@ -232,12 +226,32 @@ static bool check_name(const struct service *service, const struct bundlefile *f
     return err_hint(err, "install it as a service of its own: ./FILE service install");
 }
 
+/* All of what was built, and whose it is: a signature that was put on it later makes it another. */
+static bool is_current(const struct change *change, const struct bundlefile *file)
+{
+    cleanup_free char *path =
+        releases_path(&change->releases, releases_current(&change->releases), NULL);
+    struct bundlefile current;
+    struct err ignored = {0};
+    bool is_same;
+
+    if (!bundlefile_open(&current, path, &ignored))
+        return false;
+    is_same = memcmp(current.header.image_hash, file->header.image_hash,
+                     sizeof(file->header.image_hash)) == 0 &&
+              memcmp(current.header.stub_hash, file->header.stub_hash,
+                     sizeof(file->header.stub_hash)) == 0 &&
+              memcmp(&current.header.signature, &file->header.signature,
+                     sizeof(file->header.signature)) == 0;
+    bundlefile_release(&current);
+    return is_same;
+}
+
 static bool upgrade(struct change *change, struct err *err)
 {
     const struct service *service = change->service;
     const char *given = change->options->file;
     const char *path = given != NULL ? given : service->file;
-    const struct release *current;
     struct bundlefile file;
     bool ok;
 
@@ -248,10 +262,9 @@ static bool upgrade(struct change *change, struct err *err)
     if (!open_before(change, err) ||
         !bundlefile_open_own(&file, path, given != NULL ? NULL : service->identity, err))
         return false;
-    current = releases_current(&change->releases);
     if (!check_name(change->service, &file, path, err))
         ok = false;
-    else if (strncmp(strchr(current->id, '-') + 1, file.hash, 12) == 0)
+    else if (is_current(change, &file))
         ok = bundlefile_verify(&file, err) && choose_again(change, err);
     else
         ok = upgrade_to(change, &file, err);
@@ -288,117 +301,110 @@ static const struct release *target_of(const struct change *change, struct err *
     return NULL;
 }
 
-/* The snapshot made before the first release after it. */
-static char *find_snapshot(const struct change *change, const struct release *target,
-                           struct err *err)
-{
-    for (size_t i = 0; i < change->releases.count; i++) {
-        cleanup_free char *path = snapshot_path(change, change->releases.items[i].number);
-
-        if (change->releases.items[i].number > target->number && access(path, F_OK) == 0)
-            return steal_ptr(&path);
-    }
-    (void)err_set(err, ERR_INPUT, "there is no snapshot of the time of release %u", target->number);
-    (void)err_id(err, "E-SNAPSHOT");
-    (void)err_hint(err, "see those of the backups: ls /var/backups/%s", change->releases.name);
-    return NULL;
-}
-
 /* The keeper of a release knows the state of that release. */
 static bool restore_state(const struct change *change, const struct candidate *keeper,
                           const char *path, struct err *err)
 {
+    cleanup_free char *words =
+        xasprintf("restore -%s%s", change->options->replace ? " --replace" : "",
+                  change->options->other_secrets ? " --other-secrets" : "");
     struct snapshot snapshot;
     bool ok;
 
     if (!snapshot_open(&snapshot, path, err))
         return false;
     candidate_stop(&change->before);
-    ok = candidate_restore(keeper, &snapshot, err);
+    ok = candidate_restore(keeper, &snapshot, words, err);
     snapshot_release(&snapshot);
     return ok;
 }
 
-/* The newest migration that the release knows: of names like db/migrate/20261128120000_x.rb. On the
- * heap; NULL: it has none. */
-static char *newest_migration(const struct change *change, const struct release *release)
+/* The state that the release before knows, in case that it has to serve again. */
+struct way_back {
+    const char *name;
+    char *kept; /* its directory; NULL: there was none */
+};
+
+static void take_way_back(void *context)
 {
-    cleanup_free char *image = releases_path(&change->releases, release, "image");
-    cleanup_free char *pattern = xasprintf("%s/app/db/*migrate/[0-9]*_*.rb", image);
-    unsigned long long newest = 0;
-    glob_t files;
+    const struct way_back *way = context;
+    struct err err = {0};
 
-    if (glob(pattern, GLOB_NOSORT, NULL, &files) != 0)
-        return NULL;
-    for (size_t i = 0; i < files.gl_pathc; i++) {
-        unsigned long long version = strtoull(text_base_name(files.gl_pathv[i]), NULL, 10);
-
-        newest = version > newest ? version : newest;
-    }
-    globfree(&files);
-    return xasprintf("%llu", newest);
+    if (way->kept == NULL)
+        return;
+    if (!recovery_swap_back(way->name, way->kept, &err))
+        fprintf(stderr, "warning: the state is that of the snapshot, not the one before: %s\n",
+                err.msg);
 }
 
-/* No release command is run on the way back: a release may not know what its database has become.
- * The snapshot in which that is seen is kept: of the state that is gone on with. */
-static bool check_schema(const struct change *change, const struct release *target, struct err *err)
+static bool again(const struct change *change, struct err *err)
 {
-    cleanup_free char *version = newest_migration(change, target);
-    cleanup_free char *path =
-        xasprintf("/var/backups/%s/before-rollback.tar.zst", change->releases.name);
-    cleanup_free char *words =
-        xasprintf("backup --emptier --schema %s -o %s", version != NULL ? version : "", path);
+    struct err why = {0};
 
-    if (version == NULL || !change->before.app.is_kept)
-        return true;
-    (void)unlink(path);
-    if (candidate_run(&change->before, "snapshot", words, false, "E-SNAPSHOT", err))
-        return true;
-    if (err->kind != ERR_CHECK)
+    if (candidate_serve(&change->before, NULL, false, NULL, &why))
+        return err_hint(err, "nothing was replaced; release %u serves on", change->before.number);
+    (void)err_hint(err, "nothing was replaced, but release %u does not serve: %.300s",
+                   change->before.number, why.msg);
+    return false;
+}
+
+static bool back_with_state(struct change *change, const char *snapshot, struct err *err)
+{
+    const char *name = change->releases.name;
+    cleanup_free char *older = recovery_kept_state(name);
+    struct way_back way = {.name = name};
+    const struct candidate_way back = {take_way_back, &way};
+    bool ok;
+
+    if (!restore_state(change, &change->after, snapshot, err))
+        return again(change, err);
+    way.kept = recovery_kept_state(name);
+    if (way.kept != NULL && older != NULL && strcmp(way.kept, older) == 0) {
+        free(way.kept);
+        way.kept = NULL;
+    }
+    ok = candidate_serve(&change->after, &change->before, false, &back, err);
+    free(way.kept);
+    return ok;
+}
+
+static bool go_back(struct change *change, struct err *err)
+{
+    const struct options *options = change->options;
+    cleanup_free char *snapshot = NULL;
+
+    if (!candidate_check_units(&change->after.plan, err))
         return false;
-    (void)err_set(err, ERR_INPUT,
-                  "the database is ahead of release %u, which knows migrations to %s",
-                  target->number, version);
-    (void)err_id(err, "E-SCHEMA");
-    return err_hint(err, "back with its state: FILE service rollback %u --with-state",
-                    target->number);
+    if (!options->with_state) {
+        return recovery_check_schema(&change->before, &change->after, options->force, err) &&
+               candidate_serve(&change->after, &change->before, false, NULL, err);
+    }
+    snapshot = recovery_find(change->releases.name, change->after.number, err);
+    if (snapshot == NULL || !back_with_state(change, snapshot, err))
+        return false;
+    printf("state      of %s\n", snapshot);
+    return true;
 }
 
 static bool rollback(struct change *change, struct err *err)
 {
     const struct release *target;
-    cleanup_free char *snapshot = NULL;
-    bool ok = true;
 
     if (!open_before(change, err))
         return false;
     target = target_of(change, err);
     if (target == NULL)
         return false;
-    if (change->options->with_state && (snapshot = find_snapshot(change, target, err)) == NULL)
-        return false;
     if (!candidate_open(&change->after, &change->releases, target, &change->settings, err)) {
         change->after = (struct candidate){0};
         return false;
     }
-    if (snapshot == NULL && !check_schema(change, target, err)) {
-        candidate_unmount(&change->after);
-        return false;
-    }
-    if (snapshot != NULL && !restore_state(change, &change->after, snapshot, err)) {
-        struct err ignored = {0};
-
-        (void)candidate_serve(&change->before, NULL, false, &ignored);
-        ok = false;
-    }
-    if (!ok || !candidate_serve(&change->after, &change->before, false, err)) {
+    if (!go_back(change, err)) {
         candidate_unmount(&change->after);
         return false;
     }
     printf("rolled back %s, release %s (before: %s)\n", change->releases.name, change->after.id,
            change->before.id);
-    if (snapshot != NULL)
-        printf("state      of %s\n", snapshot);
     return true;
 }
 
@@ -414,19 +420,15 @@ bool service_rollback(const struct service *service, const struct options *optio
 
 static bool restore(struct change *change, struct err *err)
 {
-    struct err ignored = {0};
-
     if (!open_before(change, err))
         return false;
     if (!change->before.app.is_kept) {
         (void)err_set(err, ERR_INPUT, "this application has no state that could be restored");
         return err_id(err, "E-STATE");
     }
-    if (!restore_state(change, &change->before, change->options->file, err)) {
-        (void)candidate_serve(&change->before, NULL, false, &ignored);
-        return err_hint(err, "nothing was replaced; release %u serves on", change->before.number);
-    }
-    if (!candidate_serve(&change->before, NULL, false, err))
+    if (!restore_state(change, &change->before, change->options->file, err))
+        return again(change, err);
+    if (!candidate_serve(&change->before, NULL, false, NULL, err))
         return err_hint(err, "the state of before is kept: ls /var/lib/%s", change->releases.name);
     printf("restored   %s, release %s\n", change->releases.name, change->before.id);
     return true;

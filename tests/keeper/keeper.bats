@@ -525,4 +525,14 @@ warning: 'data/uploads/x.png' begins as a database and is none: taken as a file"
     [ "$status" -eq 3 ]
     [[ $output == *"'data/blog.sqlite3' has the migration 20261128000000, which is newer than 20260101000000"* ]]
     [ ! -e ahead.tar.zst ]
+    # Of several databases each has migrations of its own.
+    sql "$state/data/production_queue.sqlite3" "CREATE TABLE schema_migrations (version TEXT PRIMARY KEY);
+        INSERT INTO schema_migrations VALUES ('20260202000000')"
+    keeper backup --schema 20261128000000,queue=20260202000000 -o several.tar.zst
+    keeper backup --schema 20261128000000,queue=,eue=20200101000000 -o any.tar.zst
+    fails E-SCHEMA 'restore the snapshot' \
+        keeper backup --schema 20261128000000,queue=20260101000000 -o ahead.tar.zst
+    [[ $output == *"production_queue.sqlite3' has the migration 20260202000000, which is newer than 20260101000000"* ]]
+    fails E-SCHEMA 'restore the snapshot' keeper backup --schema 0,queue=20260202000000 -o ahead.tar.zst
+    [[ $output == *"blog.sqlite3' has the migration"* ]]
 }

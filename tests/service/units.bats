@@ -91,6 +91,9 @@ rewrite() {
     run --separate-stderr service install --print --listen 127.0.0.1:4000
     [ "$status" -eq 0 ]
     [[ $output == *"Type=exec"*"AppRun run web"*"Environment=PORT=4000"* ]]
+    # Behind the file of the environment, which may name another one.
+    [[ $output == *"EnvironmentFile=-/etc/guestbook/env"*"EnvironmentFile=/etc/guestbook/port"* ]]
+    [[ $output == *"==> /etc/guestbook/port (0644)"*"PORT=4000"* ]]
     [[ $output != *".socket"* ]]
     [[ $output != *activated* ]]
 }
@@ -188,6 +191,14 @@ rewrite() {
     grep -qx $'health\t/up' squashfs-root/.rucksack/launch
     grep -qx $'server\tweb\tactivation' squashfs-root/.rucksack/launch
     run ! grep -E '^server\s(worker|clock)' squashfs-root/.rucksack/launch
+    # '/' that was named is one, and a name that is none is said at once.
+    printf '%s\n' 'name: 1.app' 'health: /' >app/rucksack.yml
+    run -0 "$rucksack" build --no-check --fast -o named.AppImage app
+    [[ $output == *"'1.app' cannot be the name of a service"* ]]
+    ./named.AppImage --appimage-extract .rucksack/launch >/dev/null
+    grep -qx $'health\t/' squashfs-root/.rucksack/launch
+    "$guestbook" --appimage-extract .rucksack/launch >/dev/null
+    run ! grep -E '^health' squashfs-root/.rucksack/launch
 }
 
 @test "options: each with its help" {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Mirrors fs.c. Cases: whole files and their limits · what is a file · directories on the way ·
- * trees that are removed, but never what a symlink points to. */
+ * files replaced in one step · trees that are removed, but never what a symlink points to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -174,9 +175,35 @@ static void what_is_not_there_needs_no_removal(void **state)
     assert_false(is_there("single"));
 }
 
+static void a_file_is_put_in_place(void **state)
+{
+    cleanup_free char *data = NULL;
+    size_t size;
+    struct err err = {0};
+    struct stat st;
+
+    (void)state;
+    scratch_write("place", "before", 6);
+    assert_int_equal(symlink("theirs", "place.new"), 0);
+    assert_true(fs_put_file("place", "after", 5, 0640, &err));
+    assert_true(fs_read_file("place", 16, &data, &size, &err));
+    assert_string_equal(data, "after");
+    assert_int_equal(stat("place", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_false(is_there("place.new"));
+    assert_false(is_there("theirs"));
+    /* What cannot be replaced is left, and nothing beside it. */
+    assert_int_equal(mkdir("taken", 0700), 0);
+    scratch_write("taken/inner", "", 0);
+    assert_false(fs_put_file("taken", "x", 1, 0600, &err));
+    assert_true(is_there("taken/inner"));
+    assert_false(is_there("taken.new"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_put_in_place),
         cmocka_unit_test(a_file_is_read_whole),
         cmocka_unit_test(only_a_regular_file_is_had),
         cmocka_unit_test(other_things_are_not_read),
