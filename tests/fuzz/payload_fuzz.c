@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char key[PAYLOAD_KEY_SIZE];
     char path[64];
 
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fuzz_file(data, size));
+    /* Not a descriptor that is handed over, which would be closed. */
+    (void)snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fuzz_file(data, size));
     if (!payload_open(&payload, path, &err)) {
         FUZZ_ASSERT(err.msg[0] != '\0');
         return 0;
