@@ -412,15 +412,15 @@ site() {
     have plain
     echo 'print File.read("/proc/#{ENV["TOOL"] || Process.pid}/environ"), ENV.to_a' >environ.rb
     "$rucksack" build --quiet --no-check --fast -o environ environ.rb
-    RUCKSACK_SIGN_PASSWORD=secret run -0 "$rucksack" run environ
-    [[ $output == *PATH* && $output != *=secret* && $output != *'"secret"'* && $output != *SIGN_PASSWORD* ]]
+    RUCKSACK_SIGN_PASSWORD=correct-horse run -0 "$rucksack" run environ
+    [[ $output == *PATH* && $output != *correct-horse* && $output != *SIGN_PASSWORD* ]]
     mkdir bin
     printf '#!/bin/sh\n{ env; cat /proc/$PPID/environ; } >>"%s/seen"\nexec /usr/bin/ruby "$@"\n' "$PWD" >bin/ruby
     chmod +x bin/ruby
-    RUCKSACK_SIGN_PASSWORD=secret PATH=$PWD/bin:$PATH "$rucksack" build --quiet --no-check --fast \
+    RUCKSACK_SIGN_PASSWORD=correct-horse PATH=$PWD/bin:$PATH "$rucksack" build --quiet --no-check --fast \
         -o app "$keys/hello.rb"
     grep -qa PATH= seen
-    run ! grep -qa =secret seen
+    run ! grep -qa correct-horse seen
 }
 
 @test "with standard error closed, a build writes into no file what it has to say" {
