@@ -119,7 +119,10 @@ char *draft_text(const struct app *app)
               "FILE run NAME starts one; web is the default.");
     put_entry(out, "release", config->release, "What prepares a new version: FILE run release");
     put_entry(out, "console", config->console, "FILE console");
-    put_entry(out, "health", config->health, "The path that answers when the app is up.");
+    put_entry(out, "health", config->any_health ? NULL : config->health,
+              "The path that answers when the app is up.");
+    if (config->any_health)
+        fputs("\n# health: /up   a path that answers with 200 when the app is up\n", out);
     put_pairs(out, "env", &config->env, "Set where the one who starts the file has not set it.");
     put_states(out, &app->states);
     put_list(out, "secrets", &config->secrets,
