@@ -24,16 +24,15 @@
 
 enum { OUTPUT_MAX = 1 << 20 };
 
-/* The first that is locked serves the app. Puma reads PORT itself; Falcon's default is TLS with a
- * certificate of its own. */
+/* The first that is locked serves the app. */
 static const struct {
     const char *gem;
     const char *command;
 } servers[] = {
     {"puma", "bundle exec puma"},
-    {"falcon", "bundle exec falcon serve --bind http://0.0.0.0:${PORT:-9292}"},
-    {"unicorn", "bundle exec unicorn --port ${PORT:-9292}"},
-    {"rackup", "bundle exec rackup --port ${PORT:-9292}"},
+    {"falcon", "bundle exec falcon serve"},
+    {"unicorn", "bundle exec unicorn"},
+    {"rackup", "bundle exec rackup"},
 };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
