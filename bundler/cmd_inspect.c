@@ -415,7 +415,7 @@ static void print_text(const struct bundle *bundle, const struct jdoc *manifest)
     print_lines("warnings", jdoc_member(manifest, "warnings"));
 }
 
-/* As many as there are pixels' worth of: the heaviest has the whole width. */
+/* The heaviest has the whole width, and whatever is there at all one mark. */
 static void print_bar(uint64_t bytes, uint64_t most)
 {
     uint64_t marks = most > 0 ? (bytes * BAR_WIDTH + most - 1) / most : 0;
@@ -493,8 +493,7 @@ static void add_figures(const struct bundle *bundle, const struct weights *weigh
     char hex[2 * FORMAT_HASH_SIZE + 1];
     struct jdoc *file = jdoc_object();
 
-    for (size_t i = 0; i < FORMAT_HASH_SIZE; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", header->image_hash[i]);
+    format_hex(header->image_hash, FORMAT_HASH_SIZE, hex);
     jdoc_set_number(file, "size", (int64_t)bundle->file_size);
     jdoc_set_number(file, "image_offset", (int64_t)header->image_offset);
     jdoc_set_number(file, "image_size", (int64_t)header->image_size);

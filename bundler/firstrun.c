@@ -159,8 +159,7 @@ static char *name_in_cache(const char *cache, const char *bytes, size_t size)
     char name[2 * NAME_BYTES + 1];
 
     hash_bytes(bytes, size, sum);
-    for (size_t i = 0; i < NAME_BYTES; i++)
-        (void)snprintf(name + 2 * i, 3, "%02x", sum[i]);
+    format_hex(sum, NAME_BYTES, name);
     return xasprintf("%s/%s", cache, name);
 }
 

@@ -11,21 +11,15 @@
 #include "bundler/command.h"
 #include "bundler/signer.h"
 #include "common/cleanup.h"
+#include "common/complaint.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
 static int report(const struct err *err, const struct command *command)
 {
-    const char *colon = err->id[0] != '\0' ? ": " : "";
-    /* Messages quote names from images and archives: of others. */
-    cleanup_free char *msg = text_visible(err->msg);
-    cleanup_free char *hint = text_visible(err->hint);
-
     fflush(stdout);
-    fprintf(stderr, "rucksack: %s%s%s\n", err->id, colon, msg);
-    if (hint[0] != '\0')
-        fprintf(stderr, "hint: %s\n", hint);
+    complaint_print(err);
     if (err->kind == ERR_USAGE)
         fprintf(stderr, "Try 'rucksack %s%s--help'.\n", command != NULL ? command->name : "",
                 command != NULL ? " " : "");
@@ -50,13 +44,6 @@ static int unknown_command(const char *name)
     return report(&err, NULL);
 }
 
-static bool run_parsed(const struct command *command, struct command_args *args,
-                       struct signer_input *signing, struct err *err)
-{
-    args->signing = signing;
-    return command->run(args, err);
-}
-
 static int run_command(const struct command *command, int argc, char **argv,
                        struct signer_input *signing)
 {
@@ -67,11 +54,12 @@ static int run_command(const struct command *command, int argc, char **argv,
     bool help = false;
     int code = 0;
 
-    if (!command_parse(command, argc, argv, options, operands, &args, &help, &err))
-        code = report(&err, command);
-    else if (help)
+    bool ok = command_parse(command, argc, argv, options, operands, &args, &help, &err);
+
+    args.signing = signing;
+    if (ok && help)
         command_help(command);
-    else if (!run_parsed(command, &args, signing, &err))
+    else if (!ok || !command->run(&args, &err))
         code = report(&err, command);
     if (fflush(stdout) != 0 && code == 0) {
         fputs("rucksack: standard output could not be written\n", stderr);

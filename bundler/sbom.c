@@ -291,8 +291,7 @@ static void number(char *text)
     size_t used = 0;
 
     hash_bytes(text, strlen(text), hash);
-    for (size_t i = 0; i < FORMAT_HASH_SIZE; i++)
-        (void)snprintf(digits + 2 * i, 3, "%02x", hash[i]);
+    format_hex(hash, FORMAT_HASH_SIZE, digits);
     for (char *at = serial + strlen("urn:uuid:"); serial != NULL && *at != '"'; at++)
         if (*at == '0')
             *at = digits[used++];

@@ -106,8 +106,7 @@ static void name_of(const struct store *store, const struct store_key *key, char
     hash_update(&hash, store->maker, sizeof(store->maker));
     hash_update(&hash, key->hash, sizeof(key->hash));
     hash_final(&hash, sum);
-    for (size_t i = 0; i < FORMAT_HASH_SIZE; i++)
-        (void)snprintf(ret + 2 * i, 3, "%02x", sum[i]);
+    format_hex(sum, FORMAT_HASH_SIZE, ret);
 }
 
 /* The size of the value behind its hash, or -1. */

@@ -104,19 +104,22 @@ static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
 
 enum { FORMAT_IDENTITY_SIZE = 4 * FORMAT_HASH_SIZE + 1 };
 
+static inline void format_hex(const uint8_t *bytes, size_t size, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < size; i++) {
+        ret[2 * i] = digits[bytes[i] >> 4];
+        ret[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    ret[2 * size] = '\0';
+}
+
 static inline void format_identity(const struct format_header *header,
                                    char ret[FORMAT_IDENTITY_SIZE])
 {
-    static const char hex[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < 2 * FORMAT_HASH_SIZE; i++) {
-        uint8_t byte =
-            i < FORMAT_HASH_SIZE ? header->image_hash[i] : header->stub_hash[i - FORMAT_HASH_SIZE];
-
-        ret[2 * i] = hex[byte >> 4];
-        ret[2 * i + 1] = hex[byte & 15];
-    }
-    ret[FORMAT_IDENTITY_SIZE - 1] = '\0';
+    format_hex(header->image_hash, FORMAT_HASH_SIZE, ret);
+    format_hex(header->stub_hash, FORMAT_HASH_SIZE, ret + 2 * FORMAT_HASH_SIZE);
 }
 
 /* Paths inside the image; each is relative to the image root. */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/complaint.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "runtime/keeper/backup.h"
@@ -23,15 +24,9 @@
 
 enum { WORDS_BEFORE = 4, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CHECK = 3, MASK = 077 };
 
-/* Names in messages are those of the state, or of a hostile archive. */
 static int report(const struct err *err)
 {
-    cleanup_free char *msg = text_visible(err->msg);
-    cleanup_free char *hint = text_visible(err->hint);
-
-    fprintf(stderr, "rucksack: %s%s%s\n", err->id, err->id[0] != '\0' ? ": " : "", msg);
-    if (hint[0] != '\0')
-        fprintf(stderr, "hint: %s\n", hint);
+    complaint_print(err);
     if (err->kind == ERR_USAGE)
         return EXIT_USAGE;
     return err->kind == ERR_CHECK ? EXIT_CHECK : EXIT_FAILED;

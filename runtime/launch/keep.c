@@ -14,29 +14,49 @@
 #include "common/words.h"
 #include "state.h"
 
-enum { KEEPER_WORDS = 5, SERVICE_WORDS = 3 };
+enum { PROGRAM_WORDS = 2 };
 
-static bool become(const struct bundle *bundle, const char *verb, char *const arguments[],
-                   struct err *err)
+/* Becomes PROGRAM IMAGE-ROOT BEFORE... ARGUMENT... of the image; err's errno is ENOENT when it has
+ * no such program. */
+static void become(const struct bundle *bundle, const char *name, const char *const before[],
+                   char *const arguments[], struct err *err)
 {
+    size_t first = words_count(before);
     size_t count = words_count((const char *const *)arguments);
-    cleanup_free char **words = calloc(KEEPER_WORDS + count + 1, sizeof(*words));
-    cleanup_free char *keeper = bundle_path(bundle, FORMAT_KEEPER);
-    cleanup_free char *dir = state_place(bundle);
+    cleanup_free char **words = calloc(PROGRAM_WORDS + first + count + 1, sizeof(*words));
+    cleanup_free char *program = bundle_path(bundle, name);
+
+    if (words != NULL && program != NULL) {
+        words[0] = program;
+        words[1] = bundle->root;
+        memcpy(words + PROGRAM_WORDS, before, first * sizeof(*words));
+        memcpy(words + PROGRAM_WORDS + first, arguments, count * sizeof(*words));
+        (void)execv(program, words);
+    }
+    (void)err_sys(err, "'%s'", program != NULL ? program : name);
+}
+
+/* Empty when the image runs unpacked. */
+static const char *own_file(void)
+{
     const char *file = getenv("APPIMAGE");
 
-    if (words == NULL || keeper == NULL || dir == NULL)
+    return file != NULL ? file : "";
+}
+
+static bool become_keeper(const struct bundle *bundle, const char *verb, char *const arguments[],
+                          struct err *err)
+{
+    cleanup_free char *dir = state_place(bundle);
+    const char *const before[] = {dir, own_file(), verb, NULL};
+
+    if (dir == NULL)
         return err_sys(err, "%s", verb);
-    words[0] = keeper;
-    words[1] = bundle->root;
-    words[2] = dir;
-    words[3] = (char *)(file != NULL ? file : "");
-    words[4] = (char *)verb;
     (void)unsetenv(FORMAT_IDENTITY);
-    memcpy(words + KEEPER_WORDS, arguments, count * sizeof(*words));
-    (void)execv(keeper, words);
-    if (errno != ENOENT)
-        return err_sys(err, "'%s'", keeper);
+    become(bundle, FORMAT_KEEPER, before, arguments, err);
+    if (err->sys_errno != ENOENT)
+        return false;
+    *err = (struct err){0};
     (void)err_set(err, ERR_INPUT, "this application has no state: there is nothing to %s",
                   strcmp(verb, "backup") == 0 ? "back up" : verb);
     (void)err_id(err, "E-STATE");
@@ -45,28 +65,16 @@ static bool become(const struct bundle *bundle, const char *verb, char *const ar
 
 bool keep_backup(const struct bundle *bundle, char *const arguments[], struct err *err)
 {
-    return become(bundle, "backup", arguments, err);
+    return become_keeper(bundle, "backup", arguments, err);
 }
 
 static bool become_service(const struct bundle *bundle, const char *const before[],
                            char *const arguments[], struct err *err)
 {
-    size_t words_before = words_count(before);
-    size_t count = words_count((const char *const *)arguments);
-    cleanup_free char **words = calloc(SERVICE_WORDS + words_before + count + 1, sizeof(*words));
-    cleanup_free char *service = bundle_path(bundle, FORMAT_SERVICE);
-    const char *file = getenv("APPIMAGE");
-
-    if (words == NULL || service == NULL)
-        return err_sys(err, "service");
-    words[0] = service;
-    words[1] = bundle->root;
-    words[2] = (char *)(file != NULL ? file : "");
-    memcpy(words + SERVICE_WORDS, before, words_before * sizeof(*words));
-    memcpy(words + SERVICE_WORDS + words_before, arguments, count * sizeof(*words));
-    (void)execv(service, words);
-    if (errno != ENOENT)
-        return err_sys(err, "'%s'", service);
+    become(bundle, FORMAT_SERVICE, before, arguments, err);
+    if (err->sys_errno != ENOENT)
+        return false;
+    *err = (struct err){0};
     (void)err_set(err, ERR_INPUT, "this bundle cannot make a service of itself");
     (void)err_id(err, "E-NOSERVICE");
     return err_hint(err, "'service: false' of rucksack.yml left it out; a command has none");
@@ -74,18 +82,19 @@ static bool become_service(const struct bundle *bundle, const char *const before
 
 bool keep_service(const struct bundle *bundle, char *const arguments[], struct err *err)
 {
-    const char *const none[] = {NULL};
+    const char *const before[] = {own_file(), NULL};
 
-    return become_service(bundle, none, arguments, err);
+    return become_service(bundle, before, arguments, err);
 }
 
 bool keep_restore(const struct bundle *bundle, char *const arguments[], struct err *err)
 {
-    const char *const install[] = {"install", "--restore", getenv("APPIMAGE"), NULL};
+    const char *file = getenv("APPIMAGE");
+    const char *const install[] = {own_file(), "install", "--restore", file, NULL};
 
-    if (arguments[0] != NULL && strcmp(arguments[0], "--service") == 0 && install[2] != NULL)
+    if (arguments[0] != NULL && strcmp(arguments[0], "--service") == 0 && file != NULL)
         return become_service(bundle, install, arguments + 1, err);
-    return become(bundle, "restore", arguments, err);
+    return become_keeper(bundle, "restore", arguments, err);
 }
 
 bool keep_elsewhere(char *const **arguments, struct err *err)

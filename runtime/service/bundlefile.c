@@ -184,8 +184,7 @@ bool bundlefile_open(struct bundlefile *ret, const char *path, struct err *err)
         bundlefile_release(&file);
         return false;
     }
-    for (size_t i = 0; i < FORMAT_HASH_SIZE; i++)
-        (void)snprintf(file.hash + 2 * i, 3, "%02x", file.header.image_hash[i]);
+    format_hex(file.header.image_hash, FORMAT_HASH_SIZE, file.hash);
     *ret = file;
     return true;
 }

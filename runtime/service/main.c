@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/complaint.h"
 #include "common/err.h"
 #include "common/format.h"
 #include "common/text.h"
@@ -26,12 +27,7 @@ enum { WORDS_BEFORE = 3, EXIT_FAILED = 1, EXIT_USAGE = 2, MASK = 022 };
 
 static int report(const struct err *err)
 {
-    cleanup_free char *msg = text_visible(err->msg);
-    cleanup_free char *hint = text_visible(err->hint);
-
-    fprintf(stderr, "rucksack: %s%s%s\n", err->id, err->id[0] != '\0' ? ": " : "", msg);
-    if (hint[0] != '\0')
-        fprintf(stderr, "hint: %s\n", hint);
+    complaint_print(err);
     return err->kind == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 

@@ -2,9 +2,7 @@
 #include "runtime/service/trust.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -68,21 +66,9 @@ static bool write_key(const char *name, const struct minisign_key *key, struct e
 {
     cleanup_free char *place = place_of(name);
     cleanup_free char *dir = xasprintf("/etc/%s", name);
-    cleanup_free char *fresh = xasprintf("%s.new", place);
     cleanup_free char *text = minisign_key_text(key);
-    cleanup_fd int fd = -1;
 
-    if (!fs_mkdir_p(dir, 0755, err))
-        return false;
-    (void)unlink(fresh);
-    fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return err_sys(err, "'%s'", fresh);
-    if (fs_write_all(fd, text, strlen(text), err) &&
-        (rename(fresh, place) == 0 || err_sys(err, "'%s'", place)))
-        return true;
-    (void)unlink(fresh);
-    return false;
+    return fs_mkdir_p(dir, 0755, err) && fs_put_file(place, text, strlen(text), 0644, err);
 }
 
 bool trust_pin(const char *name, const struct bundlefile *file, struct err *err)

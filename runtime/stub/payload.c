@@ -316,6 +316,5 @@ void payload_key(const struct payload *payload, const char *salt, char ret[PAYLO
     hash_text(&hash, getenv("STATE_DIRECTORY"));
     hash_text(&hash, salt);
     blake2b_final(&hash, digest);
-    for (size_t i = 0; i < PAYLOAD_KEY_SIZE / 2; i++)
-        (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    format_hex(digest, PAYLOAD_KEY_SIZE / 2, ret);
 }

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The one error of a program, as its user sees it: "rucksack: ID: message", and "hint: ..." in a
+ * line of its own. Called once, by main().
+ */
+struct err;
+
+/* On stderr. Messages quote names out of images, archives and states of others: made visible. */
+void complaint_print(const struct err *err);
