@@ -82,6 +82,19 @@ module Gem
   end
 end
 
+# A file of the image that somebody wants to write: whoever reads the message learns what to do.
+class Errno::EROFS
+  def message
+    text = super
+    path = text.b[/ - \(?([^,)]+)/n, 1]
+    return text unless path && File.absolute_path(path).start_with?("#{Gem::RUCKSACK_ROOT}/".b)
+
+    "#{text} (E-WRITE: the image is never written; name what changes in rucksack.yml, as state)"
+  rescue SystemCallError # of a working directory that is gone
+    text
+  end
+end
+
 require "#{Gem::RUCKSACK_ROOT}/.rucksack/environment.rb" if ENV.key?("RUCKSACK_ENV")
 $VERBOSE = verbose
 compiled = "#{Gem::RUCKSACK_ROOT}/.rucksack/iseqs.rb"

@@ -178,6 +178,22 @@ with_variables() {
     [[ $stderr == *"hint: "*RUCKSACK_STATE=* ]]
 }
 
+@test "who writes into the image is told what to do; who writes elsewhere is not" {
+    inside ruby -e 'Dir.chdir("/"); File.write(File.join(ENV["APPDIR"], "app/new"), "")'
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"Read-only file system"*"/app/new (E-WRITE: "*"as state) (Errno::EROFS)"* ]]
+    inside ruby -e '
+        Dir.chdir(File.join(ENV["APPDIR"], "app"))
+        [-> { Dir.mkdir("new") }, -> { File.rename("config.ru", "other") }].each do |call|
+            call.call
+        rescue Errno::EROFS => e
+            puts e.message[/E-WRITE/]
+        end
+        puts Errno::EROFS.new("/proc/x").message, Errno::EROFS.new.message
+        puts Errno::EROFS.new("größe").message.encoding'
+    [ "$output" = "$(printf '%s\n' E-WRITE E-WRITE 'Read-only file system - /proc/x' 'Read-only file system' UTF-8)" ]
+}
+
 @test "the file can be replaced while its state stays" {
     start --loop "$root" /srv/guestbook.AppImage
     wait_until_up
