@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/text.h"
+
 /* The kernel's, the administrator's, the loader's, and nscd's. */
 static const char *const prefixes[] = {
     "/proc/",         "/sys/",          "/dev/",          "/run/",
@@ -13,8 +15,15 @@ static const char *const prefixes[] = {
     "/etc/ld.so.",
 };
 
+/* libc looks for these whether or not anybody converts or names a locale. */
+static const char *const names[] = {"gconv-modules", "gconv-modules.d", "gconv-modules.cache",
+                                    "locale.alias"};
+
 bool hostfile_is_expected(const char *path)
 {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(text_base_name(path), names[i]) == 0)
+            return true;
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
         if (strncmp(path, prefixes[i], strlen(prefixes[i])) == 0)
             return true;

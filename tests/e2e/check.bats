@@ -10,6 +10,7 @@ setup_file() {
 }
 
 setup() {
+    unset SSL_CERT_FILE SSL_CERT_DIR # names files that an empty root lacks
     mkdir "$BATS_TEST_TMPDIR/work"
     cd "$BATS_TEST_TMPDIR/work" || return
     cp -al "$guestbook_app" app
@@ -72,7 +73,7 @@ build() {
     [[ $stderr == *"check    answers 503"* ]]
 }
 
-@test "what it looks for outside of the bundle is told" {
+@test "what it looks for outside of the bundle is told, and no more" {
     config 'File.exist?("/etc/shop.conf"); File.read("/etc/shop.yml") rescue 0' \
         'system("/usr/bin/convert", "-version")'
     build
@@ -80,6 +81,7 @@ build() {
     [[ $stderr == *"missed   /etc/shop.yml "*"opened, not there"* ]]
     [[ $stderr == *"missed   /usr/bin/convert "*"executed, not there: config.ru:2"* ]]
     [[ $stderr != *shop.conf* ]]
+    [ "$(grep -c '^missed ' <<<"$stderr")" -eq 2 ]
 }
 
 @test "a program that it starts and the bundle lacks is told with its gem, file and line" {
