@@ -14,8 +14,8 @@
 #include "common/launchfile.h"
 #include "common/xalloc.h"
 
-/* Behind this source Ruby takes others from the pack. */
-static const char starter[] = "rubygems/defaults/operating_system.rb";
+/* Behind the first of these Ruby takes sources from the pack (runtime/guest/compiled.c). */
+static const char *const starters[] = {"/enc/encdb.so", "rubygems/defaults/operating_system.rb"};
 
 struct profile {
     struct plan *plan;
@@ -29,6 +29,14 @@ static bool ends_with(const char *path, const char *end)
     size_t len = strlen(path), end_len = strlen(end);
 
     return len >= end_len && strcmp(path + len - end_len, end) == 0;
+}
+
+static bool is_starter(const char *path)
+{
+    for (size_t i = 0; i < sizeof(starters) / sizeof(starters[0]); i++)
+        if (ends_with(path, starters[i]))
+            return true;
+    return false;
 }
 
 static bool is_readable(const struct plan_entry *entry)
@@ -59,7 +67,7 @@ static void add(struct profile *profile, const char *path)
         return;
     }
     add_read(profile, path);
-    if (!profile->has_pack || profile->is_started || !ends_with(path, starter))
+    if (!profile->has_pack || profile->is_started || !is_starter(path))
         return;
     profile->is_started = true;
     add_read(profile, FORMAT_DIR "/iseqs.rb");

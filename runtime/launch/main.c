@@ -63,14 +63,14 @@ static bool prepare(const struct bundle *bundle, struct err *err)
 /* What the app itself needs. */
 static bool prepare_app(const struct bundle *bundle, struct err *err)
 {
-    replay_start(bundle, NULL);
+    replay_start(bundle, false);
     return prepare(bundle, err);
 }
 
 /* As far as any Ruby needs it; with more it would be in the way of what is small. */
 static bool prepare_command(const struct bundle *bundle, struct err *err)
 {
-    replay_start(bundle, FORMAT_ISEQS);
+    replay_start(bundle, true);
     return prepare(bundle, err);
 }
 

@@ -31,7 +31,7 @@ struct replay {
     pid_t app;
     int app_fd; /* pidfd, or -1 */
     int root;
-    const char *last; /* path, or NULL */
+    bool is_command; /* not the app */
 };
 
 static bool has_ended(const struct replay *replay)
@@ -71,6 +71,13 @@ static char *read_profile(int root, size_t *ret_size)
     return steal_ptr(&text);
 }
 
+/* From the first file of the app or its gems on, a command goes its own way. */
+static bool is_of_app(const char *path)
+{
+    return strncmp(path, FORMAT_APP_DIR "/", sizeof(FORMAT_APP_DIR)) == 0 ||
+           strncmp(path, FORMAT_GEM_DIR "/", sizeof(FORMAT_GEM_DIR)) == 0;
+}
+
 static bool is_inside(const char *path)
 {
     return path[0] != '/' && path[0] != '\0' && strstr(path, "..") == NULL;
@@ -88,10 +95,12 @@ static void replay_profile(const struct replay *replay)
     while (launchfile_next(&file, &record) && !has_ended(replay)) {
         bool whole = launchfile_is(&record, "read", 1);
 
-        if ((whole || launchfile_is(&record, "open", 1)) && is_inside(record.fields[1]))
-            read_file(replay, record.fields[1], whole);
-        if (replay->last != NULL && strcmp(record.fields[1], replay->last) == 0)
+        if (!whole && !launchfile_is(&record, "open", 1))
+            continue;
+        if (replay->is_command && is_of_app(record.fields[1]))
             return;
+        if (is_inside(record.fields[1]))
+            read_file(replay, record.fields[1], whole);
     }
 }
 
@@ -126,13 +135,13 @@ static bool is_worth_it(void)
     return getpid() != 1 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 1;
 }
 
-void replay_start(const struct bundle *bundle, const char *last)
+void replay_start(const struct bundle *bundle, bool is_command)
 {
     cleanup_free char *profile = bundle_path(bundle, FORMAT_PROFILE);
     cleanup_fd int root =
         open(bundle->root[0] != '\0' ? bundle->root : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_fd int app = -1;
-    struct replay replay = {.app = getpid(), .root = root, .last = last};
+    struct replay replay = {.app = getpid(), .root = root, .is_command = is_command};
     pid_t pid;
 
     if (profile == NULL || root < 0 || !is_worth_it() || access(profile, R_OK) != 0)

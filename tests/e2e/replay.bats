@@ -65,12 +65,13 @@ place() {
     profile_of "$guestbook" >records
     [ "$(place '^read[[:space:]]\.rucksack/ld/')" -eq 1 ]
     [ "$(place '^read.*/libruby')" -lt "$(place '/rubygems\.rb$')" ]
-    [ "$(place '/rubygems\.rb$')" -lt "$(place '^read[[:space:]]\.rucksack/iseqs$')" ]
-    [ "$(place '^read[[:space:]]\.rucksack/iseqs$')" -lt "$(place 'gems/rack-.*\.rb$')" ]
+    # The pack as soon as it is used: before Ruby's first file.
+    [ "$(place '^read.*/enc/encdb\.so$')" -lt "$(place '^read[[:space:]]\.rucksack/iseqs$')" ]
+    [ "$(place '^read[[:space:]]\.rucksack/iseqs$')" -lt "$(place '/rubygems\.rb$')" ]
+    [ "$(place '/rubygems\.rb$')" -lt "$(place 'gems/rack-.*\.rb$')" ]
     [ "$(place '[[:space:]]app/guestbook\.rb$')" -lt "$(place '/sinatra/base\.rb$')" ]
-    # What the pack has is only opened; what is loaded before it is read.
-    run ! grep -q '^read.*gems/rack-.*\.rb$' records
-    grep -q '^read.*/rubygems\.rb$' records
+    # What the pack has is only opened.
+    run ! grep -E '^read.*(/rubygems|gems/rack-.*)\.rb$' records
     [ -z "$(sort records | uniq -d)" ]
 }
 
