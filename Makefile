@@ -17,15 +17,21 @@ BASE := -std=gnu2x -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"'
         '-ffile-prefix-map=$(CURDIR)=.' $(WARN)
 CFLAGS ?= -O2 -g
 
-# The tool: glibc, one static executable; with SANITIZE an ordinary dynamic one.
+# The tool: glibc, one static executable; with SANITIZE or COVERAGE an ordinary dynamic one.
 TOOL_LIBS := -lsquashfs -lelf -lcyaml -lyaml -ljansson -lsodium -lmd -lm -lzstd -lz -llzma -llz4 -lbz2
 # Calls that look at files: noted by bundler/witness.c. tests/cli/witness.bats finds what is missing.
 LOOKS := open64 openat64 fopen64 opendir fdopendir scandir64 stat64 lstat64 fstatat64 access faccessat \
          readlink realpath glob64
 TOOL_LIBS += $(LOOKS:%=-Wl,--wrap=%)
 ifdef SANITIZE
-  TOOL_FLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
-  TOOL_LINK := $(TOOL_FLAGS)
+  INSTRUMENT := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+ifdef COVERAGE
+  INSTRUMENT := --coverage -fprofile-update=atomic
+endif
+ifdef INSTRUMENT
+  TOOL_FLAGS := $(INSTRUMENT)
+  TOOL_LINK := $(INSTRUMENT)
 else
   TOOL_FLAGS := -fPIE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
   TOOL_LINK := -static-pie
@@ -42,6 +48,7 @@ objects = $(patsubst %.c,$(BUILD)/tool/%.o,$(1))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 
 include tests/fuzz/fuzz.mk
+include tests/faults/faults.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
         test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer sanitized check-layers check-headers \

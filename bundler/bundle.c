@@ -437,6 +437,10 @@ bool bundle_verify(const struct bundle *bundle, struct bundle_findings *findings
     if (!compare_hashes(bundle, findings, err))
         return false;
     findings->is_content_ok = content_decodes(bundle, &findings->files, &why);
+    if (!findings->is_content_ok && why.kind == ERR_SYSTEM) {
+        *err = why; /* says nothing of the bundle */
+        return err_wrap(err, "'%s'", bundle->path);
+    }
     return report_findings(bundle, findings, &why, err);
 }
 

@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
+#include "common/unfinished.h"
 #include "common/xalloc.h"
 
 struct extract_options {
@@ -62,16 +63,18 @@ static bool unpack(const struct bundle *bundle, const char *dir, struct err *err
 static bool extract(const struct bundle *bundle, const char *dir, struct err *err)
 {
     struct err ignored = {0};
+    bool ok;
 
     if (!make_dir(dir, err))
         return false;
-    if (unpack(bundle, dir, err)) {
+    unfinished_watch_tree(dir);
+    ok = unpack(bundle, dir, err);
+    if (ok)
         puts(dir);
-        return true;
-    }
-    /* The first error is the one to tell. */
-    (void)!fs_remove_tree(AT_FDCWD, dir, &ignored);
-    return false;
+    else /* the first error is the one to tell */
+        (void)!fs_remove_tree(AT_FDCWD, dir, &ignored);
+    unfinished_forget(dir);
+    return ok;
 }
 
 static bool run(const struct command_args *args, struct err *err)

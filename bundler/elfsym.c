@@ -303,7 +303,7 @@ static bool seen_before(struct seen *seen, size_t index)
 }
 
 static bool take_ref(struct elfsym *elfsym, size_t *capacity, size_t index, bool is_lazy,
-                     struct err *err)
+                     struct seen *seen, struct err *err)
 {
     const struct elfsym_tables *tables = elfsym->tables;
     size_t version = versym_at(tables, index) & VERSION_INDEX;
@@ -312,6 +312,9 @@ static bool take_ref(struct elfsym *elfsym, size_t *capacity, size_t index, bool
 
     if (!symbol_at(tables, index, &symbol))
         return damaged(err, elfsym->elf, "a relocation names symbol %zu, behind DT_SYMTAB", index);
+    /* Not before: of an index that is no symbol's, the bits could be larger than the file. */
+    if (seen_before(seen, index))
+        return true;
     if (symbol.st_shndx != SHN_UNDEF || ELF64_ST_BIND(symbol.st_info) != STB_GLOBAL)
         return true;
     ref.name = string_at(tables, symbol.st_name);
@@ -335,9 +338,7 @@ static bool take_refs(struct elfsym *elfsym, const struct relocations *all, bool
 
         memcpy(&entry, all->bytes + i * sizeof(entry), sizeof(entry));
         index = ELF64_R_SYM(entry.r_info);
-        if (index == STN_UNDEF || seen_before(seen, index))
-            continue;
-        if (!take_ref(elfsym, capacity, index, is_lazy, err))
+        if (index != STN_UNDEF && !take_ref(elfsym, capacity, index, is_lazy, seen, err))
             return false;
     }
     return true;

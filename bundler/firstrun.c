@@ -267,7 +267,7 @@ static bool run_in(struct extras *extras, struct run *run, struct plan *plan, st
 
 static bool run_one(struct extras *extras, struct run *run, struct plan *plan, struct err *err)
 {
-    cleanup_free char *copy = NULL;
+    char *copy = NULL;
     struct err removal = {0};
     bool ok;
 
@@ -276,8 +276,7 @@ static bool run_one(struct extras *extras, struct run *run, struct plan *plan, s
     if (ok) {
         run->copy = copy;
         ok = run_in(extras, run, plan, err);
-        if (!fs_remove_tree(AT_FDCWD, copy, ok ? err : &removal))
-            ok = ok && err_id(err, "E-TMP");
+        ok = tempdir_remove(copy, ok ? err : &removal) && ok;
     }
     interrupt_release();
     free(run->made);

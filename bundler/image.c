@@ -910,6 +910,16 @@ static int open_readers(struct image *image)
     return code != 0 ? code : sqfs_data_reader_load_fragment_table(image->data, &image->super);
 }
 
+/* What could not be read says nothing of the image. */
+static bool not_read(const struct image *image, struct err *err, int code, const char *what)
+{
+    if (code != SQFS_ERROR_IO || image->window.sys_errno == 0)
+        return bad_image(err, code, what);
+    errno = image->window.sys_errno;
+    (void)err_sys(err, "'%s'", what);
+    return err_id(err, "E-READ");
+}
+
 bool image_open(struct image **ret, int fd, uint64_t offset_bytes, uint64_t size_bytes,
                 struct err *err)
 {
@@ -928,8 +938,9 @@ bool image_open(struct image **ret, int fd, uint64_t offset_bytes, uint64_t size
     window_init(&image->window, fd, offset_bytes, size_bytes);
     code = open_readers(image);
     if (code != 0) {
+        (void)not_read(image, err, code, "image");
         image_free(image);
-        return bad_image(err, code, "image");
+        return false;
     }
     *ret = image;
     return true;
@@ -976,8 +987,9 @@ static bool is_type(const sqfs_inode_generic_t *node, uint16_t type)
 bool image_has(struct image *image, const char *path)
 {
     sqfs_inode_generic_t *node = NULL;
-    bool found = sqfs_dir_reader_find_by_path(image->dirs, NULL, path, &node) == 0 &&
-                 is_type(node, SQFS_INODE_MODE_REG);
+    int code = sqfs_dir_reader_find_by_path(image->dirs, NULL, path, &node);
+    bool found = code == 0 ? is_type(node, SQFS_INODE_MODE_REG)
+                           : code != SQFS_ERROR_NO_ENTRY && code != SQFS_ERROR_NOT_DIR;
 
     sqfs_free(node);
     return found;
@@ -1014,7 +1026,7 @@ bool image_read(struct image *image, const char *path, size_t max_bytes, char **
     }
     sqfs_free(node);
     if (code != 0)
-        return bad_image(err, code, path);
+        return not_read(image, err, code, path);
     *ret_data = steal_ptr(&data);
     *ret_size = done;
     return true;
@@ -1159,7 +1171,7 @@ static bool walk_dir(struct walker *walker, const char *path, int dirfd,
     }
     code = listing_fill(&listing, walker, dir);
     if (code != 0)
-        ok = bad_image(err, code, path[0] != '\0' ? path : "/");
+        ok = not_read(walker->image, err, code, path[0] != '\0' ? path : "/");
     for (size_t i = 0; ok && i < listing.count; i++)
         ok = walk_node(walker, path, dirfd, listing.names[i], listing.nodes[i], depth, err);
     listing_release(&listing);
@@ -1174,7 +1186,7 @@ static bool walk_image(struct walker *walker, int dirfd, struct err *err)
 
     if (code != 0 || !is_type(root, SQFS_INODE_MODE_DIR)) {
         sqfs_free(root);
-        return bad_image(err, code != 0 ? code : SQFS_ERROR_CORRUPTED, "/");
+        return not_read(walker->image, err, code != 0 ? code : SQFS_ERROR_CORRUPTED, "/");
     }
     walker->seen = xcalloc(walker->image->super.inode_count / 8 + 1, 1);
     walker->buffer = xcalloc(CHUNK_SIZE, 1);
@@ -1260,7 +1272,7 @@ static bool copy_file(struct walker *walker, const char *path, const sqfs_inode_
             sqfs_data_reader_read(walker->image->data, node, done, walker->buffer, want);
 
         if (length <= 0)
-            return bad_image(err, length < 0 ? length : SQFS_ERROR_CORRUPTED, path);
+            return not_read(walker->image, err, length < 0 ? length : SQFS_ERROR_CORRUPTED, path);
         if (sink != NULL && !sink(context, walker->buffer, (size_t)length, err))
             return err_wrap(err, "'%s'", path);
         done += (uint64_t)length;

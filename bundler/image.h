@@ -49,12 +49,14 @@ void image_compress_ahead(const char *const *files, size_t count, int level,
 
 struct image; /* an open image */
 
-/* Opens the image at [offset, offset + size) of fd, which must outlive it. E-IMAGE if damaged. */
+/* Opens the image at [offset, offset + size) of fd, which must outlive it. E-IMAGE if damaged; here
+ * and below E-READ (ERR_SYSTEM) where the file cannot be read. */
 [[nodiscard]] bool image_open(struct image **ret, int fd, uint64_t offset_bytes,
                               uint64_t size_bytes, struct err *err);
 void image_free(struct image *image);
 
-/* Whether there is a regular file at this path. */
+/* Whether there is a regular file at this path; also where that cannot be read, as image_read() then
+ * says. */
 bool image_has(struct image *image, const char *path);
 
 /* The whole content of a regular file, plus a NUL behind it. ERR_INPUT if it is larger than max. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/jdoc.h"
 
+#include <assert.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -17,10 +19,20 @@ static struct jdoc *outer(json_t *value)
     return (struct jdoc *)value;
 }
 
+static void *allocate(size_t size)
+{
+    return xcalloc(size, 1);
+}
+
+/* jansson says nothing of some allocations that fail, and goes on without: so none does. */
+[[gnu::constructor]] static void begin(void)
+{
+    json_set_alloc_funcs(allocate, free);
+}
+
 static struct jdoc *made(json_t *value)
 {
-    if (value == NULL)
-        abort(); /* out of memory: jansson cannot fail otherwise here */
+    assert(value != NULL); /* only for want of memory could it be */
     return outer(value);
 }
 

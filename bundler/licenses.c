@@ -2,6 +2,7 @@
 #include "bundler/licenses.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,19 @@ static int compare_entries(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* What is not there says nothing; what is there is not left out because it cannot be read. */
+static bool is_absent(int error)
+{
+    return error == ENOENT || error == ENOTDIR;
+}
+
+static bool not_read(struct err *err)
+{
+    (void)err_id(err, "E-READ");
+    return err_hint(err, "make it readable, or build without such texts: 'licenses: false' in "
+                         "rucksack.yml");
+}
+
 /* Those files of a directory, below image; gem: whose it is, or NULL. */
 static bool add_directory(struct licenses_item *item, const char *image, const char *dir,
                           int (*filter)(const struct dirent *), const struct probe_gem *gem,
@@ -112,8 +126,12 @@ static bool add_directory(struct licenses_item *item, const char *image, const c
 {
     struct dirent **entries = NULL;
     int count = scandir(dir, &entries, filter, compare_entries);
-    bool ok = true;
+    bool ok = count >= 0 || is_absent(errno);
 
+    if (!ok) {
+        (void)err_sys(err, "'%s'", dir);
+        return not_read(err);
+    }
     for (int i = 0; i < count; i++) {
         cleanup_free char *source = xasprintf("%s/%s", dir, entries[i]->d_name);
         cleanup_free char *path = xasprintf("%s/%s", image, entries[i]->d_name);
@@ -203,14 +221,18 @@ static bool plan_package(struct licenses_item *item, const struct packages_item 
     cleanup_free char *debian = xasprintf("%s/usr/share/doc/%s/copyright", root, package->name);
     cleanup_free char *others = xasprintf("%s/usr/share/licenses/%s", root, package->name);
     cleanup_free char *text = NULL;
-    struct err ignored = {0};
+    struct err why = {0};
     size_t size;
 
     if (!input->without_texts && (!add_file(item, image, debian, plan, err) ||
                                   !add_directory(item, dir, others, is_visible, NULL, plan, err)))
         return false;
-    if (!fs_read_file(debian, TEXT_MAX_BYTES, &text, &size, &ignored))
-        return true;
+    if (!fs_read_file(debian, TEXT_MAX_BYTES, &text, &size, &why)) {
+        if (why.kind != ERR_SYSTEM || is_absent(why.sys_errno))
+            return true;
+        *err = why;
+        return not_read(err);
+    }
     read_names(item, text);
     if (item->name_count > 0)
         qsort(item->names, item->name_count, sizeof(*item->names), compare_names);

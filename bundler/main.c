@@ -61,7 +61,8 @@ static int run_command(const struct command *command, int argc, char **argv,
         command_help(command);
     else if (!ok || !command->run(&args, &err))
         code = report(&err, command);
-    if (fflush(stdout) != 0 && code == 0) {
+    /* What did not go into the buffer was written, or not, before. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
         fputs("rucksack: standard output could not be written\n", stderr);
         code = 1;
     }

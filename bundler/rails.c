@@ -351,7 +351,7 @@ static bool compile_in(const char *scratch, const char *dir, const char *gemfile
 bool rails_compile_assets(const char *dir, const struct probe *probe, struct plan *plan,
                           struct err *err)
 {
-    cleanup_free char *scratch = NULL;
+    char *scratch = NULL;
     struct err removal = {0};
     bool ok;
 
@@ -359,8 +359,7 @@ bool rails_compile_assets(const char *dir, const struct probe *probe, struct pla
     ok = tempdir_make(&scratch, err);
     if (ok) {
         ok = compile_in(scratch, dir, probe->gemfile, plan, err) || err_id(err, "E-ASSETS");
-        if (!fs_remove_tree(AT_FDCWD, scratch, ok ? err : &removal))
-            ok = ok && err_id(err, "E-TMP");
+        ok = tempdir_remove(scratch, ok ? err : &removal) && ok;
     }
     interrupt_release();
     return ok;

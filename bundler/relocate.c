@@ -258,9 +258,7 @@ static void scratch_release(struct scratch *scratch)
 {
     struct err ignored = {0};
 
-    if (scratch->dir != NULL)
-        (void)fs_remove_tree(AT_FDCWD, scratch->dir, &ignored);
-    free(scratch->dir);
+    (void)tempdir_remove(scratch->dir, &ignored);
     free(scratch->file);
 }
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/tempdir.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bundler/witness.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/fs.h"
+#include "common/unfinished.h"
 #include "common/xalloc.h"
 
 static const char *parent(void)
@@ -27,6 +30,16 @@ bool tempdir_make(char **ret, struct err *err)
         return err_hint(err, "name one that can be written: TMPDIR=DIR");
     }
     witness_ignore(dir);
+    unfinished_watch_tree(dir);
     *ret = steal_ptr(&dir);
     return true;
+}
+
+bool tempdir_remove(char *dir, struct err *err)
+{
+    bool ok = dir == NULL || fs_remove_tree(AT_FDCWD, dir, err) || err_id(err, "E-TMP");
+
+    unfinished_forget(dir);
+    free(dir);
+    return ok;
 }

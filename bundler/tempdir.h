@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Directories that the tool needs only while it runs. They are in $TMPDIR, if that is absolute and
- * free of blanks (RUBYOPT cannot quote them), else in /tmp. Who makes one removes it.
+ * free of blanks (RUBYOPT cannot quote them), else in /tmp. Who makes one removes it; where the
+ * program ends before, by exit(3), it goes by itself.
  */
 #include <stdbool.h>
 
@@ -10,3 +11,6 @@ struct err;
 
 /* Makes a new one, which only we can enter; its path is owned by the caller. E-TMP. */
 [[nodiscard]] bool tempdir_make(char **ret, struct err *err);
+
+/* With all that is in it, and frees the path; NULL is fine. E-TMP. */
+bool tempdir_remove(char *dir, struct err *err);

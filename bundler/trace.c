@@ -355,6 +355,13 @@ static void end_call(struct recorder *recorder, pid_t pid)
     }
 }
 
+/* One that cannot be let go would stop for ever, and we with it. */
+static void let_go(enum __ptrace_request how, pid_t pid, int signal)
+{
+    if (ptrace(how, pid, NULL, (void *)(intptr_t)signal) != 0 && errno != ESRCH)
+        (void)kill(pid, SIGKILL);
+}
+
 /* How a stopped thread goes on. */
 static void go_on(struct recorder *recorder, pid_t pid, int status)
 {
@@ -364,7 +371,7 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
 
     switch (event) {
     case PTRACE_EVENT_SECCOMP:
-        (void)ptrace(begin_call(recorder, pid) ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, NULL);
+        let_go(begin_call(recorder, pid) ? PTRACE_SYSCALL : PTRACE_CONT, pid, 0);
         return;
     case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_VFORK:
@@ -382,7 +389,7 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
     case PTRACE_EVENT_STOP:
         add_tracee(recorder, pid);
         if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) {
-            (void)ptrace(PTRACE_LISTEN, pid, NULL, NULL);
+            let_go(PTRACE_LISTEN, pid, 0);
             return;
         }
         break;
@@ -391,10 +398,10 @@ static void go_on(struct recorder *recorder, pid_t pid, int status)
             end_call(recorder, pid);
             break;
         }
-        (void)ptrace(PTRACE_CONT, pid, NULL, (void *)(intptr_t)signal);
+        let_go(PTRACE_CONT, pid, signal);
         return;
     }
-    (void)ptrace(PTRACE_CONT, pid, NULL, NULL);
+    let_go(PTRACE_CONT, pid, 0);
 }
 
 static void end_rest(const struct recorder *recorder)

@@ -10,8 +10,8 @@ KEEPER_SOURCES := $(wildcard runtime/keeper/*.c) \
 KEEPER_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libarchive.a libsqlite3.a libjansson.a \
     libsodium.a libzstd.a)
 
-# With SANITIZE an ordinary dynamic program, like the stub.
-ifdef SANITIZE
+# With SANITIZE or COVERAGE an ordinary dynamic program, like the stub.
+ifdef INSTRUMENT
   KEEPER_OBJECTS := $(patsubst %.c,$(BUILD)/keeper-obj/%.o,\
       $(filter-out %/compat.c %/zstdlegacy.c,$(KEEPER_SOURCES)))
   KEEPER_CFLAGS := $(TOOL_FLAGS) -g

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# The runtime stub. With SANITIZE the same sources make an ordinary dynamic program: no sanitizer
+# The runtime stub. With SANITIZE or COVERAGE the same sources make an ordinary dynamic program: no sanitizer
 # works under musl.
 
-ifdef SANITIZE
+ifdef INSTRUMENT
   STUB_CFLAGS := $(TOOL_FLAGS)
   STUB_LDSTART := $(TOOL_FLAGS)
   STUB_LDEND :=
@@ -18,7 +18,7 @@ $(BUILD)/stub-obj/%.o: %.c Makefile runtime/stub/stub.mk
 	$(CC) $(BASE) $(CFLAGS) $(STUB_CFLAGS) -include common/banned.h -MMD -MP -c $< -o $@
 
 # Every byte of the file goes through it at a start.
-ifndef SANITIZE
+ifndef INSTRUMENT
 $(BUILD)/stub-obj/common/checksum.o: STUB_CFLAGS += -O3
 $(BUILD)/stub-obj/runtime/stub/lz4.o: STUB_CFLAGS += -O2
 endif
@@ -40,7 +40,7 @@ $(BUILD)/old_fuse: $(BUILD)/stub-obj/tests/stub/old_fuse.o \
 # The image follows the ELF end, which must be a multiple of 4096 (FORMAT_ALIGN): a section of
 # zeros fills up. It is added once with eight bytes to learn the size that everything else has;
 # the header table behind it is aligned to eight, so what is missing then is exact.
-$(BUILD)/stub: $(BUILD)/stub.elf runtime/stub/stub.mk
+$(BUILD)/stub $(BUILD)/faults/stub: %: %.elf runtime/stub/stub.mk
 	head -c 8 /dev/zero > $@.pad
 	objcopy --strip-all --remove-section=.comment --add-section .pad=$@.pad $< $@.tmp
 	size=$$(wc -c < $@.tmp); head -c $$((8 + (4096 - size % 4096) % 4096)) /dev/zero > $@.pad

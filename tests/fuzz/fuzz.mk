@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Fuzz targets of what the programs of a bundle parse. make fuzz runs each with libFuzzer (clang)
+# Fuzz targets of what the tool and the programs of a bundle parse. make fuzz runs each with libFuzzer (clang)
 # for FUZZ_SECONDS; make check replays the corpus with the compiler at hand. Inputs that it finds
 # interesting stay below the build directory, those that broke something go into tests/fuzz/corpus.
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := payload image extract codec manifest names iseqs snapshot minisign secret
+FUZZ_TARGETS := payload image extract codec manifest names iseqs snapshot minisign secret \
+                elf ldcache config recipe probe bundle launchfile rubyscan archive
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_SOURCES := $(filter-out runtime/stub/main.c,$(STUB_SOURCES)) common/fs.c tests/fuzz/fuzz.c
 FUZZ_LIBS := $(STUB_ARCHIVES)
@@ -60,6 +61,33 @@ $(eval $(call fuzz_target,secret,bundler/secrettext.c bundler/sqlitefile.c commo
     common/xalloc.c tests/fuzz/fuzz.c))
 $(BUILD)/replay/secret $(BUILD)/fuzz/secret: FUZZ_LIBS :=
 $(eval $(call fuzz_target,names,common/err.c common/fs.c tests/fuzz/fuzz.c))
+$(eval $(call fuzz_target,archive,$(FUZZ_KEEPER_SOURCES)))
+$(BUILD)/replay/archive $(BUILD)/fuzz/archive: FUZZ_LIBS := -larchive -lsqlite3 -ljansson -lsodium -lzstd
+
+# What the tool parses: each with the modules that it needs.
+FUZZ_TOOL_SOURCES := common/err.c common/fs.c common/xalloc.c tests/fuzz/fuzz.c
+FUZZ_LOADER_SOURCES := bundler/elf.c bundler/loader.c common/proc.c $(FUZZ_TOOL_SOURCES)
+$(eval $(call fuzz_target,elf,bundler/elfscan.c bundler/elfsym.c bundler/jdoc.c $(FUZZ_LOADER_SOURCES)))
+$(BUILD)/replay/elf $(BUILD)/fuzz/elf: FUZZ_LIBS := -Wl,--wrap=mmap64,--wrap=munmap -lelf -ljansson
+$(eval $(call fuzz_target,ldcache,$(FUZZ_LOADER_SOURCES)))
+$(BUILD)/replay/ldcache $(BUILD)/fuzz/ldcache: FUZZ_LIBS := -lelf
+$(eval $(call fuzz_target,config,bundler/config.c bundler/procfile.c bundler/ydoc.c common/suggest.c \
+    common/words.c $(FUZZ_TOOL_SOURCES)))
+$(BUILD)/replay/config $(BUILD)/fuzz/config: FUZZ_LIBS := -lyaml
+$(eval $(call fuzz_target,recipe,bundler/recipe.c $(FUZZ_TOOL_SOURCES)))
+$(BUILD)/replay/recipe $(BUILD)/fuzz/recipe: FUZZ_LIBS := -lcyaml -lyaml
+$(eval $(call fuzz_target,probe,bundler/jdoc.c common/proc.c common/text.c common/unfinished.c \
+    $(FUZZ_TOOL_SOURCES)))
+$(BUILD)/replay/probe $(BUILD)/fuzz/probe: FUZZ_LIBS := -ljansson
+$(eval $(call fuzz_target,bundle,$(addprefix bundler/,blockcache.c bundle.c cachedir.c elf.c hash.c \
+    image.c jdoc.c nametable.c plan.c sight.c store.c weight.c witness.c) $(addprefix common/,base64.c \
+    blake2b.c checksum.c minisign.c path.c prim.c signature.c trailer.c) $(FUZZ_TOOL_SOURCES)))
+$(BUILD)/replay/bundle $(BUILD)/fuzz/bundle: FUZZ_LIBS := $(LOOKS:%=-Wl,--wrap=%) -lsquashfs -lelf \
+    -ljansson -lsodium -lmd -lzstd -lpthread
+$(eval $(call fuzz_target,launchfile,common/launchfile.c common/words.c $(FUZZ_TOOL_SOURCES)))
+$(BUILD)/replay/launchfile $(BUILD)/fuzz/launchfile: FUZZ_LIBS :=
+$(eval $(call fuzz_target,rubyscan,bundler/rubyscan.c $(FUZZ_TOOL_SOURCES)))
+$(BUILD)/replay/rubyscan $(BUILD)/fuzz/rubyscan: FUZZ_LIBS :=
 
 # An input that breaks something is kept as crash-HASH where the message says.
 .PHONY: fuzz $(addprefix fuzz-,$(FUZZ_TARGETS))
