@@ -47,6 +47,16 @@ setup() {
     diff "$BATS_TEST_TMPDIR/sources" "$BATS_TEST_TMPDIR/page"
 }
 
+@test "the figures of the README are those of the pages that it names" {
+    sed -n '/^## Beside others/,/^## What it does/p' README.md | grep -v claimed >"$BATS_TEST_TMPDIR/section"
+    figures=$(grep -oE '\b[0-9]+\.[0-9]+\b' "$BATS_TEST_TMPDIR/section" | sort -u)
+    [ "$(wc -l <<<"$figures")" -ge 12 ]
+    for figure in $figures; do
+        echo "$figure"
+        grep -qE "(^|[^0-9.])$figure([^0-9]|$)" docs/performance.md docs/peers.md
+    done
+}
+
 @test "the man page and the README name no command that is not there" {
     for command in $(grep -hoE '(^\*|`)rucksack [a-z]+' docs/rucksack.1.scd README.md docs/*.md |
         sed 's/.*rucksack //' | sort -u); do
