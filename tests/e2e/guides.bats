@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# docs/cli.md, recipes.md, faq.md and troubleshooting.md: each command as it is written, and what it says.
+# README.md, docs/cli.md, recipes.md, faq.md and troubleshooting.md: each command as it is written, and what it says.
 
 bats_require_minimum_version 1.5.0
 load lib
@@ -33,6 +33,19 @@ have_blog() {
     cp -a "$guestbook_app" app
     rm -rf app/data/*.sqlite3*
     cp "$guestbook" blog
+}
+
+@test "README.md: a pipeline's step, and both in one file on another machine" {
+    have_blog
+    cd app
+    RUCKSACK_SIGN_PASSWORD=secret rucksack keygen release >&2
+    # Where it would serve on, it says who it is.
+    { sed -n '/^## Three uses/,/^## Beside/p' "$tree/README.md" | awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' |
+        sed 's|^\./blog\.capsule restore && \./blog\.capsule |mkdir ../new; cp blog.capsule ../new; cd ../new; ./blog.capsule restore; ./blog.capsule exec cat data/words #|
+            s|^\./blog\.AppImage backup|./blog.AppImage exec sh -c "echo kept >data/words"\n&|'; } >../commands
+    [ "$(wc -l <../commands)" = 5 ]
+    RUCKSACK_SIGN_PASSWORD=secret run -0 sh -eu ../commands
+    [[ $output == *'signature ok'*$'\nkept' ]]
 }
 
 @test "docs/cli.md" {
