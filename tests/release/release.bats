@@ -32,7 +32,7 @@ teardown() {
 
 @test "every file is in the sums, and the sums are signed" {
     sha256sum --quiet -c SHA256SUMS
-    [ "$(cut -d ' ' -f 3 SHA256SUMS | sort)" = "$(ls | grep -v '^SHA256SUMS')" ]
+    diff <(cut -d ' ' -f 3 SHA256SUMS | sort) <(find . -type f ! -name 'SHA256SUMS*' -printf '%P\n' | sort)
     [ "$(wc -l <SHA256SUMS)" -ge 6 ]
     minisign -V -q -p "$key" -m SHA256SUMS
     echo x >>"$BATS_TEST_TMPDIR/SHA256SUMS"
