@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
-#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer check-layers
-#          check-headers check-format format lint docs fuzz install clean
+#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer check-release
+#          check-layers check-headers check-format format lint docs picture fuzz release install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
@@ -51,8 +51,8 @@ include tests/fuzz/fuzz.mk
 include tests/faults/faults.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
-        test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer sanitized check-layers check-headers \
-        check-format format lint docs install clean
+        test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer \
+        check-release sanitized check-layers check-headers check-format format lint docs picture release install clean
 MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5
 all: $(BUILD)/rucksack $(BUILD)/stub $(MAN:%=$(BUILD)/%)
 
@@ -197,6 +197,20 @@ format:
 
 lint: all
 	BUILD='$(BUILD)' tests/lint.sh
+
+# The picture of the README, of a real build.
+picture: all
+	RUCKSACK_BUILD='$(abspath $(BUILD))' docs/site/demo docs/demo.svg
+
+# What a release consists of, below build/release; SIGN_KEY=FILE signs it.
+release:
+	bin/packages build example release
+	bin/release '$(BUILD)/release' $(SIGN_KEY)
+
+# A release, made of a copy, and used: minutes.
+check-release: all
+	bin/packages release
+	$(PROVE) tests/release/release.bats
 
 # The documents as plain pages; the last line is where they begin.
 docs: docs/site/build
