@@ -159,6 +159,11 @@ void jdoc_set_bool(struct jdoc *object, const char *key, bool value)
     jdoc_set(object, key, made(json_boolean(value)));
 }
 
+void jdoc_set_shared(struct jdoc *object, const char *key, const struct jdoc *value)
+{
+    jdoc_set(object, key, outer(json_incref(inner(value))));
+}
+
 void jdoc_push(struct jdoc *array, struct jdoc *value)
 {
     if (json_array_append_new(inner(array), inner(value)) != 0)

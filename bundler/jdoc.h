@@ -45,7 +45,9 @@ void jdoc_set_text(struct jdoc *object, const char *key, const char *text);
 void jdoc_set_number(struct jdoc *object, const char *key, int64_t number);
 void jdoc_set_bool(struct jdoc *object, const char *key, bool value);
 void jdoc_set(struct jdoc *object, const char *key, struct jdoc *value); /* takes value */
-void jdoc_push(struct jdoc *array, struct jdoc *value);                  /* takes value */
+/* A value that belongs to another one as well, and lives as long as one of them. */
+void jdoc_set_shared(struct jdoc *object, const char *key, const struct jdoc *value);
+void jdoc_push(struct jdoc *array, struct jdoc *value); /* takes value */
 void jdoc_push_text(struct jdoc *array, const char *text);
 void jdoc_push_number(struct jdoc *array, int64_t number);
 

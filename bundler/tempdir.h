@@ -10,3 +10,10 @@ struct err;
 
 /* Makes a new one, which only we can enter; its path is owned by the caller. E-TMP. */
 [[nodiscard]] bool tempdir_make(char **ret, struct err *err);
+
+/*
+ * From now on all of them, also those of child processes, are made in one of a name that nobody can
+ * guess: it is made with the first one. tempdir_remove() removes it with all that is left in it.
+ */
+void tempdir_reserve(void);
+void tempdir_remove(void);
