@@ -5,9 +5,9 @@
  *
  * It is done by a child process; this one only waits. On SIGINT, SIGTERM or SIGHUP it passes the
  * signal on, gives the child a moment, then kills whatever the child has started, wherever that
- * hides (PR_SET_CHILD_SUBREAPER), removes the temporary directories of both (tempdir.h), and ends by
- * the same signal: a shell sees 130, 143 or 129. A signal that was ignored stays ignored. What the
- * child was writing has no name yet (output.h). Only SIGKILL leaves the directories.
+ * hides (PR_SET_CHILD_SUBREAPER), removes the temporary directories of both (tempdir.h), and ends
+ * by the same signal: a shell sees 130, 143 or 129. A signal that was ignored stays ignored. What
+ * the child was writing has no name yet (output.h). Only SIGKILL leaves the directories.
  */
 #include <stdbool.h>
 

@@ -2,6 +2,7 @@
 #include "bundler/jdoc.h"
 
 #include <jansson.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -190,4 +191,28 @@ char *jdoc_format(const struct jdoc *value)
     lined = xasprintf("%s\n", text);
     free(text);
     return lined;
+}
+
+void jdoc_print(struct jdoc *value)
+{
+    char *text = jdoc_format(value);
+
+    fputs(text, stdout);
+    free(text);
+    jdoc_free(value);
+}
+
+struct jdoc *jdoc_files(const char *first, ...)
+{
+    struct jdoc *document = jdoc_object();
+    struct jdoc *files = jdoc_array();
+    va_list args;
+
+    va_start(args, first);
+    for (const char *path = first; path != NULL; path = va_arg(args, const char *))
+        jdoc_push_text(files, path);
+    va_end(args);
+    jdoc_set_number(document, "format", 1);
+    jdoc_set(document, "files", files);
+    return document;
 }

@@ -53,3 +53,11 @@ void jdoc_push_number(struct jdoc *array, int64_t number);
 
 /* Indented by two, members in the order of insertion, newline at the end. Owned by the caller. */
 [[nodiscard]] char *jdoc_format(const struct jdoc *value);
+
+/* That on stdout. Takes value. */
+void jdoc_print(struct jdoc *value);
+
+/* What a command that writes files prints with --json: `format` and `files`, the list of those
+ * paths, to which more can be added; ends with NULL. docs/schema/files.json. Owned by the caller.
+ */
+[[nodiscard]] struct jdoc *jdoc_files(const char *first, ...);
