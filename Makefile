@@ -213,6 +213,8 @@ install: all
 	    fish:fish/vendor_completions.d/rucksack.fish; do \
 	    $(BUILD)/rucksack completion $${shell%%:*} >$(BUILD)/completion && \
 	    install -D -m 644 $(BUILD)/completion $(DESTDIR)$(prefix)/share/$${shell#*:} || exit 1; done
+	for schema in docs/schema/*.json; do install -D -m 644 $$schema \
+	    $(DESTDIR)$(prefix)/share/rucksack/schema/$${schema##*/} || exit 1; done
 	for page in $(MAN); do install -D -m 644 $(BUILD)/$$page \
 	    $(DESTDIR)$(prefix)/share/man/man$${page##*.}/$$page || exit 1; done
 

@@ -178,7 +178,7 @@ bool plan_has_own_reason(const struct plan *plan, const struct plan_entry *entry
     const struct plan_entry *above = plan_find(plan, parent);
 
     return entry->reason != NULL && entry->path[0] != '\0' &&
-           (above == NULL || above == entry || above->reason == NULL ||
+           (above == NULL || above->path[0] == '\0' || above->reason == NULL ||
             strcmp(above->reason, entry->reason) != 0);
 }
 
