@@ -46,7 +46,8 @@ include tests/fuzz/fuzz.mk
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
         test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer sanitized check-layers check-headers \
         check-format format lint docs install clean
-MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5
+VERBS := $(shell sed -nE 's/^\*rucksack ([a-z]+)\*.*/\1/p' docs/rucksack.1.scd | grep -v '^help$$' | sort -u)
+MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5 $(VERBS:%=rucksack-%.1)
 all: $(BUILD)/rucksack $(BUILD)/stub $(MAN:%=$(BUILD)/%)
 
 $(BUILD)/tool/%.o: %.c Makefile
@@ -199,6 +200,12 @@ docs: docs/site/build
 $(BUILD)/%: docs/%.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
+
+# Of each command, from the page of all and from its own table.
+$(BUILD)/rucksack-%.1: docs/rucksack.1.scd docs/verb-page $(BUILD)/rucksack
+	docs/verb-page $(BUILD)/rucksack $* <$< >$@.scd
+	scdoc <$@.scd >$@
+	rm $@.scd
 
 # The specification is a document of its own; here it gets what a man page begins with.
 $(BUILD)/rucksack-format.5: docs/format.md

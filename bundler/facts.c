@@ -100,10 +100,9 @@ static void add_secret(struct jdoc *secrets, const struct launchfile_record *rec
     jdoc_push_text(secrets, text);
 }
 
-static bool read_records(struct launchfile *file, struct jdoc *facts)
+static bool read_records(struct launchfile *file, struct jdoc *facts, struct jdoc *ports,
+                         struct jdoc *secrets)
 {
-    struct jdoc *ports = jdoc_array();
-    struct jdoc *secrets = jdoc_array();
     struct launchfile_record record;
     size_t processes = 0;
 
@@ -117,20 +116,25 @@ static bool read_records(struct launchfile *file, struct jdoc *facts)
         else if (launchfile_is(&record, "release", 1))
             jdoc_set_text(facts, "release", record.fields[1]);
     }
-    jdoc_set(facts, "ports", ports);
-    jdoc_set(facts, "secrets", secrets);
     return file->at == file->end;
 }
 
+/* Without a launch file a bundle does not start, but what is in it can be told. */
 static bool read_launch(struct image *image, struct jdoc *facts, struct err *err)
 {
+    struct jdoc *ports = jdoc_array();
+    struct jdoc *secrets = jdoc_array();
     cleanup_free char *text = NULL;
     struct launchfile file;
     size_t size;
 
+    jdoc_set(facts, "ports", ports);
+    jdoc_set(facts, "secrets", secrets);
+    if (!image_has(image, FORMAT_LAUNCH))
+        return true;
     if (!image_read(image, FORMAT_LAUNCH, FORMAT_LAUNCH_MAX, &text, &size, err))
         return false;
-    if (launchfile_begin(&file, text, size) && read_records(&file, facts))
+    if (launchfile_begin(&file, text, size) && read_records(&file, facts, ports, secrets))
         return true;
     (void)err_set(err, ERR_INPUT, "'" FORMAT_LAUNCH "' is damaged");
     return err_id(err, "E-IMAGE");
