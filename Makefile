@@ -53,7 +53,8 @@ include tests/faults/faults.mk
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
         test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer \
         check-release sanitized check-layers check-headers check-format format lint docs picture release install clean
-MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5
+VERBS := $(shell sed -nE 's/^\*rucksack ([a-z]+)\*.*/\1/p' docs/rucksack.1.scd | grep -v '^help$$' | sort -u)
+MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5 $(VERBS:%=rucksack-%.1)
 all: $(BUILD)/rucksack $(BUILD)/stub $(MAN:%=$(BUILD)/%)
 
 $(BUILD)/tool/%.o: %.c Makefile
@@ -221,6 +222,12 @@ $(BUILD)/%: docs/%.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
 
+# Of each command, from the page of all and from its own table.
+$(BUILD)/rucksack-%.1: docs/rucksack.1.scd docs/verb-page $(BUILD)/rucksack
+	docs/verb-page $(BUILD)/rucksack $* <$< >$@.scd
+	scdoc <$@.scd >$@
+	rm $@.scd
+
 # The specification is a document of its own; here it gets what a man page begins with.
 $(BUILD)/rucksack-format.5: docs/format.md
 	@mkdir -p $(@D)
@@ -234,6 +241,8 @@ install: all
 	    fish:fish/vendor_completions.d/rucksack.fish; do \
 	    $(BUILD)/rucksack completion $${shell%%:*} >$(BUILD)/completion && \
 	    install -D -m 644 $(BUILD)/completion $(DESTDIR)$(prefix)/share/$${shell#*:} || exit 1; done
+	for schema in docs/schema/*.json; do install -D -m 644 $$schema \
+	    $(DESTDIR)$(prefix)/share/rucksack/schema/$${schema##*/} || exit 1; done
 	for page in $(MAN); do install -D -m 644 $(BUILD)/$$page \
 	    $(DESTDIR)$(prefix)/share/man/man$${page##*.}/$$page || exit 1; done
 

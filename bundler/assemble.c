@@ -24,6 +24,8 @@ static bool fill(const struct plan *plan, const struct assemble_options *options
         .level = options->level,
         .mtime = options->mtime,
         .no_cache = options->no_cache,
+        .progress = options->progress,
+        .context = options->progress_context,
         .names = plan_find(plan, FORMAT_NAMES) != NULL ? FORMAT_NAMES : NULL,
     };
     uint64_t image_size;

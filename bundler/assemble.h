@@ -24,6 +24,9 @@ struct assemble_options {
      * filled, and there will be none. */
     bool (*check)(int fd, void *context, struct err *err);
     void *context;
+    /* Called while the image is written, as image_options.progress; may be NULL. */
+    void (*progress)(uint64_t done_bytes, void *context);
+    void *progress_context;
 };
 
 /*

@@ -20,6 +20,7 @@
 #include "bundler/compiled.h"
 #include "bundler/extras.h"
 #include "bundler/firstrun.h"
+#include "bundler/forecast.h"
 #include "bundler/gems.h"
 #include "bundler/jdoc.h"
 #include "bundler/launch.h"
@@ -35,6 +36,7 @@
 #include "bundler/probe.h"
 #include "bundler/profile.h"
 #include "bundler/program.h"
+#include "bundler/progress.h"
 #include "bundler/provenance.h"
 #include "bundler/record.h"
 #include "bundler/report.h"
@@ -78,12 +80,15 @@ struct build {
     char *output;
     struct witness witness;
     struct record record;
-    uint64_t image_began_us; /* proc_clock_us() */
-    struct start start;      /* that the file is made for */
-    struct start started;    /* that of the file */
-    bool is_guessed;         /* start is that of the last build */
-    bool is_mistaken;        /* and the file's is another */
-    bool is_learned;         /* a start was watched already, and judged */
+    uint64_t image_began_us;   /* proc_clock_us() */
+    struct start start;        /* that the file is made for */
+    struct start started;      /* that of the file */
+    bool is_guessed;           /* start is that of the last build */
+    bool is_mistaken;          /* and the file's is another */
+    struct progress *progress; /* of the image that is written, or NULL */
+    bool is_learned;           /* a start was watched already, and judged */
+    bool is_unchanged;         /* the file of the last build is what this one would write */
+    uint64_t size_bytes;       /* of the file */
 };
 
 static void build_release(struct build *build)
@@ -229,8 +234,12 @@ static bool probe_app(struct build *build, struct err *err)
     };
 
     cleanup_free char *answer = NULL;
+    struct progress *progress =
+        progress_begin(&build->report, "probe", "asking the application's Ruby and Bundler", 0);
+    bool ok = probe_run(&build->probe, &request, err);
 
-    if (!probe_run(&build->probe, &request, err))
+    progress_end(progress);
+    if (!ok)
         return false;
     answer = jdoc_format(build->probe.answer);
     record_answer(&build->record, answer);
@@ -736,11 +745,15 @@ static bool boot_file(const struct build *build, int fd, struct boot *boot,
         .environment = build->app.is_rails ? rails : NULL,
         .is_script = build->app.source == APP_SCRIPT,
     };
+    struct progress *progress;
+    bool ok;
 
     if (build->app.kind == APP_COMMAND && !check_arguments(build, &words, &request, err))
         return false;
-    return boot_check(boot, &request, err) &&
-           boot_judge(boot, &build->libs.extras.paths, &build->plan, report, err);
+    progress = progress_begin(report, "check", "it starts in an empty root", 0);
+    ok = boot_check(boot, &request, err);
+    progress_end(progress);
+    return ok && boot_judge(boot, &build->libs.extras.paths, &build->plan, report, err);
 }
 
 /* What tells its starts from those of others: a guess, which the check boot puts right. */
@@ -761,15 +774,22 @@ static bool check_start(struct build *build, const struct boot *boot, struct err
     return !build->is_mistaken || err_set(err, ERR_INPUT, "it starts otherwise than before");
 }
 
+static void end_progress(struct build *build)
+{
+    progress_end(build->progress);
+    build->progress = NULL;
+}
+
 /* assemble_options.check: all is written, and has no name yet. */
 static bool check_file(int fd, void *context, struct err *err)
 {
     struct build *build = context;
     cleanup_free char *took =
         xasprintf("%.1f s", (double)(proc_clock_us() - build->image_began_us) / 1e6);
-    const struct report quiet = {true};
+    const struct report quiet = {.quiet = true};
     cleanup_with(boot_release) struct boot boot = {0};
 
+    end_progress(build);
     report_phase(&build->report, "image", "squashfs, zstd", took);
     if (!build->request->no_check &&
         (!boot_file(build, fd, &boot, build->is_learned ? &quiet : &build->report, err) ||
@@ -787,6 +807,7 @@ static bool learn_start(int fd, void *context, struct err *err)
     struct build *build = context;
     cleanup_with(boot_release) struct boot boot = {0};
 
+    end_progress(build);
     if (!boot_file(build, fd, &boot, &build->report, err))
         return false;
     build->is_learned = true;
@@ -832,6 +853,28 @@ static bool prepare_start(struct build *build, struct err *err)
     return true;
 }
 
+static uint64_t plan_bytes(const struct plan *plan)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < plan->count; i++)
+        bytes += plan->entries[i]->size_bytes;
+    return bytes;
+}
+
+/* An image whose start shows what the one of the file reads. */
+static bool write_draft(struct build *build, struct assemble_options *options, struct err *err)
+{
+    bool ok;
+
+    build->progress = progress_begin(&build->report, "draft", "", plan_bytes(&build->plan));
+    options->progress = progress_step;
+    options->progress_context = build->progress;
+    ok = assemble_draft(&build->plan, options, err);
+    end_progress(build);
+    return ok;
+}
+
 /* What a start reads: as it was last time, or as a first image shows, which is quickly made. */
 static bool learn(struct build *build, struct assemble_options options, struct err *err)
 {
@@ -847,21 +890,28 @@ static bool learn(struct build *build, struct assemble_options options, struct e
     build->is_guessed = !build->request->no_cache && start_recall(&build->start, key);
     if (!build->is_guessed && !build->request->no_cache)
         ahead = ahead_begin(&build->plan, LEVEL_RELEASE);
-    ok = (build->is_guessed || assemble_draft(&build->plan, &options, err)) &&
+    ok = (build->is_guessed || write_draft(build, &options, err)) &&
          (build->start.count == 0 || prepare_start(build, err));
     ahead_end(ahead);
     return ok;
 }
 
-static bool write_image(struct build *build, const struct assemble_options *options,
+static bool write_image(struct build *build, struct assemble_options *options,
                         uint64_t *ret_size_bytes, struct err *err)
 {
+    bool ok;
+
     build->image_began_us = proc_clock_us();
-    return assemble_write(&build->plan, options, ret_size_bytes, err);
+    build->progress = progress_begin(&build->report, "image", "", plan_bytes(&build->plan));
+    options->progress = progress_step;
+    options->progress_context = build->progress;
+    ok = assemble_write(&build->plan, options, ret_size_bytes, err);
+    end_progress(build);
+    return ok;
 }
 
 /* With what its start has shown. */
-static bool write_again(struct build *build, const struct assemble_options *options,
+static bool write_again(struct build *build, struct assemble_options *options,
                         uint64_t *ret_size_bytes, struct err *err)
 {
     *err = (struct err){0};
@@ -900,6 +950,7 @@ static bool write_file(struct build *build, struct err *err)
     if (!write_image(build, &options, &size_bytes, err) &&
         (!build->is_mistaken || !write_again(build, &options, &size_bytes, err)))
         return false;
+    build->size_bytes = size_bytes;
     size = report_size(size_bytes);
     report_phase(&build->report, "wrote", build->output, size);
     record_write(&build->record);
@@ -911,7 +962,7 @@ static bool write_file(struct build *build, struct err *err)
 }
 
 /* The file of the last build is what this one would write. */
-static bool is_unchanged(const struct build *build)
+static bool is_unchanged(struct build *build)
 {
     cleanup_free char *size = NULL;
     cleanup_free char *what = NULL;
@@ -924,9 +975,23 @@ static bool is_unchanged(const struct build *build)
         return false;
     }
     size = report_size(size_bytes);
+    build->is_unchanged = true;
+    build->size_bytes = size_bytes;
     what = xasprintf("%s is up to date", build->output);
     report_phase(&build->report, "kept", what, size);
     return true;
+}
+
+/* Why everything is in or out. Gems of other groups were never asked about. */
+static void explain(const struct build *build)
+{
+    const struct jdoc *groups = jdoc_member(build->probe.answer, "without");
+
+    if (!build->report.verbose)
+        return;
+    forecast_explain(&build->plan, &build->report);
+    for (size_t i = 0; i < jdoc_count(groups); i++)
+        report_detail(&build->report, "out", jdoc_text_at(groups, i), "a group of the Gemfile");
 }
 
 static bool make(struct build *build, struct err *err)
@@ -935,20 +1000,60 @@ static bool make(struct build *build, struct err *err)
         !plan_origins(build, err) || !plan_manifest(build, err))
         return false;
     plan_sort(&build->plan);
-    return write_file(build, err);
+    explain(build);
+    return build->request->dry_run || write_file(build, err);
 }
 
-bool build_run(const struct build_request *request, char **ret_output, struct err *err)
+static void add_warnings(struct build_result *result, char *const *warnings, size_t count)
 {
-    struct build build = {.request = request, .report = {request->quiet}};
+    for (size_t i = 0; i < count; i++) {
+        result->warnings =
+            xrealloc_array(result->warnings, result->warning_count + 1, sizeof(*result->warnings));
+        result->warnings[result->warning_count++] = xstrdup(warnings[i]);
+    }
+}
+
+static void tell(struct build *build, struct build_result *ret)
+{
+    *ret = (struct build_result){
+        .output = steal_ptr(&build->output),
+        .size_bytes = build->size_bytes,
+        .is_unchanged = build->is_unchanged,
+        .name = xstrdup(build->app.name),
+        .kind = app_kind_name(build->app.kind),
+    };
+    add_warnings(ret, build->programs.warnings, build->programs.warning_count);
+    add_warnings(ret, build->linkage.warnings, build->linkage.count);
+    add_warnings(ret, build->closure.warnings, build->closure.warning_count);
+    if (build->request->dry_run) {
+        ret->plan = build->plan;
+        plan_init(&build->plan);
+    }
+}
+
+bool build_run(const struct build_request *request, struct build_result *ret, struct err *err)
+{
+    struct build build = {.request = request, .report = {request->quiet, request->verbose}};
     bool ok;
 
     plan_init(&build.plan);
+    build.plan.notes_left_out = request->verbose || request->dry_run;
     witness_begin(&build.witness);
-    ok = detect(&build, err) && (is_unchanged(&build) || make(&build, err));
+    ok = detect(&build, err) && ((!request->dry_run && is_unchanged(&build)) || make(&build, err));
     witness_end();
     if (ok)
-        *ret_output = steal_ptr(&build.output);
+        tell(&build, ret);
     build_release(&build);
     return ok;
+}
+
+void build_result_release(struct build_result *result)
+{
+    for (size_t i = 0; i < result->warning_count; i++)
+        free(result->warnings[i]);
+    free(result->warnings);
+    free(result->output);
+    free(result->name);
+    plan_release(&result->plan);
+    *result = (struct build_result){0};
 }

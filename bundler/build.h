@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "bundler/app.h"
+#include "bundler/plan.h"
 
 struct err;
 struct minisign_secret;
@@ -25,10 +26,23 @@ struct build_request {
     const char *update_info;              /* for AppImage tools (updateinfo.h), or NULL */
     bool no_cache;                        /* neither look for nor keep a record of earlier builds */
     const struct minisign_secret *secret; /* signs the file; NULL: nobody does */
+    bool dry_run;                         /* pack nothing: say what would be */
     bool quiet;
+    bool verbose; /* say why each thing is in or out */
 };
 
-/* Where the bundle was written, owned by the caller. Errors as the phases say; E-OUTPUT, E-SPACE.
- */
-[[nodiscard]] bool build_run(const struct build_request *request, char **ret_output,
+struct build_result {
+    char *output;        /* where the bundle is, or would be */
+    uint64_t size_bytes; /* of the file; 0 of a dry run */
+    bool is_unchanged;   /* it is that of the last build */
+    char *name;          /* identity of the app */
+    const char *kind;    /* "app" or "cli" */
+    char **warnings;     /* what the build found */
+    size_t warning_count;
+    struct plan plan; /* of a dry run */
+};
+
+/* Errors as the phases say; E-OUTPUT, E-SPACE. */
+[[nodiscard]] bool build_run(const struct build_request *request, struct build_result *ret,
                              struct err *err);
+void build_result_release(struct build_result *result);

@@ -13,6 +13,7 @@
 #include "bundler/elf.h"
 #include "bundler/hash.h"
 #include "bundler/image.h"
+#include "bundler/outline.h"
 #include "common/checksum.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -28,22 +29,6 @@ enum { MACHINE_HERE = EM_AARCH64 };
 #error "a machine without a stub"
 #endif
 
-/*
- * The part of an ELF file that matters here. libelf is not used: it wants to understand the whole
- * file, and a bundle is judged before anything of it is believed.
- */
-struct outline {
-    uint64_t file_size;
-    uint64_t end;            /* behind the last section and the section header table */
-    uint64_t section_offset; /* of FORMAT_SECTION; 0: there is none */
-    uint64_t update_offset;  /* of FORMAT_UPD_INFO_SECTION, likewise */
-    uint64_t shoff;
-    uint16_t shnum;
-    uint16_t shstrndx;
-    uint16_t machine;
-    bool is_tagged; /* "AI\x02": some AppImage, whatever else is wrong */
-};
-
 static bool not_a_bundle(const char *why, struct err *err)
 {
     (void)err_set(err, ERR_INPUT, "it is not a Rucksack bundle: %s", why);
@@ -51,155 +36,32 @@ static bool not_a_bundle(const char *why, struct err *err)
     return err_hint(err, "name a file that 'rucksack build' wrote; if it was one, get it again");
 }
 
-static bool truncated(uint64_t missing, struct err *err)
+static bool made_by_others(struct err *err)
 {
-    (void)err_set(err, ERR_INPUT, "it is truncated: its last %llu bytes are missing",
-                  (unsigned long long)missing);
-    (void)err_id(err, "E-TRUNCATED");
-    return err_hint(err, "copy it again from where it was built");
-}
-
-static bool read_exactly(int fd, uint64_t offset, void *buffer, size_t size, struct err *err)
-{
-    char *to = buffer;
-
-    while (size > 0) {
-        ssize_t length = pread(fd, to, size, (off_t)offset);
-
-        if (length < 0 && errno == EINTR)
-            continue;
-        if (length < 0)
-            return err_sys(err, "read");
-        if (length == 0)
-            return truncated(size, err); /* somebody cut it while we read */
-        to += length;
-        offset += (uint64_t)length;
-        size -= (size_t)length;
-    }
-    return true;
-}
-
-static bool fits(const struct outline *outline, uint64_t offset, uint64_t size)
-{
-    return offset <= outline->file_size && size <= outline->file_size - offset;
-}
-
-static bool read_elf_header(struct outline *outline, int fd, struct err *err)
-{
-    Elf64_Ehdr header;
-    const unsigned char *ident = header.e_ident;
-
-    if (!fits(outline, 0, sizeof(header)))
-        return not_a_bundle("it is too short", err);
-    if (!read_exactly(fd, 0, &header, sizeof(header), err))
-        return false;
-    if (memcmp(ident, ELFMAG, SELFMAG) != 0)
-        return not_a_bundle("it is not an ELF file", err);
-    if (ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != ELFDATA2LSB)
-        return not_a_bundle("it is not a 64-bit little-endian ELF file", err);
-    outline->is_tagged = memcmp(ident + 8, "AI\x02", 3) == 0;
-    outline->machine = le16toh(header.e_machine);
-    outline->shoff = le64toh(header.e_shoff);
-    outline->shnum = le16toh(header.e_shnum);
-    outline->shstrndx = le16toh(header.e_shstrndx);
-    /* e_shnum 0 with a table means more sections than any stub has (gabi, "ELF header"). */
-    if (outline->shoff == 0 || outline->shnum == 0 || outline->shstrndx >= outline->shnum ||
-        le16toh(header.e_shentsize) != sizeof(Elf64_Shdr))
-        return not_a_bundle("it has no section header table", err);
-    return true;
-}
-
-/* The size a section has in the file; false when it cannot be. */
-static bool section_extent(const Elf64_Shdr *section, uint64_t *ret_offset, uint64_t *ret_size)
-{
-    uint32_t type = le32toh(section->sh_type);
-
-    *ret_offset = le64toh(section->sh_offset);
-    *ret_size = type == SHT_NOBITS || type == SHT_NULL ? 0 : le64toh(section->sh_size);
-    return *ret_size <= UINT64_MAX - *ret_offset;
-}
-
-static bool is_named(const Elf64_Shdr *section, const char *names, uint64_t names_size,
-                     const char *name)
-{
-    uint64_t at = le32toh(section->sh_name);
-    size_t size = strlen(name) + 1;
-
-    return at < names_size && names_size - at >= size && memcmp(names + at, name, size) == 0;
-}
-
-/* The section names, at most 64 KiB of them: a stub has a dozen. NULL with err filled otherwise. */
-static char *read_names(const struct outline *outline, int fd, const Elf64_Shdr *sections,
-                        uint64_t *ret_size, struct err *err)
-{
-    cleanup_free char *names = NULL;
-    uint64_t offset;
-    uint64_t size;
-
-    if (!section_extent(&sections[outline->shstrndx], &offset, &size) || size == 0 ||
-        size > UINT16_MAX || !fits(outline, offset, size)) {
-        (void)not_a_bundle("its sections have no names", err);
-        return NULL;
-    }
-    names = xcalloc((size_t)size, 1);
-    if (!read_exactly(fd, offset, names, (size_t)size, err))
-        return NULL;
-    *ret_size = size;
-    return steal_ptr(&names);
-}
-
-static bool find_section(struct outline *outline, const Elf64_Shdr *sections, const char *names,
-                         uint64_t names_size, struct err *err)
-{
-    for (size_t i = 0; i < outline->shnum; i++) {
-        uint64_t offset;
-        uint64_t size;
-
-        if (!section_extent(&sections[i], &offset, &size))
-            return not_a_bundle("a section lies outside of it", err);
-        if (size > 0 && offset + size > outline->end)
-            outline->end = offset + size;
-        if (is_named(&sections[i], names, names_size, FORMAT_UPD_INFO_SECTION) &&
-            size == FORMAT_UPD_INFO_SIZE && fits(outline, offset, size))
-            outline->update_offset = offset;
-        if (!is_named(&sections[i], names, names_size, FORMAT_SECTION))
-            continue;
-        if (outline->section_offset != 0 || size != FORMAT_HEADER_SIZE || offset == 0 ||
-            !fits(outline, offset, size))
-            return not_a_bundle("its section '" FORMAT_SECTION "' is wrong", err);
-        outline->section_offset = offset;
-    }
-    if (outline->section_offset == 0)
-        return not_a_bundle("it has no section '" FORMAT_SECTION "'", err);
-    return true;
+    (void)err_set(err, ERR_INPUT,
+                  "it is not a Rucksack bundle: it has no section '" FORMAT_SECTION
+                  "', another tool made this AppImage");
+    (void)err_id(err, "E-BUNDLE");
+    return err_hint(err, "'rucksack inspect' shows what is in it");
 }
 
 static bool read_outline(struct outline *outline, int fd, struct err *err)
 {
-    cleanup_free Elf64_Shdr *sections = NULL;
-    cleanup_free char *names = NULL;
-    uint64_t table_size;
-    uint64_t names_size;
-    struct stat st;
+    const struct outline_place *place = &outline->sections[OUTLINE_HEADER];
+    struct err why = {0};
 
-    if (fstat(fd, &st) != 0)
-        return err_sys(err, "size");
-    *outline = (struct outline){.file_size = (uint64_t)st.st_size};
-    if (!read_elf_header(outline, fd, err))
+    if (!outline_read(outline, fd, false, &why)) {
+        if (strcmp(why.id, "E-BUNDLE") == 0)
+            return not_a_bundle(why.msg, err);
+        *err = why;
         return false;
-    table_size = (uint64_t)outline->shnum * sizeof(Elf64_Shdr);
-    if (!fits(outline, outline->shoff, table_size)) {
-        /* A stub is tagged and small: only then is "cut" likelier than "not ours". */
-        if (outline->is_tagged && outline->shoff < UINT32_MAX)
-            return truncated(outline->shoff + table_size - outline->file_size, err);
-        return not_a_bundle("its section header table lies outside of it", err);
     }
-    outline->end = outline->shoff + table_size;
-    sections = xcalloc(outline->shnum, sizeof(*sections));
-    if (!read_exactly(fd, outline->shoff, sections, (size_t)table_size, err))
-        return false;
-    names = read_names(outline, fd, sections, &names_size, err);
-    return names != NULL && find_section(outline, sections, names, names_size, err);
+    if (place->found == 0)
+        return outline->type == 2 ? made_by_others(err)
+                                  : not_a_bundle("it has no section '" FORMAT_SECTION "'", err);
+    if (place->found > 1 || place->size_bytes != FORMAT_HEADER_SIZE || place->offset == 0)
+        return not_a_bundle("its section '" FORMAT_SECTION "' is wrong", err);
+    return true;
 }
 
 static void swap_header(struct format_header *header)
@@ -247,8 +109,10 @@ static bool check_header(const struct outline *outline, const struct format_head
         return not_a_bundle("its image does not follow its stub", err);
     if (header->image_size == 0 || header->image_size > INT64_MAX - header->image_offset)
         return not_a_bundle("its image has an impossible size", err);
-    if (!fits(outline, header->image_offset, header->image_size))
-        return truncated(header->image_offset + header->image_size - outline->file_size, err);
+    if (header->image_offset > outline->file_size ||
+        header->image_size > outline->file_size - header->image_offset)
+        return outline_truncated(header->image_offset + header->image_size - outline->file_size,
+                                 err);
     return true;
 }
 
@@ -257,12 +121,12 @@ static bool read_bundle(struct bundle *bundle, struct err *err)
     struct outline outline;
 
     if (!read_outline(&outline, bundle->fd, err) ||
-        !read_exactly(bundle->fd, outline.section_offset, &bundle->header, sizeof(bundle->header),
-                      err))
+        !outline_read_bytes(bundle->fd, outline.sections[OUTLINE_HEADER].offset, &bundle->header,
+                            sizeof(bundle->header), err))
         return false;
     swap_header(&bundle->header);
     bundle->file_size = outline.file_size;
-    bundle->section_offset = outline.section_offset;
+    bundle->section_offset = outline.sections[OUTLINE_HEADER].offset;
     bundle->machine = outline.machine;
     return check_header(&outline, &bundle->header, err);
 }
@@ -490,31 +354,34 @@ static bool make_header(struct format_header *header, enum format_kind kind, con
 
 bool bundle_set_update_info(int fd, const char *text, struct err *err)
 {
+    const struct outline_place *place;
     struct outline outline;
 
     if (!read_outline(&outline, fd, err))
         return false;
-    if (outline.update_offset == 0 || strlen(text) >= FORMAT_UPD_INFO_SIZE)
+    place = &outline.sections[OUTLINE_UPDATE];
+    if (place->found == 0 || place->size_bytes != FORMAT_UPD_INFO_SIZE ||
+        strlen(text) >= FORMAT_UPD_INFO_SIZE)
         return err_set(err, ERR_INPUT, "the stub has no room for update information");
-    return write_exactly(fd, outline.update_offset, text, strlen(text), err);
+    return write_exactly(fd, place->offset, text, strlen(text), err);
 }
 
 /* header: in the file's byte order, all but its sums, which it gets here. */
-static bool write_header(int fd, const struct outline *outline, struct format_header *header,
+static bool write_header(int fd, uint64_t section_offset, struct format_header *header,
                          uint64_t image_offset, uint64_t end, struct err *err)
 {
     uint64_t sum;
 
     header->checksum = 0;
     memset(header->stub_hash, 0, sizeof(header->stub_hash));
-    if (!write_exactly(fd, outline->section_offset, header, sizeof(*header), err) ||
-        !sum_file(fd, outline->section_offset, end, &sum, err))
+    if (!write_exactly(fd, section_offset, header, sizeof(*header), err) ||
+        !sum_file(fd, section_offset, end, &sum, err))
         return false;
     header->checksum = htole64(sum);
-    if (!write_exactly(fd, outline->section_offset, header, sizeof(*header), err) ||
-        !hash_stub(fd, outline->section_offset, image_offset, header->stub_hash, err))
+    if (!write_exactly(fd, section_offset, header, sizeof(*header), err) ||
+        !hash_stub(fd, section_offset, image_offset, header->stub_hash, err))
         return false;
-    return write_exactly(fd, outline->section_offset, header, sizeof(*header), err);
+    return write_exactly(fd, section_offset, header, sizeof(*header), err);
 }
 
 bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
@@ -533,18 +400,18 @@ bool bundle_seal(int fd, uint64_t image_offset_bytes, uint64_t image_size_bytes,
     if (!hash_range(fd, image_offset_bytes, image_size_bytes, header.image_hash, err))
         return false;
     swap_header(&header);
-    return write_header(fd, &outline, &header, image_offset_bytes, outline.file_size, err);
+    return write_header(fd, outline.sections[OUTLINE_HEADER].offset, &header, image_offset_bytes,
+                        outline.file_size, err);
 }
 
 bool bundle_sign(int fd, const struct minisign_secret *secret, const char *comment, struct err *err)
 {
     struct bundle bundle = {.fd = fd};
-    struct outline outline;
     struct format_header header;
     uint64_t image_offset;
     uint64_t end;
 
-    if (!read_bundle(&bundle, err) || !read_outline(&outline, fd, err))
+    if (!read_bundle(&bundle, err))
         return false;
     header = bundle.header;
     image_offset = header.image_offset;
@@ -552,8 +419,8 @@ bool bundle_sign(int fd, const struct minisign_secret *secret, const char *comme
     header.signature = signature_begin(&secret->key);
     swap_header(&header);
     /* What is signed has the key in it, and no sums. */
-    return write_exactly(fd, outline.section_offset, &header, sizeof(header), err) &&
-           signature_make(fd, outline.section_offset, end, secret, comment, &header.signature,
+    return write_exactly(fd, bundle.section_offset, &header, sizeof(header), err) &&
+           signature_make(fd, bundle.section_offset, end, secret, comment, &header.signature,
                           err) &&
-           write_header(fd, &outline, &header, image_offset, end, err);
+           write_header(fd, bundle.section_offset, &header, image_offset, end, err);
 }

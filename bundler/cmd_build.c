@@ -6,10 +6,14 @@
 
 #include "bundler/build.h"
 #include "bundler/command.h"
+#include "bundler/forecast.h"
+#include "bundler/guard.h"
+#include "bundler/jdoc.h"
 #include "bundler/signer.h"
 #include "bundler/updateinfo.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/xalloc.h"
 
 struct build_options {
     const char *output;
@@ -22,11 +26,14 @@ struct build_options {
     const char *sign;
     struct option_list keep;
     struct option_list allowed;
+    bool dry_run;
     bool fast;
+    bool json;
     bool hwcaps;
     bool no_cache;
     bool no_check;
     bool quiet;
+    bool verbose;
 };
 
 static const struct option_entry options[] = {
@@ -38,6 +45,8 @@ static const struct option_entry options[] = {
      "pack the executable of a published gem"},
     {"executable", 0, OPTION_TEXT, offsetof(struct build_options, executable), "NAME",
      "which executable of a gem (default: the one called like it)"},
+    {"dry-run", 0, OPTION_FLAG, offsetof(struct build_options, dry_run), NULL,
+     "pack nothing: list what would be, and why"},
     {"fast", 0, OPTION_FLAG, offsetof(struct build_options, fast), NULL,
      "compress less: for development"},
     {"trace", 0, OPTION_TEXT, offsetof(struct build_options, trace), "CMD",
@@ -54,22 +63,66 @@ static const struct option_entry options[] = {
      "sign it with this secret key, as 'rucksack sign' does"},
     {"hwcaps", 0, OPTION_FLAG, offsetof(struct build_options, hwcaps), NULL,
      "pack variants of libraries for newer processors, too"},
+    {"json", 0, OPTION_FLAG, offsetof(struct build_options, json), NULL,
+     "one JSON document on stdout"},
     {"no-cache", 0, OPTION_FLAG, offsetof(struct build_options, no_cache), NULL,
      "build all of it again, whatever earlier builds have left"},
     {"no-check", 0, OPTION_FLAG, offsetof(struct build_options, no_check), NULL,
      "do not start the bundle to see whether it answers"},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct build_options, quiet), NULL,
      "say nothing but errors"},
+    {"verbose", 'v', OPTION_FLAG, offsetof(struct build_options, verbose), NULL,
+     "say of each gem, library and file why it is in or out"},
     {.type = OPTION_END},
 };
 
-static bool build(const struct build_request *request, struct err *err)
-{
-    cleanup_free char *output = NULL;
+struct job {
+    const struct build_request *request;
+    bool is_json;
+};
 
-    if (!build_run(request, &output, err))
+static struct jdoc *result_json(const struct build_request *request,
+                                const struct build_result *result)
+{
+    struct jdoc *document = jdoc_object();
+    struct jdoc *warnings = jdoc_array();
+
+    jdoc_set_number(document, "format", 1);
+    jdoc_set_text(document, "file", result->output);
+    jdoc_set_text(document, "name", result->name);
+    jdoc_set_text(document, "kind", result->kind);
+    for (size_t i = 0; i < result->warning_count; i++)
+        jdoc_push_text(warnings, result->warnings[i]);
+    jdoc_set(document, "warnings", warnings);
+    jdoc_set_bool(document, "dry_run", request->dry_run);
+    if (request->dry_run) {
+        forecast_fill(&result->plan, document);
+        return document;
+    }
+    jdoc_set_number(document, "size", (int64_t)result->size_bytes);
+    jdoc_set_bool(document, "unchanged", result->is_unchanged);
+    if (request->secret != NULL) {
+        cleanup_free char *beside = xasprintf("%s.minisig", result->output);
+
+        jdoc_set_text(document, "minisig", beside);
+    }
+    return document;
+}
+
+/* In the process that builds. */
+static bool build(void *context, struct err *err)
+{
+    const struct job *job = context;
+    cleanup_with(build_result_release) struct build_result result = {0};
+
+    if (!build_run(job->request, &result, err))
         return false;
-    puts(output);
+    if (job->is_json)
+        jdoc_print(result_json(job->request, &result));
+    else if (job->request->dry_run)
+        forecast_print(&result.plan);
+    else
+        puts(result.output);
     return true;
 }
 
@@ -92,8 +145,11 @@ static bool run(const struct command_args *args, struct err *err)
         .keep_count = given->keep.count,
         .trace = given->trace,
         .update_info = given->update_info,
+        .dry_run = given->dry_run,
         .quiet = given->quiet,
+        .verbose = given->verbose && !given->quiet,
     };
+    struct job job = {&request, given->json};
     struct minisign_secret secret;
     bool ok;
 
@@ -108,7 +164,7 @@ static bool run(const struct command_args *args, struct err *err)
             return false;
         request.secret = &secret;
     }
-    ok = build(&request, err);
+    ok = guard_run(build, &job, err);
     prim_wipe(&secret, sizeof(secret));
     return ok;
 }
@@ -121,6 +177,7 @@ const struct command cmd_build = {
     .options = options,
     .options_size = sizeof(struct build_options),
     .examples = "  rucksack build\n  rucksack build -o /srv/blog.AppImage ~/blog\n"
-                "  rucksack build report.rb\n  rucksack build --gem rubocop --check --version\n",
+                "  rucksack build --dry-run\n  rucksack build report.rb\n  rucksack build --gem "
+                "rubocop --check --version\n",
     .run = run,
 };

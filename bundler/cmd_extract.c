@@ -9,6 +9,7 @@
 #include "bundler/bundle.h"
 #include "bundler/command.h"
 #include "bundler/image.h"
+#include "bundler/jdoc.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -16,12 +17,15 @@
 #include "common/xalloc.h"
 
 struct extract_options {
+    bool json;
     const char *output;
 };
 
 static const struct option_entry options[] = {
     {"output", 'o', OPTION_TEXT, offsetof(struct extract_options, output), "DIR",
      "make DIR (default: NAME.root)"},
+    {"json", 0, OPTION_FLAG, offsetof(struct extract_options, json), NULL,
+     "one JSON document on stdout"},
     {.type = OPTION_END},
 };
 
@@ -60,7 +64,7 @@ static bool unpack(const struct bundle *bundle, const char *dir, struct err *err
     return err_wrap(err, "'%s'", bundle->path);
 }
 
-static bool extract(const struct bundle *bundle, const char *dir, struct err *err)
+static bool extract(const struct bundle *bundle, const char *dir, bool is_json, struct err *err)
 {
     struct err ignored = {0};
     bool ok;
@@ -69,7 +73,9 @@ static bool extract(const struct bundle *bundle, const char *dir, struct err *er
         return false;
     unfinished_watch_tree(dir);
     ok = unpack(bundle, dir, err);
-    if (ok)
+    if (ok && is_json)
+        jdoc_print(jdoc_files(dir, NULL));
+    else if (ok)
         puts(dir);
     else /* the first error is the one to tell */
         (void)!fs_remove_tree(AT_FDCWD, dir, &ignored);
@@ -87,7 +93,7 @@ static bool run(const struct command_args *args, struct err *err)
     if (!bundle_open(&bundle, args->operands[0], err))
         return false;
     dir = given->output != NULL ? xstrdup(given->output) : xasprintf("%s.root", bundle.header.name);
-    ok = extract(&bundle, dir, err);
+    ok = extract(&bundle, dir, given->json, err);
     bundle_close(&bundle);
     return ok;
 }

@@ -2,6 +2,7 @@
 /* `rucksack init [DIR]`: writes what was found in an application as its configuration. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,23 @@
 #include "bundler/app.h"
 #include "bundler/command.h"
 #include "bundler/draft.h"
+#include "bundler/jdoc.h"
 #include "bundler/probe.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/unfinished.h"
 #include "common/xalloc.h"
+
+struct init_options {
+    bool json;
+};
+
+static const struct option_entry options[] = {
+    {"json", 0, OPTION_FLAG, offsetof(struct init_options, json), NULL,
+     "one JSON document on stdout"},
+    {.type = OPTION_END},
+};
 
 static bool is_there(const char *file, struct err *err)
 {
@@ -62,6 +74,7 @@ static bool find_and_write(const char *dir, const char *file, struct err *err)
 
 static bool run(const struct command_args *args, struct err *err)
 {
+    const struct init_options *given = args->options;
     const char *dir = args->operand_count > 0 ? args->operands[0] : ".";
     cleanup_free char *file = xasprintf("%s/" CONFIG_FILE, dir);
 
@@ -69,7 +82,10 @@ static bool run(const struct command_args *args, struct err *err)
         return is_there(file, err);
     if (!find_and_write(dir, file, err))
         return false;
-    puts(file);
+    if (given->json)
+        jdoc_print(jdoc_files(file, NULL));
+    else
+        puts(file);
     return true;
 }
 
@@ -78,6 +94,8 @@ const struct command cmd_init = {
     .summary = "write what is found in an application as its rucksack.yml",
     .operands = "[DIR]",
     .operands_max = 1,
+    .options = options,
+    .options_size = sizeof(struct init_options),
     .examples = "  rucksack init\n  rucksack init ~/blog\n",
     .run = run,
 };

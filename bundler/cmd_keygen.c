@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bundler/command.h"
+#include "bundler/jdoc.h"
 #include "bundler/signer.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -17,12 +18,15 @@
 #include "common/xalloc.h"
 
 struct keygen_options {
+    bool json;
     bool no_password;
 };
 
 static const struct option_entry options[] = {
     {"no-password", 0, OPTION_FLAG, offsetof(struct keygen_options, no_password), NULL,
      "let the key be used without a password"},
+    {"json", 0, OPTION_FLAG, offsetof(struct keygen_options, json), NULL,
+     "one JSON document on stdout"},
     {.type = OPTION_END},
 };
 
@@ -52,7 +56,7 @@ static bool write_new(const char *path, const char *text, mode_t mode, struct er
 }
 
 static bool write_pair(const char *name, const struct minisign_secret *secret, const char *password,
-                       struct err *err)
+                       bool is_json, struct err *err)
 {
     cleanup_free char *key_path = xasprintf("%s.key", name);
     cleanup_free char *public_path = xasprintf("%s.pub", name);
@@ -71,7 +75,10 @@ static bool write_pair(const char *name, const struct minisign_secret *secret, c
         (void)unlink(key_path);
         return false;
     }
-    printf("%s\n%s\n", key_path, public_path);
+    if (is_json)
+        jdoc_print(jdoc_files(key_path, public_path, NULL));
+    else
+        printf("%s\n%s\n", key_path, public_path);
     return true;
 }
 
@@ -93,7 +100,7 @@ static bool run(const struct command_args *args, struct err *err)
                              "--no-password does without");
     }
     ok = minisign_generate(&secret, err) &&
-         write_pair(name, &secret, given->no_password ? NULL : password, err);
+         write_pair(name, &secret, given->no_password ? NULL : password, given->json, err);
     prim_wipe(&secret, sizeof(secret));
     if (password != NULL)
         prim_wipe(password, strlen(password));

@@ -6,6 +6,7 @@
 
 #include "bundler/bundle.h"
 #include "bundler/command.h"
+#include "bundler/jdoc.h"
 #include "bundler/oci.h"
 #include "bundler/report.h"
 #include "common/cleanup.h"
@@ -19,6 +20,7 @@ struct options {
     const char *tag;
     const char *process;
     unsigned int port;
+    bool json;
     bool quiet;
 };
 
@@ -31,9 +33,23 @@ static const struct option_entry options[] = {
      "which process it starts (default: web, or the only one)"},
     {"port", 0, OPTION_COUNT, offsetof(struct options, port), "N",
      "the port that it is told to listen on, by PORT (default: 9292)"},
+    {"json", 0, OPTION_FLAG, offsetof(struct options, json), NULL, "one JSON document on stdout"},
     {"quiet", 'q', OPTION_FLAG, offsetof(struct options, quiet), NULL, "say nothing but errors"},
     {.type = OPTION_END},
 };
+
+static void print_result(const char *output, const char *tag, bool is_json)
+{
+    struct jdoc *document;
+
+    if (!is_json) {
+        puts(output);
+        return;
+    }
+    document = jdoc_files(output, NULL);
+    jdoc_set_text(document, "tag", tag);
+    jdoc_print(document);
+}
 
 static bool write_image(const struct bundle *bundle, const struct options *given,
                         const char *output, struct err *err)
@@ -49,7 +65,7 @@ static bool write_image(const struct bundle *bundle, const struct options *given
     if (!oci_write(bundle, &request, &report, &tag, err))
         return false;
     report_phase(&report, "image", tag, NULL);
-    puts(output);
+    print_result(output, tag, given->json);
     free(tag);
     return true;
 }

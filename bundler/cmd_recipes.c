@@ -26,7 +26,7 @@ struct recipes_options {
 
 static const struct option_entry options[] = {
     {"json", 0, OPTION_FLAG, offsetof(struct recipes_options, json), NULL,
-     "list: one JSON document on stdout"},
+     "list, check: one JSON document on stdout"},
     {.type = OPTION_END},
 };
 
@@ -117,30 +117,60 @@ static bool show(const struct cookbook *cookbook, const char *name, struct err *
     return true;
 }
 
-static bool check(const char *const *files, struct err *err)
+/* One that was read without an error. */
+static void add_checked(struct jdoc *list, const char *file)
+{
+    cleanup_free char *name = text_visible(file);
+    struct jdoc *one;
+
+    if (list == NULL) {
+        printf("%s: ok\n", name);
+        return;
+    }
+    one = jdoc_object();
+    jdoc_set_text(one, "file", file);
+    jdoc_set_bool(one, "ok", true);
+    jdoc_push(list, one);
+}
+
+static bool check(const char *const *files, struct jdoc *list, struct err *err)
 {
     for (; *files != NULL; files++) {
         struct recipe *recipe = NULL;
-        cleanup_free char *name = text_visible(*files);
 
         if (!cookbook_read(*files, &recipe, err))
             return false;
-        printf("%s: ok\n", name);
+        add_checked(list, *files);
         recipe_free(recipe);
     }
     return true;
 }
 
-/* Without files: those of this directory, which cookbook_load() has read. */
-static void print_checked(const struct cookbook *cookbook)
+/* Without files: those of this directory. */
+static bool check_here(struct jdoc *list, struct err *err)
 {
-    for (size_t i = 0; i < cookbook->count; i++) {
-        if (cookbook->entries[i].origin != NULL) {
-            cleanup_free char *name = text_visible(cookbook->entries[i].origin);
+    struct cookbook cookbook;
+    bool ok = cookbook_load(&cookbook, ".", err);
 
-            printf("%s: ok\n", name);
-        }
-    }
+    for (size_t i = 0; ok && i < cookbook.count; i++)
+        if (cookbook.entries[i].origin != NULL)
+            add_checked(list, cookbook.entries[i].origin);
+    cookbook_release(&cookbook);
+    return ok;
+}
+
+static bool run_check(const struct command_args *args, struct err *err)
+{
+    const struct recipes_options *given = args->options;
+    struct jdoc *list = given->json ? jdoc_array() : NULL;
+    bool ok =
+        args->operand_count > 1 ? check(args->operands + 1, list, err) : check_here(list, err);
+
+    if (ok && list != NULL)
+        jdoc_print(list);
+    else
+        jdoc_free(list);
+    return ok;
 }
 
 static bool run_on(const struct cookbook *cookbook, const struct command_args *args,
@@ -153,10 +183,6 @@ static bool run_on(const struct cookbook *cookbook, const struct command_args *a
         if (args->operand_count != 2)
             return err_set(err, ERR_USAGE, "recipes show: needs one NAME");
         return show(cookbook, args->operands[1], err);
-    }
-    if (strcmp(what, "check") == 0) {
-        print_checked(cookbook);
-        return true;
     }
     if (args->operand_count != 1)
         return err_set(err, ERR_USAGE, "recipes list: too many operands");
@@ -177,8 +203,8 @@ static bool run(const struct command_args *args, struct err *err)
         (void)err_set(err, ERR_USAGE, "recipes: unknown word '%.100s'", what);
         return err_hint(err, "there are: list, show NAME, check [FILE...]");
     }
-    if (strcmp(what, "check") == 0 && args->operand_count > 1)
-        return check(args->operands + 1, err);
+    if (strcmp(what, "check") == 0)
+        return run_check(args, err);
     ok = cookbook_load(&cookbook, ".", err) && run_on(&cookbook, args, err);
     cookbook_release(&cookbook);
     return ok;

@@ -22,6 +22,7 @@
 #include "bundler/bundle.h"
 #include "bundler/cachedir.h"
 #include "bundler/command.h"
+#include "bundler/guard.h"
 #include "bundler/hash.h"
 #include "bundler/signer.h"
 #include "common/cleanup.h"
@@ -65,6 +66,14 @@ static bool keep_state_here(const char *name, struct err *err)
     return setenv("RUCKSACK_STATE", state, 0) == 0 || err_sys(err, "environment");
 }
 
+/* In a process of its own, of which nothing is left when it is interrupted. */
+static bool build(void *context, struct err *err)
+{
+    cleanup_with(build_result_release) struct build_result result = {0};
+
+    return build_run(context, &result, err);
+}
+
 static bool build_and_name(const char *dir, char **ret_file, struct err *err)
 {
     struct build_request request = {.app = {.path = dir}, .fast = true, .no_check = true};
@@ -79,7 +88,10 @@ static bool build_and_name(const char *dir, char **ret_file, struct err *err)
         return err_sys(err, "'%s'", dir);
     file = cache_file(cache, real);
     request.output = file;
-    return build_run(&request, ret_file, err);
+    if (!guard_run(build, &request, err))
+        return false;
+    *ret_file = steal_ptr(&file);
+    return true;
 }
 
 /* Whether somebody else may write it: then it need not be what was put there. */

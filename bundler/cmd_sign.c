@@ -4,12 +4,14 @@
 #include <stdio.h>
 
 #include "bundler/command.h"
+#include "bundler/jdoc.h"
 #include "bundler/signer.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/xalloc.h"
 
 struct sign_options {
+    bool json;
     const char *key;
     const char *comment;
 };
@@ -19,8 +21,20 @@ static const struct option_entry options[] = {
      "the secret key: a file of 'rucksack keygen' or minisign"},
     {"comment", 0, OPTION_TEXT, offsetof(struct sign_options, comment), "TEXT",
      "what the signature says beside the name: signed, too"},
+    {"json", 0, OPTION_FLAG, offsetof(struct sign_options, json), NULL,
+     "one JSON document on stdout"},
     {.type = OPTION_END},
 };
+
+static void print_files(const char *file, bool is_json)
+{
+    cleanup_free char *beside = xasprintf("%s.minisig", file);
+
+    if (is_json)
+        jdoc_print(jdoc_files(file, beside, NULL));
+    else
+        printf("%s\n%s\n", file, beside);
+}
 
 static bool run(const struct command_args *args, struct err *err)
 {
@@ -37,7 +51,7 @@ static bool run(const struct command_args *args, struct err *err)
     ok = signer_sign(args->operands[0], &secret, given->comment, &signed_file, err);
     prim_wipe(&secret, sizeof(secret));
     if (ok)
-        printf("%s\n%s.minisig\n", signed_file, signed_file);
+        print_files(signed_file, given->json);
     return ok;
 }
 

@@ -4,6 +4,7 @@
  * shortest chain from each part of the application that needs it; a gem; any other path. From the
  * manifest alone: nothing of the bundle runs.
  */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,16 @@
 #include "common/xalloc.h"
 
 enum { CHAINS_SHOWN = 5, OBJECTS_MAX = 16384 };
+
+struct why_options {
+    bool json;
+};
+
+static const struct option_entry options[] = {
+    {"json", 0, OPTION_FLAG, offsetof(struct why_options, json), NULL,
+     "one JSON document on stdout"},
+    {.type = OPTION_END},
+};
 
 /* The objects of the manifest; for each the next one on the shortest way to the target. */
 struct graph {
@@ -91,19 +102,20 @@ static bool find_ways(struct graph *graph, const char *name)
     return is_known;
 }
 
-static void print_chain(const struct graph *graph, size_t object)
+/* From who needs it to what is asked for: its reason, and the names on the way. */
+static struct jdoc *chain_of(const struct graph *graph, size_t object)
 {
-    cleanup_free char *reason = text_visible(text_of(graph, object, "reason"));
+    struct jdoc *chain = jdoc_object();
+    struct jdoc *names = jdoc_array();
 
-    fputs(reason, stdout);
+    jdoc_set_text(chain, "reason", text_of(graph, object, "reason"));
     for (;; object = graph->next[object]) {
-        cleanup_free char *name = text_visible(text_base_name(text_of(graph, object, "name")));
-
-        printf(" -> %s", name);
+        jdoc_push_text(names, text_base_name(text_of(graph, object, "name")));
         if (graph->next[object] == object)
             break;
     }
-    putchar('\n');
+    jdoc_set(chain, "names", names);
+    return chain;
 }
 
 /* A root, or what a recipe added: where a chain begins. */
@@ -125,8 +137,9 @@ static bool is_spoken_for(const struct graph *graph, size_t object)
     return false;
 }
 
-static void print_chains(const struct graph *graph)
+static void add_chains(const struct graph *graph, struct jdoc *answer)
 {
+    struct jdoc *chains = jdoc_array();
     size_t count = 0;
 
     for (size_t distance = 0; distance <= graph->count; distance++) {
@@ -134,25 +147,23 @@ static void print_chains(const struct graph *graph)
             if (graph->distance[i] != distance || !is_start(graph, i) || is_spoken_for(graph, i))
                 continue;
             if (count++ < CHAINS_SHOWN)
-                print_chain(graph, i);
+                jdoc_push(chains, chain_of(graph, i));
         }
     }
-    if (count > CHAINS_SHOWN)
-        printf("and %zu more\n", count - CHAINS_SHOWN);
+    jdoc_set_text(answer, "kind", "library");
+    jdoc_set(answer, "chains", chains);
+    jdoc_set_number(answer, "more", (int64_t)(count - jdoc_count(chains)));
 }
 
-static bool print_gem(const struct jdoc *gems, const char *name)
+static bool add_gem(const struct jdoc *gems, const char *name, struct jdoc *answer)
 {
     for (size_t i = 0; i < jdoc_count(gems); i++) {
         const struct jdoc *gem = jdoc_at(gems, i);
-        cleanup_free char *version = NULL;
-        cleanup_free char *shown = NULL;
 
         if (strcmp(jdoc_text_or(gem, "name", ""), name) != 0)
             continue;
-        version = text_visible(jdoc_text_or(gem, "version", "?"));
-        shown = text_visible(name);
-        printf("gem '%s' %s is in the application's Gemfile.lock\n", shown, version);
+        jdoc_set_text(answer, "kind", "gem");
+        jdoc_set_text(answer, "version", jdoc_text_or(gem, "version", "?"));
         return true;
     }
     return false;
@@ -186,19 +197,17 @@ static bool is_in_image(const struct bundle *bundle, const char *path, bool *ret
 }
 
 /* The reason of the path, or of the nearest directory above it that has one of its own. */
-static bool print_path(const struct jdoc *reasons, const char *path)
+static bool add_path(const struct jdoc *reasons, const char *path, struct jdoc *answer)
 {
     cleanup_free char *at = xstrdup(path);
 
     for (;;) {
-        const char *given = jdoc_text(reasons, at);
+        const char *reason = jdoc_text(reasons, at);
         char *slash = strrchr(at, '/');
 
-        if (given != NULL) {
-            cleanup_free char *reason = text_visible(given);
-            cleanup_free char *shown = text_visible(path);
-
-            printf("%s -> %s\n", reason, shown);
+        if (reason != NULL) {
+            jdoc_set_text(answer, "kind", "path");
+            jdoc_set_text(answer, "reason", reason);
             return true;
         }
         if (slash == NULL)
@@ -214,8 +223,9 @@ static bool unknown(const struct bundle *bundle, const char *name, struct err *e
     return err_hint(err, "see what is in it: rucksack inspect %.200s", bundle->path);
 }
 
+/* Fills the answer. */
 static bool explain(const struct bundle *bundle, const struct jdoc *manifest, const char *name,
-                    struct err *err)
+                    struct jdoc *answer, struct err *err)
 {
     const struct jdoc *objects = jdoc_member(manifest, "objects");
     cleanup_with(graph_release) struct graph graph = {.objects = objects,
@@ -229,29 +239,79 @@ static bool explain(const struct bundle *bundle, const struct jdoc *manifest, co
         return err_id(err, "E-IMAGE");
     }
     if (find_ways(&graph, name)) {
-        print_chains(&graph);
+        add_chains(&graph, answer);
         return true;
     }
-    if (print_gem(jdoc_member(manifest, "gems"), name))
+    if (add_gem(jdoc_member(manifest, "gems"), name, answer))
         return true;
     if (!is_in_image(bundle, path, &is_there, err))
         return false;
-    return (is_there && print_path(jdoc_member(manifest, "reasons"), path)) ||
+    return (is_there && add_path(jdoc_member(manifest, "reasons"), path, answer)) ||
            unknown(bundle, name, err);
+}
+
+static void print_chain(const struct jdoc *chain)
+{
+    const struct jdoc *names = jdoc_member(chain, "names");
+    cleanup_free char *reason = text_visible(jdoc_text_or(chain, "reason", ""));
+
+    fputs(reason, stdout);
+    for (size_t i = 0; i < jdoc_count(names); i++) {
+        cleanup_free char *name = text_visible(jdoc_text_at(names, i));
+
+        printf(" -> %s", name);
+    }
+    putchar('\n');
+}
+
+static void print_text(const struct jdoc *answer, const char *asked)
+{
+    const struct jdoc *chains = jdoc_member(answer, "chains");
+    long long more = (long long)jdoc_number(answer, "more");
+    cleanup_free char *version = text_visible(jdoc_text_or(answer, "version", ""));
+    cleanup_free char *reason = text_visible(jdoc_text_or(answer, "reason", ""));
+    cleanup_free char *name = text_visible(asked);
+
+    for (size_t i = 0; i < jdoc_count(chains); i++)
+        print_chain(jdoc_at(chains, i));
+    if (more > 0)
+        printf("and %lld more\n", more);
+    if (version[0] != '\0')
+        printf("gem '%s' %s is in the application's Gemfile.lock\n", name, version);
+    if (reason[0] != '\0')
+        printf("%s -> %s\n", reason, name + strspn(name, "/"));
+}
+
+static bool answer(const struct bundle *bundle, const struct command_args *args, struct err *err)
+{
+    const struct why_options *given = args->options;
+    const char *name = args->operands[1];
+    struct jdoc *manifest = manifest_read(bundle, err);
+    struct jdoc *found = jdoc_object();
+    bool ok;
+
+    jdoc_set_number(found, "format", 1);
+    jdoc_set_text(found, "name", name);
+    ok = manifest != NULL && explain(bundle, manifest, name, found, err);
+    jdoc_free(manifest);
+    if (ok && given->json) {
+        jdoc_print(found);
+        return true;
+    }
+    if (ok)
+        print_text(found, name);
+    jdoc_free(found);
+    return ok;
 }
 
 static bool run(const struct command_args *args, struct err *err)
 {
-    struct jdoc *manifest;
     struct bundle bundle;
-    bool ok = false;
+    bool ok;
 
     if (!bundle_open(&bundle, args->operands[0], err))
         return false;
-    manifest = manifest_read(&bundle, err);
-    if (manifest != NULL)
-        ok = explain(&bundle, manifest, args->operands[1], err);
-    jdoc_free(manifest);
+    ok = answer(&bundle, args, err);
     bundle_close(&bundle);
     return ok;
 }
@@ -262,6 +322,8 @@ const struct command cmd_why = {
     .operands = "FILE NAME",
     .operands_min = 2,
     .operands_max = 2,
+    .options = options,
+    .options_size = sizeof(struct why_options),
     .examples = "  rucksack why blog-x86_64.AppImage libz.so.1\n"
                 "  rucksack why blog-x86_64.AppImage puma\n"
                 "  rucksack why blog-x86_64.AppImage usr/lib/locale\n",

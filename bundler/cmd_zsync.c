@@ -5,6 +5,7 @@
 
 #include "bundler/bundle.h"
 #include "bundler/command.h"
+#include "bundler/jdoc.h"
 #include "bundler/output.h"
 #include "bundler/zsync.h"
 #include "common/cleanup.h"
@@ -13,6 +14,7 @@
 #include "common/xalloc.h"
 
 struct options {
+    bool json;
     const char *output;
     const char *url;
 };
@@ -22,6 +24,7 @@ static const struct option_entry options[] = {
      "write FILE (default: that of the bundle with .zsync behind it, here)"},
     {"url", 'u', OPTION_TEXT, offsetof(struct options, url), "URL",
      "where the bundle will be (default: beside the control file)"},
+    {"json", 0, OPTION_FLAG, offsetof(struct options, json), NULL, "one JSON document on stdout"},
     {.type = OPTION_END},
 };
 
@@ -73,7 +76,9 @@ static bool run(const struct command_args *args, struct err *err)
         return false;
     ok = write_control(&bundle, path, given->url, err);
     bundle_close(&bundle);
-    if (ok)
+    if (ok && given->json)
+        jdoc_print(jdoc_files(path, NULL));
+    else if (ok)
         puts(path);
     return ok;
 }

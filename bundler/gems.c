@@ -28,6 +28,7 @@ struct filter {
     const char *api;          /* Ruby's: "3.1.0" */
     const char *app_dir;      /* absolute, real */
     const struct jdoc *files; /* of a source tree; NULL: all are the gem's */
+    struct plan *plan;        /* where what is left out is noted */
 };
 
 /* Of the application, in the tree of a gem above it: `gemspec path: ".."`. */
@@ -71,17 +72,32 @@ void gems_add_object(struct gems *gems, const char *path, const char *image, con
         (struct gems_object){xstrdup(path), xstrdup(image), xstrdup(owner)};
 }
 
+static void leave_out(const struct filter *filter, const char *relative, const char *why)
+{
+    cleanup_free char *path = xasprintf("%s/%s", filter->image, relative);
+    cleanup_free char *reason = xasprintf("%s: %s", filter->owner, why);
+
+    plan_leave_out(filter->plan, path, reason);
+}
+
 static bool is_packed(const char *relative, bool is_dir, void *context)
 {
     struct filter *filter = context;
     struct gems *gems = filter->gems;
     cleanup_free char *path = NULL;
+    enum leftout_class class;
 
     const struct leftout_tree tree = {filter->gem, filter->dir, filter->api, filter->files == NULL};
 
-    if (is_foreign(relative, is_dir, filter) ||
-        !leftout_takes(&gems->leftout, &tree, relative, is_dir))
+    if (is_foreign(relative, is_dir, filter)) {
+        leave_out(filter, relative, "a source tree: not of the gem's files");
         return false;
+    }
+    class = leftout_judge(&gems->leftout, &tree, relative, is_dir);
+    if (class != LEFTOUT_NOTHING) {
+        leave_out(filter, relative, leftout_name(class));
+        return false;
+    }
     path = xasprintf("%s/%s", filter->dir, relative);
     if (!is_dir && is_object(relative, path)) {
         cleanup_free char *image = xasprintf("%s/%s", filter->image, relative);
@@ -144,10 +160,11 @@ static bool plan_gem(struct gems *gems, const struct probe *probe, size_t index,
     cleanup_free char *extension = gems_extension_dir(probe, gem);
     cleanup_free char *app_dir =
         xstrndup(probe->gemfile, (size_t)(strrchr(probe->gemfile, '/') - probe->gemfile));
-    const struct filter tree = {gems,      gem->dir,        dir,     owner,
-                                gem->name, probe->ruby.api, app_dir, gem->files};
+    const struct filter tree = {gems,    gem->dir,   dir, owner, gem->name, probe->ruby.api,
+                                app_dir, gem->files, plan};
     const struct filter built = {gems,      gem->extension_dir, extension, owner,
-                                 gem->name, probe->ruby.api,    app_dir,   NULL};
+                                 gem->name, probe->ruby.api,    app_dir,   NULL,
+                                 plan};
     size_t before = gems->object_count;
     struct plan_origin origin = {PLAN_PART_GEMS, owner};
 

@@ -44,6 +44,7 @@ enum {
     BACKLOG_PER_WORKER = 10, /* blocks in flight: bounds the memory, not the image */
     DEPTH_MAX = 128,
     NAME_MAX_BYTES = 256,          /* SQUASHFS_NAME_LEN */
+    NAMES_MAX = 1024 * 1024,       /* of an image with hard links */
     INODES_MAX = 16 * 1024 * 1024, /* a visited mark for each directory must fit into memory */
     DIR_INDEX_MAX_BYTES = 1 << 20,
     NO_XATTR = -1,
@@ -880,6 +881,7 @@ struct image {
     sqfs_dir_reader_t *dirs;
     sqfs_data_reader_t *data;
     sqfs_frag_table_t *fragments;
+    bool has_links;
 };
 
 static int open_readers(struct image *image)
@@ -944,6 +946,35 @@ bool image_open(struct image **ret, int fd, uint64_t offset_bytes, uint64_t size
     }
     *ret = image;
     return true;
+}
+
+bool image_read_facts(int fd, uint64_t offset_bytes, uint64_t size_bytes, struct image_facts *ret,
+                      struct err *err)
+{
+    static const char *const names[] = {
+        "no compression", "gzip", "lzma", "lzo", "xz", "lz4", "zstd"};
+    struct window window;
+    sqfs_super_t super;
+    int code;
+
+    window_init(&window, fd, offset_bytes, size_bytes);
+    code = sqfs_super_read(&super, &window.base);
+    if (code != 0)
+        return bad_image(err, code, "image");
+    *ret = (struct image_facts){
+        .used_bytes = super.bytes_used,
+        .inodes = super.inode_count,
+        .mtime = super.modification_time,
+        .compression = super.compression_id < sizeof(names) / sizeof(names[0])
+                           ? names[super.compression_id]
+                           : "an unknown compression",
+    };
+    return true;
+}
+
+void image_allow_links(struct image *image)
+{
+    image->has_links = true;
 }
 
 void image_free(struct image *image)
@@ -1066,14 +1097,15 @@ static bool mark_seen(struct walker *walker, const sqfs_inode_generic_t *node)
  */
 static bool count_node(struct walker *walker, const sqfs_inode_generic_t *node)
 {
+    const struct image *image = walker->image;
     uint64_t size = is_type(node, SQFS_INODE_MODE_REG) ? file_size(node) : 0;
+    uint64_t most = image->has_links ? NAMES_MAX : image->super.inode_count;
 
     if (is_type(node, SQFS_INODE_MODE_LNK) && node->payload_bytes_used > PATH_IMAGE_MAX)
         return false;
     if (is_type(node, SQFS_INODE_MODE_DIR) && node->payload_bytes_used > DIR_INDEX_MAX_BYTES)
         return false;
-    if (++walker->nodes > walker->image->super.inode_count ||
-        size > CONTENT_MAX_BYTES - walker->bytes)
+    if (++walker->nodes > most || size > CONTENT_MAX_BYTES - walker->bytes)
         return false;
     walker->bytes += size;
     return true;

@@ -47,6 +47,18 @@ struct image_options {
 void image_compress_ahead(const char *const *files, size_t count, int level,
                           const atomic_bool *is_over);
 
+/* What a superblock says: of any squashfs 4.0, before anything else of it is read. */
+struct image_facts {
+    uint64_t used_bytes; /* of the image; the file may be shorter */
+    uint32_t inodes;
+    uint32_t mtime;          /* when it was made: seconds since the epoch */
+    const char *compression; /* "zstd"; static storage */
+};
+
+/* Of what begins at offset, of which there are so many bytes. E-IMAGE when it is no squashfs. */
+[[nodiscard]] bool image_read_facts(int fd, uint64_t offset_bytes, uint64_t size_bytes,
+                                    struct image_facts *ret, struct err *err);
+
 struct image; /* an open image */
 
 /* Opens the image at [offset, offset + size) of fd, which must outlive it. E-IMAGE if damaged; here
@@ -54,6 +66,9 @@ struct image; /* an open image */
 [[nodiscard]] bool image_open(struct image **ret, int fd, uint64_t offset_bytes,
                               uint64_t size_bytes, struct err *err);
 void image_free(struct image *image);
+
+/* From now on one file may have several names, which those that we write never have. */
+void image_allow_links(struct image *image);
 
 /* Whether there is a regular file at this path; also where that cannot be read, as image_read() then
  * says. */

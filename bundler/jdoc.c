@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +172,11 @@ void jdoc_set_bool(struct jdoc *object, const char *key, bool value)
     jdoc_set(object, key, made(json_boolean(value)));
 }
 
+void jdoc_set_shared(struct jdoc *object, const char *key, const struct jdoc *value)
+{
+    jdoc_set(object, key, outer(json_incref(inner(value))));
+}
+
 void jdoc_push(struct jdoc *array, struct jdoc *value)
 {
     if (json_array_append_new(inner(array), inner(value)) != 0)
@@ -197,4 +203,28 @@ char *jdoc_format(const struct jdoc *value)
     lined = xasprintf("%s\n", text);
     free(text);
     return lined;
+}
+
+void jdoc_print(struct jdoc *value)
+{
+    char *text = jdoc_format(value);
+
+    fputs(text, stdout);
+    free(text);
+    jdoc_free(value);
+}
+
+struct jdoc *jdoc_files(const char *first, ...)
+{
+    struct jdoc *document = jdoc_object();
+    struct jdoc *files = jdoc_array();
+    va_list args;
+
+    va_start(args, first);
+    for (const char *path = first; path != NULL; path = va_arg(args, const char *))
+        jdoc_push_text(files, path);
+    va_end(args);
+    jdoc_set_number(document, "format", 1);
+    jdoc_set(document, "files", files);
+    return document;
 }

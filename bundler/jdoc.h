@@ -45,9 +45,19 @@ void jdoc_set_text(struct jdoc *object, const char *key, const char *text);
 void jdoc_set_number(struct jdoc *object, const char *key, int64_t number);
 void jdoc_set_bool(struct jdoc *object, const char *key, bool value);
 void jdoc_set(struct jdoc *object, const char *key, struct jdoc *value); /* takes value */
-void jdoc_push(struct jdoc *array, struct jdoc *value);                  /* takes value */
+/* A value that belongs to another one as well, and lives as long as one of them. */
+void jdoc_set_shared(struct jdoc *object, const char *key, const struct jdoc *value);
+void jdoc_push(struct jdoc *array, struct jdoc *value); /* takes value */
 void jdoc_push_text(struct jdoc *array, const char *text);
 void jdoc_push_number(struct jdoc *array, int64_t number);
 
 /* Indented by two, members in the order of insertion, newline at the end. Owned by the caller. */
 [[nodiscard]] char *jdoc_format(const struct jdoc *value);
+
+/* That on stdout. Takes value. */
+void jdoc_print(struct jdoc *value);
+
+/* What a command that writes files prints with --json: `format` and `files`, the list of those
+ * paths, to which more can be added; ends with NULL. docs/schema/files.json. Owned by the caller.
+ */
+[[nodiscard]] struct jdoc *jdoc_files(const char *first, ...);

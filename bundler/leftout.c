@@ -171,25 +171,25 @@ static bool count_tree(struct leftout *leftout, const struct leftout_tree *tree,
     return false;
 }
 
-bool leftout_takes(struct leftout *leftout, const struct leftout_tree *tree, const char *relative,
-                   bool is_dir)
+enum leftout_class leftout_judge(struct leftout *leftout, const struct leftout_tree *tree,
+                                 const char *relative, bool is_dir)
 {
     enum leftout_class class = classify(tree, relative, is_dir);
     cleanup_free char *path = xasprintf("%s/%s", tree->dir, relative);
     struct leftout before = *leftout;
 
     if (class == LEFTOUT_NOTHING)
-        return true;
+        return LEFTOUT_NOTHING;
     if (is_dir && count_tree(leftout, tree, relative, class)) {
         *leftout = before; /* they are asked about one by one */
-        return true;
+        return LEFTOUT_NOTHING;
     }
     if (is_dir)
-        return false;
+        return class;
     if (is_kept(leftout, tree, relative))
-        return true;
+        return LEFTOUT_NOTHING;
     count_file(leftout, class, path);
-    return false;
+    return class;
 }
 
 const char *leftout_name(enum leftout_class class)

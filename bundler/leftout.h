@@ -41,10 +41,10 @@ struct leftout_tree {
     bool is_published; /* not the source tree of somebody's own gem */
 };
 
-/* Whether that path below the tree is packed; what is not is counted, of a directory with all that
- * is in it. A pattern of `keep` (fnmatch(3), '*' also matches '/') keeps a file, or all below a
- * directory. */
-bool leftout_takes(struct leftout *leftout, const struct leftout_tree *tree, const char *relative,
-                   bool is_dir);
+/* LEFTOUT_NOTHING when that path below the tree is packed; what is not is counted, of a directory
+ * with all that is in it. A pattern of `keep` (fnmatch(3), '*' also matches '/') keeps a file, or
+ * all below a directory. */
+enum leftout_class leftout_judge(struct leftout *leftout, const struct leftout_tree *tree,
+                                 const char *relative, bool is_dir);
 
 const char *leftout_name(enum leftout_class class);

@@ -6,12 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bundler/bundle.h"
 #include "bundler/image.h"
 #include "bundler/report.h"
 #include "bundler/weight.h"
 #include "common/cleanup.h"
-#include "common/err.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -113,19 +111,14 @@ static void print_directory(const struct listing *listing, const struct branch *
     }
 }
 
-bool listing_print(const struct bundle *bundle, unsigned int depth, struct err *err)
+bool listing_print(struct image *image, unsigned int depth, struct err *err)
 {
     cleanup_with(weights_release) struct weights files = {0};
     struct listing listing = {.files = &files, .depth = depth};
     struct branch root = {0};
-    struct image *image = NULL;
-    bool ok =
-        image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err);
 
-    ok = ok && weights_read_files(&files, image, err);
-    image_free(image);
-    if (!ok)
-        return err_wrap(err, "'%s'", bundle->path);
+    if (!weights_read_files(&files, image, err))
+        return false;
     if (files.count > 0)
         qsort(files.items, files.count, sizeof(*files.items), by_path);
     root.count = files.count;

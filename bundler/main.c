@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bundler/annotation.h"
 #include "bundler/command.h"
 #include "bundler/signer.h"
+#include "bundler/terminal.h"
 #include "common/cleanup.h"
 #include "common/complaint.h"
 #include "common/err.h"
@@ -18,8 +20,11 @@
 
 static int report(const struct err *err, const struct command *command)
 {
+    bool is_colored = terminal_is_colored(STDERR_FILENO);
+
     fflush(stdout);
-    complaint_print(err);
+    complaint_print_marked(err, is_colored ? TERMINAL_RED : "", is_colored ? TERMINAL_PLAIN : "");
+    annotation_fail(err);
     if (err->kind == ERR_USAGE)
         fprintf(stderr, "Try 'rucksack %s%s--help'.\n", command != NULL ? command->name : "",
                 command != NULL ? " " : "");

@@ -134,18 +134,6 @@ static struct jdoc *libraries_of(const struct manifest_input *input)
     return list;
 }
 
-/* Whether an entry's reason is that of the directory that holds it. */
-static bool has_reason_of_parent(const struct plan *plan, const struct plan_entry *entry)
-{
-    const char *slash = strrchr(entry->path, '/');
-    cleanup_free char *parent =
-        xstrndup(entry->path, slash == NULL ? 0 : (size_t)(slash - entry->path));
-    const struct plan_entry *above = plan_find(plan, parent);
-
-    return above != NULL && above != entry && above->reason != NULL &&
-           strcmp(above->reason, entry->reason) == 0;
-}
-
 /* Why each file is there: those whose reason is not their directory's, path: reason. */
 static struct jdoc *reasons_of(const struct plan *plan)
 {
@@ -154,7 +142,7 @@ static struct jdoc *reasons_of(const struct plan *plan)
     for (size_t i = 0; i < plan->count; i++) {
         const struct plan_entry *entry = plan->entries[i];
 
-        if (entry->reason != NULL && entry->path[0] != '\0' && !has_reason_of_parent(plan, entry))
+        if (plan_has_own_reason(plan, entry))
             jdoc_set_text(reasons, entry->path, entry->reason);
     }
     return reasons;
@@ -312,17 +300,13 @@ static struct jdoc *left_out_of(const struct leftout *leftout)
 
 static struct jdoc *parts_of(const struct plan *plan)
 {
-    static const char *const names[PLAN_PART_COUNT] = {
-        [PLAN_PART_RUNTIME] = "runtime", [PLAN_PART_RUBY] = "ruby", [PLAN_PART_GEMS] = "gems",
-        [PLAN_PART_LIBS] = "libraries",  [PLAN_PART_APP] = "app",
-    };
     int64_t bytes[PLAN_PART_COUNT] = {0};
     struct jdoc *parts = jdoc_object();
 
     for (size_t i = 0; i < plan->count; i++)
         bytes[plan->entries[i]->part] += (int64_t)plan->entries[i]->size_bytes;
-    for (size_t i = 0; i < PLAN_PART_COUNT; i++)
-        jdoc_set_number(parts, names[i], bytes[i]);
+    for (enum plan_part i = 0; i < PLAN_PART_COUNT; i++)
+        jdoc_set_number(parts, plan_part_name(i), bytes[i]);
     return parts;
 }
 

@@ -126,6 +126,11 @@ void plan_release(struct plan *plan)
     {
         forget(plan, node);
     }
+    for (size_t i = 0; i < plan->left_out_count; i++) {
+        free(plan->left_out[i].path);
+        free(plan->left_out[i].reason);
+    }
+    free(plan->left_out);
     free(plan->entries);
     move_free(plan->move);
     *plan = (struct plan){0};
@@ -144,6 +149,37 @@ void plan_remove(struct plan *plan, const char *path)
     }
     plan->count = kept;
     forget(plan, node);
+}
+
+const char *plan_part_name(enum plan_part part)
+{
+    static const char *const names[PLAN_PART_COUNT] = {
+        [PLAN_PART_RUNTIME] = "runtime", [PLAN_PART_RUBY] = "ruby", [PLAN_PART_GEMS] = "gems",
+        [PLAN_PART_LIBS] = "libraries",  [PLAN_PART_APP] = "app",
+    };
+
+    return names[part];
+}
+
+void plan_leave_out(struct plan *plan, const char *path, const char *reason)
+{
+    if (!plan->notes_left_out)
+        return;
+    plan->left_out = xgrow(plan->left_out, &plan->left_out_capacity, plan->left_out_count,
+                           sizeof(*plan->left_out));
+    plan->left_out[plan->left_out_count++] = (struct plan_left){xstrdup(path), xstrdup(reason)};
+}
+
+bool plan_has_own_reason(const struct plan *plan, const struct plan_entry *entry)
+{
+    const char *slash = strrchr(entry->path, '/');
+    cleanup_free char *parent =
+        xstrndup(entry->path, slash == NULL ? 0 : (size_t)(slash - entry->path));
+    const struct plan_entry *above = plan_find(plan, parent);
+
+    return entry->reason != NULL && entry->path[0] != '\0' &&
+           (above == NULL || above->path[0] == '\0' || above->reason == NULL ||
+            strcmp(above->reason, entry->reason) != 0);
 }
 
 static void insert(struct plan *plan, struct plan_entry *entry)

@@ -35,6 +35,9 @@ enum plan_part {
     PLAN_PART_COUNT,
 };
 
+/* "runtime", "ruby", "gems", "libraries", "app". */
+const char *plan_part_name(enum plan_part part);
+
 struct plan_entry {
     char *path; /* image path; "" is the root */
     enum plan_type type;
@@ -48,6 +51,12 @@ struct plan_entry {
     size_t early;      /* place among what a start reads: 1, 2, ...; 0: it does not */
 };
 
+/* What is not in the image though it is beside what is, and why: for people. */
+struct plan_left {
+    char *path; /* image path where it would be */
+    char *reason;
+};
+
 struct plan {
     struct plan_entry **entries; /* in the order of plan_sort(), or of addition before */
     size_t count;
@@ -56,6 +65,10 @@ struct plan {
     struct plan_index *index; /* by path; private */
     time_t newest;            /* newest modification time of any source */
     struct plan_move *move;   /* private */
+    bool notes_left_out;      /* to be set by who wants left_out to be filled */
+    struct plan_left *left_out;
+    size_t left_out_count;
+    size_t left_out_capacity;
 };
 
 void plan_init(struct plan *plan);
@@ -115,6 +128,12 @@ typedef bool plan_filter(const char *relative, bool is_dir, void *context);
 /* NULL when the path is not in the plan. */
 const struct plan_entry *plan_find(const struct plan *plan, const char *path);
 void plan_remove(struct plan *plan, const char *path);
+
+/* Notes that the path, with all below it, does not get in. */
+void plan_leave_out(struct plan *plan, const char *path, const char *reason);
+
+/* Whether the entry has a reason that is not the one of the directory that holds it. */
+bool plan_has_own_reason(const struct plan *plan, const struct plan_entry *entry);
 
 /* What a start reads stands together, in the order of these calls, so that it decodes few blocks
  * for others and reads the disk forwards. A path that is not in the plan, or no file, is passed

@@ -35,6 +35,7 @@ enum { NAMED_MAX = 12 };
 
 struct selection {
     const struct app *app;
+    struct plan *plan;
     char *secrets; /* names of those that are left out, for the report */
     size_t named;
 };
@@ -136,31 +137,44 @@ static void note_secret(struct selection *selection, const char *relative)
     selection->secrets = longer;
 }
 
-static bool is_packed(const char *relative, bool is_dir, void *context)
+/* Why it is not packed; NULL: it is. */
+static const char *why_left_out(struct selection *selection, const char *relative, bool is_dir)
 {
-    struct selection *selection = context;
     const struct app *app = selection->app;
     const struct config *config = &app->config;
 
     if (states_hold(&app->states, relative))
-        return false;
+        return "state: it lives outside of the image";
     if (secret_is_allowed(&app->allowed, relative) ||
         (is_dir && secret_leads_to_allowed(&app->allowed, relative)))
-        return true;
+        return NULL;
     if (!is_key(relative) && (is_listed(&config->include, relative) ||
                               (is_dir && leads_to_included(&config->include, relative))))
-        return true;
-    if (!is_key(relative) && !is_listed(&config->exclude, relative) && !is_excluded(relative))
-        return true;
-    if (!is_listed(&config->exclude, relative))
-        note_secret(selection, relative);
-    return false;
+        return NULL;
+    if (is_listed(&config->exclude, relative))
+        return "exclude: of rucksack.yml";
+    if (!is_key(relative) && !is_excluded(relative))
+        return NULL;
+    note_secret(selection, relative);
+    return secret_by_name(relative) != NULL ? "a secret, by its name"
+                                            : "never packed, but for 'include:' of rucksack.yml";
+}
+
+static bool is_packed(const char *relative, bool is_dir, void *context)
+{
+    struct selection *selection = context;
+    const char *why = why_left_out(selection, relative, is_dir);
+    cleanup_free char *path = xasprintf(FORMAT_APP_DIR "/%s", relative);
+
+    if (why != NULL)
+        plan_leave_out(selection->plan, path, why);
+    return why == NULL;
 }
 
 bool selection_plan(const struct app *app, const struct report *report, struct plan *plan,
                     struct err *err)
 {
-    struct selection selection = {app, xstrdup(""), 0};
+    struct selection selection = {app, plan, xstrdup(""), 0};
     bool ok = plan_add_tree(plan, FORMAT_APP_DIR, app->dir,
                             (struct plan_origin){PLAN_PART_APP, "the application"}, is_packed,
                             &selection, err) ||

@@ -2,6 +2,7 @@
 #include "bundler/store.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -166,29 +167,53 @@ char *store_load(const struct store *store, const struct store_key *key, size_t 
     return steal_ptr(&value);
 }
 
+static bool write_value(int fd, const uint8_t sum[FORMAT_HASH_SIZE], const void *value, size_t size)
+{
+    struct err ignored = {0};
+
+    return fs_write_all(fd, sum, FORMAT_HASH_SIZE, &ignored) &&
+           fs_write_all(fd, value, size, &ignored);
+}
+
+/* What has the name is the same, or damaged. */
+static bool give_name(const struct store *store, int fd, const char *name)
+{
+    cleanup_free char *link = xasprintf("/proc/self/fd/%d", fd);
+
+    if (linkat(AT_FDCWD, link, store->dir, name, AT_SYMLINK_FOLLOW) == 0)
+        return true;
+    return errno == EEXIST && unlinkat(store->dir, name, 0) == 0 &&
+           linkat(AT_FDCWD, link, store->dir, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+/* Where files without a name cannot be: a build that is killed meanwhile leaves it. */
+static void put_named(const struct store *store, const char *name,
+                      const uint8_t sum[FORMAT_HASH_SIZE], const void *value, size_t size)
+{
+    cleanup_free char *scratch =
+        xasprintf("%s.%ld.%lx", name, (long)getpid(), (unsigned long)pthread_self());
+    cleanup_fd int fd =
+        openat(store->dir, scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd >= 0 && (!write_value(fd, sum, value, size) ||
+                    renameat(store->dir, scratch, store->dir, name) != 0))
+        (void)unlinkat(store->dir, scratch, 0);
+}
+
 void store_put(const struct store *store, const struct store_key *key, const void *value,
                size_t size_bytes)
 {
     char name[NAME_LEN + 1];
     uint8_t sum[FORMAT_HASH_SIZE];
-    cleanup_free char *scratch = NULL;
     cleanup_fd int fd = -1;
-    struct err ignored = {0};
-    bool ok;
 
     if (store == NULL)
         return;
     name_of(store, key, name);
-    scratch = xasprintf("%s.%ld.%lx", name, (long)getpid(), (unsigned long)pthread_self());
-    fd = openat(store->dir, scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return;
     hash_bytes(value, size_bytes, sum);
-    ok = fs_write_all(fd, sum, sizeof(sum), &ignored) &&
-         fs_write_all(fd, value, size_bytes, &ignored) &&
-         renameat(store->dir, scratch, store->dir, name) == 0;
-    if (!ok)
-        (void)unlinkat(store->dir, scratch, 0);
+    fd = openat(store->dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd < 0 || !write_value(fd, sum, value, size_bytes) || !give_name(store, fd, name))
+        put_named(store, name, sum, value, size_bytes);
 }
 
 struct store_key store_key(const struct store_piece *pieces, size_t count)

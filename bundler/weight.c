@@ -376,3 +376,21 @@ bool weights_read_files(struct weights *ret, struct image *image, struct err *er
 
     return weigh(&scale, ret, image, err);
 }
+
+struct jdoc *weights_json(const struct weights *weights)
+{
+    struct jdoc *sizes = jdoc_array();
+
+    for (size_t i = 0; i < weights->count; i++) {
+        const struct weight *weight = &weights->items[i];
+        struct jdoc *one = jdoc_object();
+
+        jdoc_set_text(one, "name", weight->name);
+        jdoc_set_text(one, "part", weight->part);
+        jdoc_set_number(one, "files", (int64_t)weight->files);
+        jdoc_set_number(one, "bytes", (int64_t)weight->bytes);
+        jdoc_set_number(one, "packed", (int64_t)weight->packed);
+        jdoc_push(sizes, one);
+    }
+    return sizes;
+}

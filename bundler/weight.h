@@ -36,3 +36,6 @@ struct weights {
 /* Of each regular file, by its path. */
 [[nodiscard]] bool weights_read_files(struct weights *ret, struct image *image, struct err *err);
 void weights_release(struct weights *weights);
+
+/* A list of them, as `rucksack inspect --json` has it. Owned by the caller. */
+[[nodiscard]] struct jdoc *weights_json(const struct weights *weights);

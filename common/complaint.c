@@ -9,10 +9,16 @@
 
 void complaint_print(const struct err *err)
 {
+    complaint_print_marked(err, "", "");
+}
+
+void complaint_print_marked(const struct err *err, const char *before, const char *behind)
+{
     cleanup_free char *msg = text_visible(err->msg);
     cleanup_free char *hint = text_visible(err->hint);
 
-    fprintf(stderr, "rucksack: %s%s%s\n", err->id, err->id[0] != '\0' ? ": " : "", msg);
+    fprintf(stderr, "%srucksack:%s %s%s%s\n", before, behind, err->id,
+            err->id[0] != '\0' ? ": " : "", msg);
     if (hint[0] != '\0')
         fprintf(stderr, "hint: %s\n", hint);
 }

@@ -8,3 +8,6 @@ struct err;
 
 /* On stderr. Messages quote names out of images, archives and states of others: made visible. */
 void complaint_print(const struct err *err);
+
+/* The same, with what comes before and behind the program's name: colours of a terminal. */
+void complaint_print_marked(const struct err *err, const char *before, const char *behind);

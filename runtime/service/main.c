@@ -43,7 +43,7 @@ static bool serve(const struct service *service, const struct options *options, 
     case OPTIONS_RESTORE:
         return service_restore(service, options, err);
     case OPTIONS_STATUS:
-        return service_status(service, err);
+        return service_status(service, options, err);
     case OPTIONS_UNINSTALL:
         return service_uninstall(service, options, err);
     case OPTIONS_TRUST:

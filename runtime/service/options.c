@@ -19,6 +19,7 @@ enum {
     UNINSTALL = 1 << OPTIONS_UNINSTALL,
     TRUST = 1 << OPTIONS_TRUST,
     RESTORE = 1 << OPTIONS_RESTORE,
+    STATUS = 1 << OPTIONS_STATUS,
 };
 
 static const struct option {
@@ -40,6 +41,7 @@ static const struct option {
     {"--replace", INSTALL | RESTORE, FLAG, offsetof(struct options, replace)},
     {"--other-secrets", INSTALL | RESTORE, FLAG, offsetof(struct options, other_secrets)},
     {"--none", TRUST, FLAG, offsetof(struct options, none)},
+    {"--json", STATUS, FLAG, offsetof(struct options, json)},
     {"--purge", UNINSTALL, FLAG, offsetof(struct options, purge)},
 };
 
@@ -218,6 +220,7 @@ const char *options_help(void)
            "  restore SNAPSHOT     put the state of a snapshot in the place of the state;\n"
            "                       --replace, --other-secrets as of FILE restore\n"
            "  status               what runs, and which releases there are\n"
+           "    --json             as one JSON document\n"
            "  logs [ARG...]        journalctl of its units\n"
            "  trust [KEY|FILE]     show the key that bundles must be signed with, or take "
            "another:\n"

@@ -37,7 +37,8 @@ struct service {
 [[nodiscard]] bool service_restore(const struct service *service, const struct options *options,
                                    struct err *err);
 
-[[nodiscard]] bool service_status(const struct service *service, struct err *err);
+[[nodiscard]] bool service_status(const struct service *service, const struct options *options,
+                                  struct err *err);
 
 /* Shows the key that is pinned, or pins another. */
 [[nodiscard]] bool service_trust(const struct service *service, const struct options *options,

@@ -14,11 +14,45 @@
 #include "runtime/service/trust.h"
 #include "runtime/service/units.h"
 
-static void show(const char *unit)
+/* How it is written: as a table for people, or as JSON (docs/schema/status.json). */
+struct sheet {
+    bool is_json;
+    size_t rows; /* of the list that is open */
+};
+
+/* What systemd and our names are made of needs no escapes; whatever else there is gets them. */
+static void put_string(const char *text)
+{
+    putchar('"');
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\' || (unsigned char)*text < 0x20)
+            printf("\\u%04x", (unsigned char)*text);
+        else
+            putchar(*text);
+    }
+    putchar('"');
+}
+
+/* One row, of two texts: {"unit": "guestbook-web.service", "state": "active"}. */
+static void put_row(struct sheet *sheet, const char *first_key, const char *first,
+                    const char *second_key)
+{
+    printf("%s{\"%s\": ", sheet->rows++ > 0 ? ", " : "", first_key);
+    put_string(first);
+    printf(", \"%s\": ", second_key);
+}
+
+static void show(struct sheet *sheet, const char *unit)
 {
     cleanup_free char *state = systemd_state(unit);
 
-    printf("%-10s %s\n", state, unit);
+    if (!sheet->is_json) {
+        printf("%-10s %s\n", state, unit);
+        return;
+    }
+    put_row(sheet, "unit", unit, "state");
+    put_string(state);
+    putchar('}');
 }
 
 /* Names of one length, with the time in them; NULL: none, or not to be seen by who asks. */
@@ -35,31 +69,86 @@ static char *newest_backup(const char *name)
     return newest;
 }
 
-static void show_units(const struct app *app)
+static bool has_backups(const struct app *app)
+{
+    cleanup_free char *file = xasprintf(UNITS_DIR "/%s-backup.timer", app->name);
+
+    return access(file, F_OK) == 0;
+}
+
+static void show_units(struct sheet *sheet, const struct app *app)
 {
     cleanup_free char *socket = xasprintf("%s.socket", app->name);
     cleanup_free char *timer = xasprintf("%s-backup.timer", app->name);
-    cleanup_free char *timer_file = xasprintf(UNITS_DIR "/%s", timer);
-    cleanup_free char *newest = NULL;
     const char *process;
 
     for (size_t i = 0; (process = app_process(app, i)) != NULL; i++) {
         cleanup_free char *unit = units_process(app, process);
 
-        show(unit);
+        show(sheet, unit);
     }
     if (units_has_socket(app))
-        show(socket);
-    if (access(timer_file, F_OK) != 0)
-        return;
-    show(timer);
-    newest = newest_backup(app->name);
-    printf("%-10s %s\n", "backup", newest != NULL ? newest : "none yet");
+        show(sheet, socket);
+    if (has_backups(app))
+        show(sheet, timer);
 }
 
-bool service_status(const struct service *service, struct err *err)
+static void show_backup(const struct sheet *sheet, const char *name)
+{
+    cleanup_free char *newest = newest_backup(name);
+
+    if (!sheet->is_json) {
+        printf("%-10s %s\n", "backup", newest != NULL ? newest : "none yet");
+        return;
+    }
+    fputs(", \"backup\": ", stdout);
+    if (newest != NULL)
+        put_string(newest);
+    else
+        fputs("null", stdout);
+}
+
+static void show_releases(struct sheet *sheet, const struct releases *releases,
+                          const struct release *current)
+{
+    for (size_t i = releases->count; i-- > 0;) {
+        const struct release *release = &releases->items[i];
+        bool serves = release == current;
+
+        if (sheet->is_json) {
+            put_row(sheet, "release", release->id, "serves");
+            printf("%s}", serves ? "true" : "false");
+        } else {
+            printf("%-10s release %s\n", serves ? "serves" : "kept", release->id);
+        }
+    }
+}
+
+static void show_all(struct sheet *sheet, const struct app *app, const struct releases *releases,
+                     const struct release *current)
+{
+    if (sheet->is_json) {
+        fputs("{\"format\": 1, \"name\": ", stdout);
+        put_string(app->name);
+        fputs(", \"units\": [", stdout);
+    }
+    show_units(sheet, app);
+    if (sheet->is_json)
+        putchar(']');
+    if (has_backups(app))
+        show_backup(sheet, app->name);
+    sheet->rows = 0;
+    if (sheet->is_json)
+        fputs(", \"releases\": [", stdout);
+    show_releases(sheet, releases, current);
+    if (sheet->is_json)
+        puts("]}");
+}
+
+bool service_status(const struct service *service, const struct options *options, struct err *err)
 {
     const char *name = service->app.name;
+    struct sheet sheet = {.is_json = options->json};
     struct releases releases = {0};
     const struct release *current;
 
@@ -72,10 +161,7 @@ bool service_status(const struct service *service, struct err *err)
         (void)err_id(err, "E-NOSERVICE");
         return err_hint(err, "FILE service install");
     }
-    show_units(&service->app);
-    for (size_t i = releases.count; i-- > 0;)
-        printf("%-10s release %s\n", &releases.items[i] == current ? "serves" : "kept",
-               releases.items[i].id);
+    show_all(&sheet, &service->app, &releases, current);
     releases_release(&releases);
     return fflush(stdout) == 0 || err_sys(err, "standard output");
 }

@@ -32,6 +32,35 @@ setup() {
     done
 }
 
+@test "each command has a page of its own, with its options and examples" {
+    for command in $("$rucksack" --help | sed -nE 's/^  ([a-z]+) .*/\1/p'); do
+        page=$RUCKSACK_BUILD/rucksack-$command.1
+        echo "$page"
+        mandoc -T ascii -O width=200 "$page" | col -b >"$BATS_TEST_TMPDIR/page"
+        grep -q "rucksack-$command" "$BATS_TEST_TMPDIR/page"
+        "$rucksack" "$command" --help >"$BATS_TEST_TMPDIR/help"
+        for option in $(grep -oE '^  .{4}--[a-z-]+' "$BATS_TEST_TMPDIR/help" | grep -oE -- '--.*'); do
+            grep -q -- "$option" "$BATS_TEST_TMPDIR/page"
+        done
+        example=$(sed -n '/^examples:/,$p' "$BATS_TEST_TMPDIR/help" | sed -n 2p | tr -s ' ' | sed 's/^ //')
+        [ -z "$example" ] || tr -s ' ' <"$BATS_TEST_TMPDIR/page" | grep -qF -- "$example"
+    done
+}
+
+@test "the man page names no option that its command does not have" {
+    "$rucksack" --help | sed -nE 's/^  ([a-z]+) .*/\1/p' >"$BATS_TEST_TMPDIR/commands"
+    while read -r command; do
+        "$rucksack" "$command" --help | grep -oE -- '^  (-[a-z], |    )--[a-z-]+' | grep -oE -- '--.*' |
+            sort -u >"$BATS_TEST_TMPDIR/has"
+        # A definition stands in a line of its own, one tab deep.
+        sed -n '/^# COMMANDS/,/^# BUNDLES/p' docs/rucksack.1.scd |
+            sed -n "/^\*rucksack $command\*/,/^\*rucksack /p" | grep -E $'^\t\\*-' |
+            grep -oE -- '--[a-z-]+' | sort -u >"$BATS_TEST_TMPDIR/says"
+        echo "$command"
+        diff "$BATS_TEST_TMPDIR/has" "$BATS_TEST_TMPDIR/says"
+    done <"$BATS_TEST_TMPDIR/commands"
+}
+
 @test "the page of rucksack.yml has every key, and no other" {
     sed -nE 's/^    \{"([a-z]+)", KEY_.*/\1/p' bundler/config.c | sort -u >"$BATS_TEST_TMPDIR/sources"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/sources")" -gt 15 ]

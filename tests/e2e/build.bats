@@ -612,7 +612,7 @@ END
     copy_app
     run --separate-stderr timeout 60 "$rucksack" build --fast --no-check -o "$out/app.AppImage" app
     [[ $stderr == *$'\nleft out '*"object files "*"sources "*"tests "* ]]
-    run "$rucksack" inspect "$out/app.AppImage"
+    run "$rucksack" inspect --all "$out/app.AppImage"
     [[ $output == *$'\nleft out   '* ]]
     "$rucksack" inspect --json "$out/app.AppImage" >one.json
     [ "$(ruby -rjson -e 'p JSON.load_file("one.json")["left_out"]["sources"]["files"] > 5')" = true ]
@@ -663,7 +663,7 @@ END
     patched foreign 18 '\xb7\x00'
     refused E-ARCH "$rucksack" run foreign
     [[ $stderr == *"aarch64"*"x86-64"* ]]
-    run "$rucksack" inspect foreign
+    run "$rucksack" inspect --all foreign
     [ "$status" -eq 0 ]
     [[ $output == *"aarch64"* ]]
 }

@@ -234,7 +234,7 @@ RUBY
     pack --gem kramdown@2.5.1 --check --version
     run -0 in_root --version
     [ "$output" = 2.5.1 ]
-    run -0 "$rucksack" inspect "$made"
+    run -0 "$rucksack" inspect --all "$made"
     [[ $output == *kramdown*'cli'* && $output == *2.5.1* ]]
 }
 

@@ -320,7 +320,7 @@ END
     make_app "$app"
     make_opener recommended libmagic.so.1 liblz4.so.1
     build "$app" "$BATS_TEST_TMPDIR/bundle"
-    "$rucksack" inspect "$BATS_TEST_TMPDIR/bundle" >"$BATS_TEST_TMPDIR/text"
+    "$rucksack" inspect --all "$BATS_TEST_TMPDIR/bundle" >"$BATS_TEST_TMPDIR/text"
     grep -q 'libmagic.so.1 .*a note of opener.so for tests' "$BATS_TEST_TMPDIR/text"
     grep -q 'liblz4.so.1 .*a name in opener.so' "$BATS_TEST_TMPDIR/text"
     in_root "$BATS_TEST_TMPDIR/bundle" ruby -rfiddle -e 'Fiddle.dlopen("libmagic.so.1")
@@ -330,7 +330,7 @@ END
     make_opener suggested libmagic.so.1 libnone.so.1
     build "$app" "$BATS_TEST_TMPDIR/bundle"
     says note "can use 'libmagic.so.1', which is not packed: tests"
-    "$rucksack" inspect "$BATS_TEST_TMPDIR/bundle" | grep -c libmagic | grep -qx 0
+    "$rucksack" inspect --all "$BATS_TEST_TMPDIR/bundle" | grep -c libmagic | grep -qx 0
 
     make_opener required libnone.so.1 ''
     run "$rucksack" build -q -o "$BATS_TEST_TMPDIR/none" "$app"

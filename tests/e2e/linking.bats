@@ -197,7 +197,7 @@ only_ours() {
     each_extension patchelf --add-needed libfast.so
     each_extension patchelf --set-rpath "$opt" # by itself: both at once give a wrong path
     build_app
-    run "$rucksack" inspect "$bundle"
+    run "$rucksack" inspect --all "$bundle"
     [[ $output == *"requires   a CPU of x86-64-v3 for $opt/libfast.so, Linux "[2-9]* ]]
     [[ $output == *"edited     gems/"*"/sqlite3_native.so"* ]]
     "$rucksack" inspect --json "$bundle" >document
@@ -241,7 +241,7 @@ only_ours() {
     run --separate-stderr "$rucksack" build --fast --no-check -o "$bundle" "$app"
     [ "$status" -eq 0 ]
     [[ $stderr == *"warning"*"sqlite3_native.so' (gem 'sqlite3'): nothing defines 'nowhere'"* ]]
-    run "$rucksack" inspect "$bundle"
+    run "$rucksack" inspect --all "$bundle"
     [[ $output == *"warnings   '"*"nothing defines 'nowhere'"* ]]
 }
 
@@ -326,7 +326,7 @@ ask() {
     cp "$bundle" "$root/srv/guestbook.AppImage"
     ask ruby -e 'exec File.join(ENV["APPDIR"], "app/libexec/helper")'
     [ "${lines[0]}" = "helper 4$best  kept" ]
-    run "$rucksack" inspect "$bundle"
+    run "$rucksack" inspect --all "$bundle"
     [[ $output == *"a variant of libanswer.so for x86-64-v2"* ]]
     [[ $output == *"a variant of libanswer.so for x86-64-v3"* ]]
     [[ $output != *"x86-64-v4"* ]]

@@ -159,7 +159,7 @@ RUBY
     [ "$output" = $'["test/kept.txt"]\nfalse\nfalse\nfalse' ]
     [ "$(cd shop.state && find . -type f ! -name .boot ! -name .lock | sort | xargs)" = \
         './cache/tmp/cache/x ./data/db/x ./data/deep/er/x ./data/files/x ./log/x ./run/tmp/pids/x' ]
-    run -0 "$rucksack" inspect "$made"
+    run -0 "$rucksack" inspect --all "$made"
     [[ $output == *'1.4.2'* && $output == *'tmp/cache (cache)'* ]]
 }
 

@@ -64,7 +64,7 @@ setup() {
 }
 
 @test "inspect shows name, Ruby, gems, libraries and state" {
-    run "$rucksack" inspect "$guestbook"
+    run "$rucksack" inspect --all "$guestbook"
     [ "$status" -eq 0 ]
     [[ $output == *"name       guestbook"* ]]
     [[ $output == *"sqlite3 "*"*"* ]]

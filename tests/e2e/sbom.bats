@@ -148,14 +148,14 @@ commit() {
 
 @test "revision: of a work tree, and whether it was changed" {
     build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output != *$'\nsource'* ]]
     git init --quiet app
     git -C app add .
     commit first
     build
     revision=$(git -C app rev-parse HEAD)
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *$'\nsource     '"$revision"$'\n'* ]]
     [ "$("$rucksack" inspect --json bundle | ruby -rjson -e 'puts JSON.parse(STDIN.read)["source"].inspect')" = \
         "$(ruby -e 'puts({"revision" => ARGV[0], "modified" => false}.inspect)' "$revision")" ]
@@ -168,7 +168,7 @@ commit() {
     run ! grep -q 'up to date' said
     echo 'puts 2' >app/one.rb
     build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *"source     $(git -C app rev-parse HEAD), with changes"* ]]
 }
 
@@ -180,22 +180,22 @@ commit() {
     touch app/log/a app/app.AppImage app/.env app/ignored
     echo ignored >app/.git/info/exclude
     build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *"source     $(git -C app rev-parse HEAD)"$'\n'* ]]
     touch app/new
     build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *"source     $(git -C app rev-parse HEAD), with changes"* ]]
     rm app/new
     git clone --quiet app module
     git -C app -c protocol.file.allow=always submodule --quiet add "$PWD/module" part
     commit second
     build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *"source     $(git -C app rev-parse HEAD)"$'\n'* ]]
     echo more >>app/part/one.rb
     build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *"source     $(git -C app rev-parse HEAD), with changes"* ]]
 }
 
@@ -206,16 +206,16 @@ commit() {
     git init --quiet other
     git -C other -c user.name=a -c user.email=a@b.c commit --quiet --allow-empty -m other
     GIT_DIR=$PWD/other/.git GIT_INDEX_FILE=$PWD/none GIT_WORK_TREE=$PWD/other build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *"source     $(git -C app rev-parse HEAD)"$'\n'* ]]
     chown -R 1001 app
     build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output != *$'\nsource'* ]]
     mkdir home
     git config --file home/.gitconfig safe.directory "$PWD/app"
     HOME=$PWD/home build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *$'\nsource'* ]]
 }
 
@@ -255,11 +255,11 @@ commit() {
     touch -d 2002-02-02 app/new.txt app/part/other.txt
     build
     [ ! -e started ]
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output == *"source     $(git -C app rev-parse HEAD)"$'\n'* ]]
     echo nonsense >app/.git/HEAD
     build
-    run -0 "$rucksack" inspect bundle
+    run -0 "$rucksack" inspect --all bundle
     [[ $output != *$'\nsource'* ]]
 }
 

@@ -27,7 +27,7 @@ teardown() {
     [[ $output == *'state    tmp -> blog.state/run/tmp'* ]]
     [[ $output == *'check    answers '*' in an empty root'* ]]
     (cd "$BATS_FILE_TMPDIR/blog" && find . -type f | sort) | diff "$BATS_FILE_TMPDIR/before" -
-    run -0 "$rucksack" inspect "$blog"
+    run -0 "$rucksack" inspect --all "$blog"
     [[ $output == *'bundle exec puma -C config/puma.rb'* ]]
     [[ $output == *'storage (data)'* ]]
     [[ $output == *'storage/production.sqlite3 (sqlite)'* ]]

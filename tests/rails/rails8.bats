@@ -35,13 +35,13 @@ start_worker() {
     [[ $output == *'detect   rails + sqlite3'* ]]
     [[ $output == *'check    answers '*' in an empty root'* ]]
     (cd "$BATS_FILE_TMPDIR/blog" && find . -type f | sort) | diff "$BATS_FILE_TMPDIR/before" -
-    run -0 "$rucksack" inspect "$blog"
+    run -0 "$rucksack" inspect --all "$blog"
     [[ $output == *'bundle exec puma -C config/puma.rb'* ]]
     [[ $output == *'bin/jobs'* ]]
     run -0 "$rucksack" extract -o "$BATS_TEST_TMPDIR/image" "$blog"
     [ -f "$BATS_TEST_TMPDIR/image/app/config/credentials.yml.enc" ]
     [ -z "$(find "$BATS_TEST_TMPDIR/image/app" -name '*.key')" ]
-    run -0 "$rucksack" inspect "$blog"
+    run -0 "$rucksack" inspect --all "$blog"
     for database in production production_cache production_queue production_cable; do
         [[ $output == *"storage/$database.sqlite3 (sqlite)"* ]]
     done
@@ -92,7 +92,7 @@ count_of() {
 
 @test "8: what bootsnap compiles is kept in declared state, and found by the next start" {
     [[ $(<"$BATS_FILE_TMPDIR/said") == *'state    tmp/cache/bootsnap -> blog.state/cache/bootsnap'* ]]
-    "$rucksack" inspect "$blog" | grep -q 'tmp/cache/bootsnap (cache)'
+    "$rucksack" inspect --all "$blog" | grep -q 'tmp/cache/bootsnap (cache)'
     make_root
     mkdir "$root/home/cache"
     chown $user "$root/home/cache"
