@@ -87,10 +87,12 @@ static void print_left_out(const char *key, const struct jdoc *value, void *cont
     cleanup_free char *name = text_visible(key);
     cleanup_free char *size = report_size(bytes_of(jdoc_number(value, "bytes")));
     uint64_t files = bytes_of(jdoc_number(value, "files"));
+    bool has_size = jdoc_member(value, "bytes") != NULL;
 
     sheet_label_once(listing->label, listing->is_first);
     sheet_pad(name, SHEET_LABEL + 3);
-    printf("%10s in %llu file%s\n", size, (unsigned long long)files, files == 1 ? "" : "s");
+    printf("%10s %s %llu file%s\n", has_size ? size : "", has_size ? "in" : "  ",
+           (unsigned long long)files, files == 1 ? "" : "s");
     listing->is_first = false;
 }
 

@@ -70,8 +70,8 @@ void image_free(struct image *image);
 /* From now on one file may have several names, which those that we write never have. */
 void image_allow_links(struct image *image);
 
-/* Whether there is a regular file at this path; also where that cannot be read, as image_read() then
- * says. */
+/* Whether there is a regular file at this path; also where that cannot be read, as image_read()
+ * then says. */
 bool image_has(struct image *image, const char *path);
 
 /* The whole content of a regular file, plus a NUL behind it. ERR_INPUT if it is larger than max. */

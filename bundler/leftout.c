@@ -208,3 +208,8 @@ const char *leftout_name(enum leftout_class class)
 
     return names[class];
 }
+
+bool leftout_is_made(enum leftout_class class)
+{
+    return class == LEFTOUT_BUILD || class == LEFTOUT_OBJECTS || class == LEFTOUT_STATIC;
+}

@@ -48,3 +48,7 @@ enum leftout_class leftout_judge(struct leftout *leftout, const struct leftout_t
                                  const char *relative, bool is_dir);
 
 const char *leftout_name(enum leftout_class class);
+
+/* Of what the machine has made that built the gem, like a log of its compiler: another one makes
+ * other bytes of it. */
+bool leftout_is_made(enum leftout_class class);

@@ -95,7 +95,7 @@ static void append_left_out(const char *key, const struct jdoc *value, void *con
 {
     int64_t bytes = jdoc_number(value, "bytes");
     cleanup_free char *size = report_size(bytes > 0 ? (uint64_t)bytes : 0);
-    cleanup_free char *item = xasprintf("%s %s", key, size);
+    cleanup_free char *item = bytes > 0 ? xasprintf("%s %s", key, size) : xstrdup(key);
 
     append(context, item);
 }

@@ -17,7 +17,8 @@ bool tempdir_remove(char *dir, struct err *err);
 
 /*
  * From now on all of them, also those of child processes, are made in one of a name that nobody can
- * guess: it is made with the first one. tempdir_remove_reserved() removes it with all that is left in it.
+ * guess: it is made with the first one. tempdir_remove_reserved() removes it with all that is left
+ * in it.
  */
 void tempdir_reserve(void);
 void tempdir_remove_reserved(void);

@@ -13,8 +13,8 @@
 struct bundle;
 
 /*
- * For the start of the app, or of a command, of which no more is known than that it is Ruby; not for
- * a child's. Does nothing where the image has no profile (FORMAT_PROFILE), where there is one
+ * For the start of the app, or of a command, of which no more is known than that it is Ruby; not
+ * for a child's. Does nothing where the image has no profile (FORMAT_PROFILE), where there is one
  * processor only, or for the first process of a container, whose child it would become. Never
  * fails: the app starts without.
  */
