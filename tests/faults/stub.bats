@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # Starts of a bundle of which one system call of the stub fails, or one allocation: the app runs as
-# ever, or there is one error; and nothing is left. POINTS of each way, evenly (POINTS=0: all).
+# ever, or there is one error; and nothing is left. POINTS of each way, evenly (POINTS=0: all);
+# without it one, and not of what makes thousands of calls.
 
 bats_require_minimum_version 1.5.0
 load ../runtime/helper
@@ -113,7 +114,7 @@ FUNCTIONS
 setup() {
     WORK=$(mktemp -d)
     chmod 755 "$WORK"
-    echo "${POINTS:-4}" >"$WORK/points"
+    echo "${POINTS:-1}" >"$WORK/points"
 }
 
 teardown() {
@@ -139,6 +140,7 @@ done
 export RUCKSACK_MOUNT=extract
 after() { elsewhere; }
 calls "start, cached" "${user[@]}" ./say word
+[ "$points" -ne 1 ] || exit 0
 fresh() { cold; }
 calls "start, into the cache" "${user[@]}" ./say word
 export APPIMAGE_EXTRACT_AND_RUN=1
@@ -149,7 +151,7 @@ END
 @test "a call fails: options" {
     faults <<'END'
 fresh() { rm -rf squashfs-root; }
-calls "extract" ./say --appimage-extract 'usr/lib/*'
+[ "$points" -eq 1 ] || calls "extract" ./say --appimage-extract 'usr/lib/*'
 calls "list" ./say --appimage-list
 calls "offset" ./say --appimage-offset
 calls "update information" ./say --appimage-updateinfo
