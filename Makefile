@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
+# Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-faults check-walker-full check-asan
 #          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer check-release
 #          check-layers check-headers check-format format lint docs picture fuzz release install clean
 # Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
@@ -50,7 +50,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 include tests/faults/faults.mk
 
-.PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
+.PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-faults check-walker-full check-asan \
         test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer \
         check-release sanitized check-layers check-headers check-format format lint docs picture release install clean
 VERBS := $(shell sed -nE 's/^\*rucksack ([a-z]+)\*.*/\1/p' docs/rucksack.1.scd | grep -v '^help$$' | sort -u)
@@ -107,20 +107,22 @@ $(BUILD)/torture: tests/keeper/torture.c
 # One run of prove over everything, so that its summary speaks for all; the slow ones last.
 STUB_TESTS := $(wildcard tests/stub/*.bats tests/runtime/*.bats)
 KEEPER_TESTS := $(wildcard tests/keeper/*.bats)
-CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS) $(KEEPER_TESTS) $(wildcard tests/service/*.bats)
+FAULT_TESTS := $(wildcard tests/faults/*.bats)
+CLI_TESTS := $(wildcard tests/cli/*.bats) $(STUB_TESTS) $(KEEPER_TESTS) $(FAULT_TESTS) \
+             $(wildcard tests/service/*.bats)
 E2E_TESTS := $(wildcard tests/walker/*.bats tests/e2e/*.bats)
 TESTS ?= $(UNIT_BINS) $(REPLAYS) $(CLI_TESTS) $(E2E_TESTS)
 JOBS ?= $(shell nproc)
 PROVE = RUCKSACK_BUILD='$(abspath $(BUILD))' HARNESS_RULESFILE=tests/schedule.yml \
     prove --timer --jobs $(JOBS) --exec tests/run-one
 
-check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture
+check: all $(UNIT_BINS) $(REPLAYS) $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture $(FAULT_PROGRAMS)
 	$(PROVE) $(TESTS)
 
 check-unit: $(UNIT_BINS) $(REPLAYS)
 	$(PROVE) $(UNIT_BINS) $(REPLAYS)
 
-check-cli: all $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture
+check-cli: all $(SUITE) $(BUILD)/old_fuse $(BUILD)/torture $(FAULT_PROGRAMS)
 	$(PROVE) $(CLI_TESTS)
 
 check-e2e: all $(SUITE)
@@ -133,6 +135,11 @@ check-storm: all $(SUITE)
 # Two hundred snapshots of each kind of writer, and every way to be killed: minutes.
 check-keeper: all $(BUILD)/torture
 	SNAPSHOTS=200 FAULTS=1 $(PROVE) --verbose $(KEEPER_TESTS)
+
+# Each system call and each allocation of the tool, the stub and the keeper fails once: hours for all
+# of them (POINTS=0); POINTS of each command, evenly, and the table of what was tried.
+check-faults: all $(SUITE) $(BUILD)/torture $(FAULT_PROGRAMS)
+	POINTS=$${POINTS:-60} $(PROVE) --jobs 1 --verbose $(FAULT_TESTS)
 
 # Services in a booted systemd, in a container: minutes.
 test-systemd: all

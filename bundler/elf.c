@@ -238,12 +238,13 @@ static bool translate(const struct elf *elf, uint64_t vaddr, uint64_t *ret_offse
 
 static bool read_interp(struct elf *elf, const GElf_Phdr *phdr, struct err *err)
 {
-    const char *text = (const char *)elf->bytes + phdr->p_offset;
+    const char *text;
 
     if (elf->interp != NULL)
         return true;
     if (!fits(phdr->p_offset, phdr->p_filesz, elf->size_bytes) || phdr->p_filesz == 0)
         return damaged(err, elf->path, "PT_INTERP lies outside of the file");
+    text = (const char *)elf->bytes + phdr->p_offset;
     if (phdr->p_filesz > ELF_STRING_MAX || memchr(text, '\0', phdr->p_filesz) == NULL)
         return damaged(err, elf->path, "PT_INTERP is not a string");
     elf->interp = xstrdup(text);

@@ -168,6 +168,7 @@ static bool read_answer(struct probe *probe, const struct scratch *scratch, stru
     cleanup_free char *path = xasprintf("/proc/self/fd/%d", scratch->answer);
     cleanup_free char *text = NULL;
     const struct jdoc *problem;
+    const char *message;
     size_t size;
 
     if (!fs_read_file(path, ANSWER_MAX, &text, &size, err))
@@ -183,7 +184,8 @@ static bool read_answer(struct probe *probe, const struct scratch *scratch, stru
     problem = jdoc_member(probe->answer, "error");
     if (problem == NULL)
         return true;
-    (void)err_set(err, ERR_INPUT, "%s", jdoc_text_or(problem, "message", "unknown"));
+    message = jdoc_text_or(problem, "message", "");
+    (void)err_set(err, ERR_INPUT, "%s", message[0] != '\0' ? message : "it failed, and says no reason");
     (void)err_id(err, jdoc_text_or(problem, "id", "E-GEMFILE"));
     return err_hint(err, "%s", jdoc_text_or(problem, "hint", "see what 'bundle check' says"));
 }

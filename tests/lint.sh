@@ -47,12 +47,14 @@ check_cppcheck() {
         --error-exitcode=1 bundler common runtime
 }
 
-# The guest has no libc and own flags, but reads well enough with these.
+# The guest has no libc and own flags, but reads well enough with these. What gcc warns of stops the
+# build; clang's own warnings are found here.
 check_tidy() {
     git ls-files 'bundler/*.c' 'common/*.c' 'runtime/*.c' |
         BUILD=$build xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- -std=gnu2x \
             -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION="\"0\"" -DASSET_DIR="\"$BUILD\"" -I. \
-            2>/dev/null' sh
+            -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+            -Wformat=2 -Wno-format-nonliteral 2>/dev/null' sh
 }
 
 # gcc 12 takes the list nodes of uthash and the strings in a struct for leaks and double releases.
@@ -80,6 +82,53 @@ check_hosts() {
         ':!tests/lint.sh'
 }
 
+# Files of Ruby: by name, or by their first line.
+rubies() {
+    git ls-files '*.rb' '*.ru' '*Gemfile' '*Rakefile' '*.gemspec'
+    git ls-files bench bin docs examples tests | while read -r file; do
+        case $(head -n 1 "$file" 2>/dev/null | tr -d '\0') in
+        '#!/usr/bin/env ruby'*) echo "$file" ;;
+        esac
+    done
+}
+
+check_ruby() {
+    rubies | sort -u | xargs rubocop --force-exclusion --format emacs --no-color
+}
+
+# Bytes that a start reads, or that everybody downloads: what they are now, and a little.
+check_sizes() {
+    bad=0
+    while read -r most name; do
+        size=$(stat -c %s "$build/$name")
+        [ "$size" -le "$most" ] || {
+            echo "$build/$name: $size bytes, and at most $most are wanted" >&2
+            bad=1
+        }
+    done <<'END'
+400000 stub
+9000000 rucksack
+100000 launch
+48000 guest.so
+1950000 keeper
+290000 service
+16000 iseqs.so
+34000 trial
+END
+    [ "$bad" -eq 0 ]
+}
+
+# The tool, built once more, elsewhere, in another order: the same bytes.
+check_reproducible() {
+    elsewhere=$(mktemp -d)
+    git ls-files -z | xargs -0 cp --parents -t "$elsewhere" &&
+        make -s -C "$elsewhere" BUILD=other -j"$(nproc)" other/rucksack >/dev/null &&
+        cmp "$build/rucksack" "$elsewhere/other/rucksack"
+    result=$?
+    rm -rf "$elsewhere"
+    return "$result"
+}
+
 check_licences() {
     bad=$(git ls-files '*.[ch]' '*.sh' '*.bats' '*.bash' '*.mk' bin .ci tests/run-one tests/documents tests/e2e/transcript |
         xargs grep -L 'SPDX-License-Identifier: MIT')
@@ -94,7 +143,10 @@ step codespell check_spelling
 step cppcheck check_cppcheck
 step clang-tidy check_tidy
 step "gcc -fanalyzer" check_analyzer
+step rubocop check_ruby
 step mandoc check_man_page
+step sizes check_sizes
+step reproducible check_reproducible
 step hosts check_hosts
 step documents tests/documents
 step licences check_licences

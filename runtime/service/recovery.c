@@ -212,7 +212,7 @@ bool recovery_check_schema(const struct candidate *serving, const struct candida
     bool is_known;
     bool was_known;
     cleanup_free char *schema = schema_of(target, &is_known);
-    cleanup_free char *other = schema_of(serving, &was_known);
+    [[gnu::unused]] cleanup_free char *other = schema_of(serving, &was_known);
     cleanup_free char *options = xasprintf(" --schema %s", schema);
     cleanup_free char *path = xasprintf("/var/backups/%s/before-rollback.tar.zst", name);
 

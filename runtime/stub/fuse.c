@@ -82,16 +82,20 @@ static uint64_t ref_of(const struct fuse *fuse, uint64_t node)
     return node == FUSE_ROOT_ID ? sqfs_image_root(fuse->image) : node - 2;
 }
 
-/* A reply that fails finds the request interrupted or the mount gone; the next read tells. */
+/* A reply that fails finds the request interrupted or the mount gone; the next read tells. For want
+ * of memory it can fail, too: then whoever asked gets an error rather than none for ever. */
 static void reply(struct worker *worker, const struct fuse_in_header *in, int error,
                   const void *data, size_t size)
 {
     struct fuse_out_header out = {
         .len = (uint32_t)(sizeof(out) + size), .error = -error, .unique = in->unique};
     struct iovec parts[2] = {{&out, sizeof(out)}, {(void *)(uintptr_t)data, size}};
-    ssize_t written = writev(worker->fd, parts, size > 0 ? 2 : 1);
 
-    (void)written;
+    if (writev(worker->fd, parts, size > 0 ? 2 : 1) >= 0 || errno == ENOENT || errno == ENODEV)
+        return;
+    out.len = sizeof(out);
+    out.error = error != 0 ? -error : -EIO;
+    (void)!writev(worker->fd, parts, 1);
 }
 
 static void reply_error(struct worker *worker, const struct fuse_in_header *in, int error)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -504,10 +505,23 @@ static bool make_deputy(const struct server *server)
     return true;
 }
 
-[[gnu::noreturn]] static void run(struct server *server)
+/* Where it fails, the first process finds a mount that nobody serves, and ends. */
+static bool begin_to_serve(struct server *server)
 {
     struct err err;
 
+    if (server->job.fd < 0 ||
+        fuse_start(&server->fuse, server->job.fd, server->job.image, server->job.own_ids, geteuid(),
+                   getegid(), &err))
+        return true;
+    cleanup_fd_value(&server->job.fd);
+    server->job.fd = -1;
+    await_end(server);
+    return false;
+}
+
+[[gnu::noreturn]] static void run(struct server *server)
+{
     leave_session();
     leave_descriptors(server);
     if (make_deputy(server))
@@ -522,9 +536,7 @@ static bool make_deputy(const struct server *server)
         }
         leave(server, 0);
     }
-    if ((server->job.socket >= 0 && !await_device(server)) ||
-        (server->job.fd >= 0 && !fuse_start(&server->fuse, server->job.fd, server->job.image,
-                                            server->job.own_ids, geteuid(), getegid(), &err))) {
+    if ((server->job.socket >= 0 && !await_device(server)) || !begin_to_serve(server)) {
         if (server->job.unmount != LIFETIME_NAMESPACE)
             abandon(server);
         leave(server, 1);

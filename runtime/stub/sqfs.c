@@ -71,17 +71,20 @@ static sqfs_err decompress_metadata(void *in, size_t in_size, void *out, size_t 
     return codec_decode(metadata_codec, in, in_size, out, *out_size, out_size) ? SQFS_OK : SQFS_ERR;
 }
 
-static bool damaged(struct err *err, const char *what)
-{
-    (void)err_set(err, ERR_INPUT, "the image is damaged: %s", what);
-    (void)err_id(err, "E-IMAGE");
-    return err_hint(err, "the file may be cut off or changed: download or build it again");
-}
-
 static bool no_memory(struct err *err)
 {
     errno = ENOMEM;
     return err_sys(err, "reading the image");
+}
+
+/* The library does not tell damage from a read that failed and from want of memory; errno does. */
+static bool damaged(struct err *err, const char *what)
+{
+    if (errno == ENOMEM || errno == EIO)
+        return err_sys(err, "reading the image");
+    (void)err_set(err, ERR_INPUT, "the image is damaged: %s", what);
+    (void)err_id(err, "E-IMAGE");
+    return err_hint(err, "the file may be cut off or changed: download or build it again");
 }
 
 /* True if a table may start there: inside the image, behind the superblock. */
@@ -179,13 +182,32 @@ static bool make_caches(struct sqfs_image *image, int fd, uint64_t offset, struc
 
     image->name = malloc(LIBRARY_NAME + 1);
     /* The library's own eight blocks are too few for a walk through the tree. */
-    sqfs_cache_destroy(&image->fs.md_cache);
-    if (image->name == NULL ||
-        sqfs_block_cache_init(&image->fs.md_cache, META_CACHE_BLOCKS) != SQFS_OK)
+    if (sqfs_block_cache_init(&image->fs.md_cache, META_CACHE_BLOCKS) != SQFS_OK) {
+        image->fs.md_cache = (sqfs_cache){0}; /* it is released already */
+        return no_memory(err);
+    }
+    if (image->name == NULL)
         return no_memory(err);
     image->fs.decompressor = decompress_metadata;
     return codec_new(&image->codec, kind, err) &&
            block_cache_new(&image->blocks, fd, offset, kind, image->fs.sb.block_size, err);
+}
+
+/* As sqfs_init(), which makes caches that nobody uses here, and releases them twice for want of
+ * memory. */
+static bool open_tables(sqfs *fs, int fd, uint64_t offset, struct err *err)
+{
+    fs->fd = fd;
+    fs->offset = offset;
+    errno = 0;
+    if (pread(fd, &fs->sb, sizeof(fs->sb), (off_t)offset) != (ssize_t)sizeof(fs->sb) ||
+        sqfs_table_init(&fs->id_table, fd, (sqfs_off_t)(fs->sb.id_table_start + offset),
+                        sizeof(uint32_t), fs->sb.no_ids) != SQFS_OK ||
+        sqfs_table_init(&fs->frag_table, fd, (sqfs_off_t)(fs->sb.fragment_table_start + offset),
+                        sizeof(struct squashfs_fragment_entry), fs->sb.fragments) != SQFS_OK ||
+        sqfs_xattr_init(fs) != SQFS_OK)
+        return damaged(err, "its tables cannot be read");
+    return true;
 }
 
 bool sqfs_image_open(struct sqfs_image **ret, int fd, uint64_t offset, uint64_t file_size,
@@ -200,14 +222,8 @@ bool sqfs_image_open(struct sqfs_image **ret, int fd, uint64_t offset, uint64_t 
     image = calloc(1, sizeof(*image));
     if (image == NULL)
         return no_memory(err);
-    if (sqfs_init(&image->fs, fd, offset) != SQFS_OK) {
-        /* It releases what it made, but for this. */
-        sqfs_table_destroy(&image->fs.xattr_table);
-        free(image);
-        return damaged(err, "its tables cannot be read");
-    }
     (void)pthread_mutex_init(&image->lock, NULL);
-    if (!make_caches(image, fd, offset, err) ||
+    if (!open_tables(&image->fs, fd, offset, err) || !make_caches(image, fd, offset, err) ||
         !sqfs_image_node(image, sqfs_image_root(image), &root, err))
         goto fail;
     if (!S_ISDIR(root.mode)) {

@@ -4,7 +4,7 @@
  * static one these are also the calls of its libraries and of libc.
  *
  * RUCKSACK_FAULT=N:FILE lets the N-th allocation of the program and of all that it forks fail, and
- * adds a line to FILE. With N = 0 none fails: FILE gets the number of one allocation for each path
+ * adds a line to FILE: N, and how far behind __wrap_malloc its caller is. With N = 0 none fails: FILE gets the number of one allocation for each path
  * of callers that led to one, when the program ends.
  */
 #include <errno.h>
@@ -143,7 +143,7 @@ static void note_place(unsigned long number)
     }
 }
 
-static bool fails(void)
+static bool fails(const void *caller)
 {
     static _Thread_local bool is_inside;
     unsigned long number;
@@ -156,8 +156,8 @@ static bool fails(void)
     is_it = number == fail_at;
     if (fail_at == 0)
         note_place(number);
-    if (is_it)
-        note(number, 0);
+    if (is_it) /* where from, for addr2line: nm says where __wrap_malloc is */
+        note(number, (uint64_t)((uintptr_t)caller - (uintptr_t)__wrap_malloc));
     is_inside = false;
     if (is_it)
         errno = ENOMEM;
@@ -166,30 +166,30 @@ static bool fails(void)
 
 void *__wrap_malloc(size_t size)
 {
-    return fails() ? NULL : __real_malloc(size);
+    return fails(__builtin_return_address(0)) ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return fails() ? NULL : __real_calloc(count, size);
+    return fails(__builtin_return_address(0)) ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_realloc(void *ptr, size_t size)
 {
-    return fails() ? NULL : __real_realloc(ptr, size);
+    return fails(__builtin_return_address(0)) ? NULL : __real_realloc(ptr, size);
 }
 
 void *__wrap_reallocarray(void *ptr, size_t count, size_t size)
 {
-    return fails() ? NULL : __real_reallocarray(ptr, count, size);
+    return fails(__builtin_return_address(0)) ? NULL : __real_reallocarray(ptr, count, size);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
+    return fails(__builtin_return_address(0)) ? NULL : __real_aligned_alloc(alignment, size);
 }
 
 int __wrap_posix_memalign(void **ret, size_t alignment, size_t size)
 {
-    return fails() ? ENOMEM : __real_posix_memalign(ret, alignment, size);
+    return fails(__builtin_return_address(0)) ? ENOMEM : __real_posix_memalign(ret, alignment, size);
 }

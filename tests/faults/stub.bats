@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # Starts of a bundle of which one system call of the stub fails, or one allocation: the app runs as
-# ever, or there is one error; and nothing is left. POINTS of each way, evenly (POINTS=0: all).
+# ever, or there is one error; and nothing is left. POINTS of each way, evenly (POINTS=0: all);
+# without it one, and not of what makes thousands of calls.
 
 bats_require_minimum_version 1.5.0
 load ../runtime/helper
@@ -43,8 +44,9 @@ judge() {
     *) fail "$1: $2: code $code: $(head -c 500 /dev/t/err)" ;;
     esac
     ! grep '^left' /dev/t/report || fail "$1: $2"
+    after
     if ! [[ $2 =~ $removes ]]; then
-        nothing_left
+        /mnt/left /dev/t/before 5 > /dev/t/left || fail "$1: $2: left behind: $(< /dev/t/left)"
     else
         umount -l $(awk '$3 ~ /fuse.rucksack|squashfs/ { print $2 }' /proc/mounts) 2> /dev/null || :
         rm -rf /tmp/rucksack-* /var/tmp/rucksack-* /dev/shm/rucksack-* 2> /dev/null || :
@@ -61,13 +63,14 @@ calls() {
     fresh
     ./inject -p ./say -o /dev/t/report "$@" > /dev/t/out 2> /dev/t/err || fail "$name: $(< /dev/t/err)"
     same "$(< /dev/t/want)" "$(< /dev/t/out)"
-    grep -E '^[0-9]' /dev/t/report > /dev/t/list
+    # A read of requests fails only where there is no mount any more.
+    grep -E '^[0-9]' /dev/t/report | grep -v ' read /dev/fuse' > /dev/t/list
     total=$(wc -l < /dev/t/list)
     while read -r number _; do
         fresh
         code=0
         ./inject -t 60 -n "$number" -p ./say -o /dev/t/report "$@" > /dev/t/out 2> /dev/t/err || code=$?
-        hit=$(grep -E '^[0-9]' /dev/t/report) || continue
+        hit=$(grep -E '^[0-9]' /dev/t/report | grep -v ' read EIO /dev/fuse') || continue
         tried=$((tried + 1))
         judge "$name" "$hit"
     done < <(chosen /dev/t/list)
@@ -79,10 +82,11 @@ memory() {
     local name=$1 tried=0 number total
     shift
     fresh
-    RUCKSACK_FAULT=0:/dev/t/list
-    export RUCKSACK_FAULT
-    rm -f /dev/t/list
     "$@" > /dev/t/want 2> /dev/t/err || fail "$name: $(< /dev/t/err)"
+    fresh
+    rm -f /dev/t/list
+    RUCKSACK_FAULT=0:/dev/t/list "$@" > /dev/t/out 2> /dev/t/err || fail "$name: $(< /dev/t/err)"
+    same "$(< /dev/t/want)" "$(< /dev/t/out)"
     total=$(wc -l < /dev/t/list)
     : > /dev/t/report
     while read -r number _; do
@@ -92,13 +96,15 @@ memory() {
         RUCKSACK_FAULT=$number:/dev/t/hit timeout 60 "$@" > /dev/t/out 2> /dev/t/err || code=$?
         [ -e /dev/t/hit ] || continue
         tried=$((tried + 1))
-        judge "$name" "$number allocation"
+        judge "$name" "allocation $(< /dev/t/hit)"
     done < <(chosen /dev/t/list)
-    unset RUCKSACK_FAULT
     echo "# $name: $total allocations, $tried tried, 0 wrong" >> /mnt/table
 }
 
 fresh() { :; }
+after() { :; }
+# What finds no place in ~/.cache is kept in another one.
+elsewhere() { rm -rf /tmp/rucksack-* /var/tmp/rucksack-*; }
 cold() { rm -rf /tmp/home/.cache /tmp/rucksack-* /var/tmp/rucksack-*; }
 chmod 1777 /dev/t
 chown 1001:1001 /tmp/home
@@ -108,7 +114,7 @@ FUNCTIONS
 setup() {
     WORK=$(mktemp -d)
     chmod 755 "$WORK"
-    echo "${POINTS:-4}" >"$WORK/points"
+    echo "${POINTS:-1}" >"$WORK/points"
 }
 
 teardown() {
@@ -132,7 +138,9 @@ for way in fusermount userns; do
     calls "start, $way" "${user[@]}" ./say word
 done
 export RUCKSACK_MOUNT=extract
+after() { elsewhere; }
 calls "start, cached" "${user[@]}" ./say word
+[ "$points" -ne 1 ] || exit 0
 fresh() { cold; }
 calls "start, into the cache" "${user[@]}" ./say word
 export APPIMAGE_EXTRACT_AND_RUN=1
@@ -143,7 +151,7 @@ END
 @test "a call fails: options" {
     faults <<'END'
 fresh() { rm -rf squashfs-root; }
-calls "extract" ./say --appimage-extract 'usr/lib/*'
+[ "$points" -eq 1 ] || calls "extract" ./say --appimage-extract 'usr/lib/*'
 calls "list" ./say --appimage-list
 calls "offset" ./say --appimage-offset
 calls "update information" ./say --appimage-updateinfo
@@ -163,6 +171,7 @@ for way in fusermount userns; do
     memory "start, $way" "${user[@]}" ./f args word
 done
 export RUCKSACK_MOUNT=extract
+after() { elsewhere; }
 memory "start, cached" "${user[@]}" ./f args word
 fresh() { cold; }
 memory "start, into the cache" "${user[@]}" ./f args word

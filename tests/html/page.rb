@@ -217,7 +217,7 @@ Browser.open do |browser|
       browser.press_with_shift(:tab)
       back << browser.run(STOP)
     end
-    assert(back.compact.all? { |stop| stops.include?(stop) } && back.compact.size >= 4, back.inspect)
+    assert(back.compact.all? { |one| stops.include?(one) } && back.compact.size >= 4, back.inspect)
     "#{stops.size} stops"
   end
 

@@ -270,8 +270,8 @@ static void other_texts_are_refused(void **state)
         "\n",
         "untrusted comment: \n",
         "untrusted comment: x\nRWQ=\n",
-        "untrusted comment: minisign public key\n"
-        "RWSW7UQMku5G3fCKD8qhXA0BnM/YGR7EPnYRwDqunRKBz7DtZXXb3bSm\nmore\n",
+        ("untrusted comment: minisign public key\n"
+         "RWSW7UQMku5G3fCKD8qhXA0BnM/YGR7EPnYRwDqunRKBz7DtZXXb3bSm\nmore\n"),
         "comment: x\nRWSW7UQMku5G3fCKD8qhXA0BnM/YGR7EPnYRwDqunRKBz7DtZXXb3bSm\n",
         "RUSW7UQMku5G3fCKD8qhXA0BnM/YGR7EPnYRwDqunRKBz7DtZXXb3bSm",
     };

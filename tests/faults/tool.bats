@@ -1,0 +1,16 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# A sample of tests/faults/run: commands of the tool of which a system call or an allocation fails.
+# POINTS of each command (POINTS=0: all); without it two of some.
+
+bats_require_minimum_version 1.5.0
+
+@test "a call or an allocation of the tool fails" {
+    points=${POINTS:-2}
+    some=()
+    [ -n "${POINTS-}" ] || some=("inspect --json" verify build)
+    [ "$points" -ne 0 ] || points=1000000
+    run "$BATS_TEST_DIRNAME/run" --points "$points" "${some[@]}"
+    echo "$output" | sed 's/^/# /' >&3
+    [ "$status" -eq 0 ]
+}
