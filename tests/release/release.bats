@@ -40,7 +40,7 @@ teardown() {
 }
 
 @test "the tool is one static file, and the same as in the package" {
-    run -1 ldd "rucksack-$version-x86_64"
+    [[ $(file -b "rucksack-$version-x86_64") == *'static-pie linked'*stripped* ]]
     [ "$("./rucksack-$version-x86_64" --version)" = "rucksack $version" ]
     run ! grep -aF "$BATS_FILE_TMPDIR" "rucksack-$version-x86_64"
     dpkg-deb -x "rucksack_${version}_amd64.deb" "$BATS_TEST_TMPDIR/deb"
