@@ -1015,8 +1015,10 @@ static void add_warnings(struct build_result *result, char *const *warnings, siz
 
 static void tell(struct build *build, struct build_result *ret)
 {
+    char *output = steal_ptr(&build->output);
+
     *ret = (struct build_result){
-        .output = steal_ptr(&build->output),
+        .output = output,
         .size_bytes = build->size_bytes,
         .is_unchanged = build->is_unchanged,
         .name = xstrdup(build->app.name),
