@@ -24,15 +24,16 @@
 
 enum { OUTPUT_MAX = 1 << 20 };
 
-/* The first that is locked serves the app. */
+/* The first that is locked serves the app. Puma reads PORT itself; Falcon's default is TLS with a
+ * certificate of its own. */
 static const struct {
     const char *gem;
     const char *command;
 } servers[] = {
     {"puma", "bundle exec puma"},
-    {"falcon", "bundle exec falcon serve"},
-    {"unicorn", "bundle exec unicorn"},
-    {"rackup", "bundle exec rackup"},
+    {"falcon", "bundle exec falcon serve --bind http://0.0.0.0:${PORT:-9292}"},
+    {"unicorn", "bundle exec unicorn --port ${PORT:-9292}"},
+    {"rackup", "bundle exec rackup --port ${PORT:-9292}"},
 };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))

@@ -569,7 +569,6 @@ static bool plan_keeper(struct build *build, struct err *err)
                          ours("snapshots"), err);
 }
 
-/* A command is nothing that runs by itself. */
 /* As runtime/service/app.c has it: the name is that of a system user (useradd(8)). */
 static bool names_service(const char *name)
 {
@@ -579,6 +578,7 @@ static bool names_service(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
 }
 
+/* A command is nothing that runs by itself. */
 static bool plan_service(struct build *build, struct err *err)
 {
     struct asset service = asset_get(ASSET_SERVICE);

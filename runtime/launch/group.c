@@ -97,6 +97,7 @@ static void read_output(const struct group *group, struct child *child)
                                            int output)
 {
     static char *const none[] = {NULL};
+    size_t number = (size_t)(child - group->children);
     struct err err = {0};
     sigset_t none_held;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -109,8 +110,8 @@ static void read_output(const struct group *group, struct child *child)
         dup2(output, STDERR_FILENO) < 0)
         (void)err_sys(&err, "'%s'", child->name);
     else
-        (void)process_become(group->bundle, child->command, (size_t)(child - group->children), none,
-                             &err);
+        (void)(process_port(child->command, number, &err) &&
+               process_become(group->bundle, child->command, number, none, &err));
     (void)dprintf(STDERR_FILENO, "%s\n", err.msg);
     _exit(NOT_STARTED);
 }

@@ -17,7 +17,16 @@
 
 enum { PORT_FIRST = 5000, PORT_STEP = 100 };
 
-static bool set_port(const char *command, size_t number, struct err *err)
+/* Whether it says itself which port it is without one: ${PORT:-3000} */
+static bool knows_port(const char *command)
+{
+    for (const char *at = command; (at = strstr(at, "PORT")) != NULL; at += strlen("PORT"))
+        if (strncmp(at, "PORT-", 5) != 0 && strncmp(at, "PORT:-", 6) != 0)
+            return false;
+    return true;
+}
+
+bool process_port(const char *command, size_t number, struct err *err)
 {
     char port[24];
 
@@ -80,7 +89,7 @@ static bool become_shell(const char *command, char *const arguments[], struct er
 bool process_become(const struct bundle *bundle, const char *command, size_t number,
                     char *const arguments[], struct err *err)
 {
-    if (!set_port(command, number, err))
+    if (!knows_port(command) && !process_port(command, number, err))
         return false;
     return words_need_shell(command) ? become_shell(command, arguments, err)
                                      : become_simple(bundle, command, arguments, err);

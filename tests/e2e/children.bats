@@ -753,6 +753,32 @@ falcon_serves() {
     [[ $output == 2* ]]
 }
 
+@test "Falcon and Unicorn listen on PORT though nobody told them" {
+    local gem answer tries
+    for gem in falcon unicorn; do
+        mkdir "$BATS_TEST_TMPDIR/$gem"
+        cd "$BATS_TEST_TMPDIR/$gem"
+        grep -E "^source|^gem \"$gem\"" "$BATS_TEST_DIRNAME/children/Gemfile" >Gemfile
+        echo 'gem "rack"' >>Gemfile
+        echo 'run ->(_) { [200, {}, ["served"]] }' >config.ru
+        ln -s "$app/vendor" vendor
+        bundle config set --local path vendor/bundle
+        bundle install --local --quiet
+        "$rucksack" build --fast --no-check --quiet -o ../"$gem.AppImage" .
+        PORT=9393 RUCKSACK_STATE=$PWD/state ../"$gem.AppImage" run web >../log 2>&1 3>&- &
+        pid=$!
+        for tries in $(seq 100); do
+            answer=$(curl -s -m 2 http://127.0.0.1:9393/) && break
+            sleep 0.1
+        done
+        kill -TERM "$pid"
+        wait "$pid" || true
+        pid=
+        echo "$gem: $answer after $tries"
+        [ "$answer" = served ]
+    done
+}
+
 sidekiq_works() {
     local made=$BATS_TEST_TMPDIR/made
     rm -f "$made"

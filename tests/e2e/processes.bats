@@ -97,6 +97,18 @@ copy_app() {
     grep -Eq '^[0-9:]{8} worker \| ended with code 7$' <<<"$output"
 }
 
+@test "a command with a port of its own keeps it, but in a group" {
+    copy_app
+    printf 'web: ruby say.rb ${PORT:-3000}\nother: ruby say.rb ${PORT:-3000} wait\n' >Procfile
+    "$rucksack" build --fast --no-check --quiet -o "$made" . >/dev/null
+    run -0 "$made" run web
+    [ "$output" = ' ["3000"] PORT=nil true' ]
+    PORT=81 run -0 "$made" run web
+    [ "$output" = ' ["81"] PORT="81" true' ]
+    run "$made" run --all
+    [[ $output == *' ["5000"] PORT="5000" true'* ]]
+}
+
 @test "run --all: SIGTERM ends all, and nothing is left" {
     copy_app
     printf 'one: ruby say.rb wait\ntwo: ruby say.rb wait\n' >Procfile
