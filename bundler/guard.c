@@ -68,7 +68,7 @@ static void choose_signals(struct guard *guard)
     struct verdict *verdict = guard->verdict;
     struct err err = {0};
 
-    /* Who starts us with this signal ignored could not hear of our end otherwise. */
+    /* Nothing goes on without who would clean up. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)sigprocmask(SIG_SETMASK, &guard->before, NULL);
     verdict->ok = work(context, &err);

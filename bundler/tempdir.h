@@ -17,3 +17,6 @@ struct err;
  */
 void tempdir_reserve(void);
 void tempdir_remove(void);
+
+/* Removes that one if none is in it now: for the long work that needs none. */
+void tempdir_tidy(void);
