@@ -45,6 +45,7 @@
 #include "bundler/secret.h"
 #include "bundler/server.h"
 #include "bundler/start.h"
+#include "bundler/tempdir.h"
 #include "bundler/trace.h"
 #include "bundler/witness.h"
 #include "common/cleanup.h"
@@ -1000,6 +1001,7 @@ static bool make(struct build *build, struct err *err)
         !plan_origins(build, err) || !plan_manifest(build, err))
         return false;
     plan_sort(&build->plan);
+    tempdir_tidy();
     explain(build);
     return build->request->dry_run || write_file(build, err);
 }
@@ -1015,8 +1017,10 @@ static void add_warnings(struct build_result *result, char *const *warnings, siz
 
 static void tell(struct build *build, struct build_result *ret)
 {
+    char *output = steal_ptr(&build->output);
+
     *ret = (struct build_result){
-        .output = steal_ptr(&build->output),
+        .output = output,
         .size_bytes = build->size_bytes,
         .is_unchanged = build->is_unchanged,
         .name = xstrdup(build->app.name),

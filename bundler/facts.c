@@ -15,7 +15,8 @@
 #include "common/words.h"
 #include "common/xalloc.h"
 
-/* As runtime/launch/process.c has it: the launcher sets PORT for commands that speak of it. */
+/* As runtime/launch/process.c has it: the launcher sets PORT for commands that speak of it, but for
+ * those that say themselves what it is otherwise. */
 enum { PORT_FIRST = 5000, PORT_STEP = 100 };
 
 static struct jdoc *signature_of(const struct bundle *bundle)
@@ -64,6 +65,21 @@ static char *named_port(const char *command)
     return NULL;
 }
 
+/* "4000" of ${PORT:-4000}; what the launcher sets where it is spoken of in another way. */
+static char *usual_port(const char *command, size_t number)
+{
+    const char *known = NULL;
+
+    for (const char *at = command; (at = strstr(at, "PORT")) != NULL; at += strlen("PORT")) {
+        const char *rest = at + strlen("PORT") + (at[strlen("PORT")] == ':');
+
+        if (*rest != '-')
+            return xasprintf("%zu", PORT_FIRST + PORT_STEP * number);
+        known = rest + 1;
+    }
+    return known != NULL ? xstrndup(known, strspn(known, "0123456789")) : xstrdup("");
+}
+
 /* number: of the process. Of web alone it is known that it listens. */
 static void add_port(struct jdoc *ports, const char *process, const char *command, size_t number)
 {
@@ -77,7 +93,7 @@ static void add_port(struct jdoc *ports, const char *process, const char *comman
     jdoc_set_text(port, "process", process);
     jdoc_set_text(port, "variable", named == NULL ? "PORT" : NULL);
     if (is_asked) {
-        cleanup_free char *usual = xasprintf("%zu", PORT_FIRST + PORT_STEP * number);
+        cleanup_free char *usual = usual_port(command, number);
 
         jdoc_set_text(port, "default", usual);
     } else {

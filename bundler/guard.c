@@ -38,10 +38,14 @@ struct verdict {
 
 struct guard {
     pid_t child;
+    pid_t *others; /* children that were there before: who has become us (exec) had started them */
+    size_t other_count;
+    struct sigaction on_child; /* as it was */
     sigset_t awaited;
     sigset_t before;
-    int noted;  /* the signal that was sent to us, or 0 */
-    int status; /* of the child, when is_over */
+    size_t killed; /* in this round */
+    int noted;     /* the signal that was sent to us, or 0 */
+    int status;    /* of the child, when is_over */
     bool is_over;
     struct verdict *verdict;
 };
@@ -64,7 +68,7 @@ static void choose_signals(struct guard *guard)
     struct verdict *verdict = guard->verdict;
     struct err err = {0};
 
-    /* Who starts us with this signal ignored could not hear of our end otherwise. */
+    /* Nothing goes on without who would clean up. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)sigprocmask(SIG_SETMASK, &guard->before, NULL);
     verdict->ok = work(context, &err);
@@ -103,20 +107,38 @@ static pid_t parent_of(const char *pid)
     return name_end != NULL && strlen(name_end) > 4 ? (pid_t)strtol(name_end + 4, NULL, 10) : 0;
 }
 
-/* False when there was none. */
-static bool kill_children(void)
+/* Calls visit for each child of ours. */
+static void each_child(struct guard *guard, void (*visit)(struct guard *guard, pid_t pid))
 {
     cleanup_dir DIR *stream = opendir("/proc");
     const struct dirent *entry;
-    bool found = false;
 
-    while (stream != NULL && (entry = readdir(stream)) != NULL) {
-        if (!isdigit((unsigned char)entry->d_name[0]) || parent_of(entry->d_name) != getpid())
-            continue;
-        found = true;
-        (void)kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
-    }
-    return found;
+    while (stream != NULL && (entry = readdir(stream)) != NULL)
+        if (isdigit((unsigned char)entry->d_name[0]) && parent_of(entry->d_name) == getpid())
+            visit(guard, (pid_t)strtol(entry->d_name, NULL, 10));
+}
+
+static void spare(struct guard *guard, pid_t pid)
+{
+    guard->others = xrealloc_array(guard->others, guard->other_count + 1, sizeof(*guard->others));
+    guard->others[guard->other_count++] = pid;
+}
+
+static void kill_one(struct guard *guard, pid_t pid)
+{
+    for (size_t i = 0; i < guard->other_count; i++)
+        if (guard->others[i] == pid)
+            return;
+    guard->killed++;
+    (void)kill(pid, SIGKILL);
+}
+
+/* False when there was none. */
+static bool kill_children(struct guard *guard)
+{
+    guard->killed = 0;
+    each_child(guard, kill_one);
+    return guard->killed > 0;
 }
 
 static void pause_ms(long ms)
@@ -135,7 +157,7 @@ static void end_all(struct guard *guard)
         (void)sigtimedwait(&guard->awaited, NULL, &slice);
         reap(guard);
     }
-    for (int round = 0; round < ROUNDS_MAX && kill_children(); round++) {
+    for (int round = 0; round < ROUNDS_MAX && kill_children(guard); round++) {
         pause_ms(5);
         reap(guard);
     }
@@ -225,6 +247,7 @@ static bool watch(struct guard *guard, struct err *err)
 
 bool guard_run(guard_work *work, void *context, struct err *err)
 {
+    const struct sigaction usual = {.sa_handler = SIG_DFL};
     struct guard guard = {.child = -1};
     bool ok;
 
@@ -235,6 +258,9 @@ bool guard_run(guard_work *work, void *context, struct err *err)
     (void)fflush(NULL);
     tempdir_reserve();
     choose_signals(&guard);
+    each_child(&guard, spare);
+    /* Where it was ignored, nobody would hear of an end. */
+    (void)sigaction(SIGCHLD, &usual, &guard.on_child);
     (void)sigprocmask(SIG_BLOCK, &guard.awaited, &guard.before);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     guard.child = fork();
@@ -247,6 +273,8 @@ bool guard_run(guard_work *work, void *context, struct err *err)
         ok = watch(&guard, err);
     }
     (void)prctl(PR_SET_CHILD_SUBREAPER, 0);
+    (void)sigaction(SIGCHLD, &guard.on_child, NULL);
+    free(guard.others);
     (void)munmap(guard.verdict, sizeof(*guard.verdict));
     return ok;
 }

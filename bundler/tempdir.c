@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bundler/witness.h"
 #include "common/cleanup.h"
@@ -46,6 +47,12 @@ void tempdir_remove_reserved(void)
         (void)fs_remove_tree(AT_FDCWD, reserved, &ignored);
     free(reserved);
     reserved = NULL;
+}
+
+void tempdir_tidy(void)
+{
+    if (reserved != NULL)
+        (void)rmdir(reserved);
 }
 
 /* One that is there already is ours: nobody knew the name. */

@@ -22,3 +22,6 @@ bool tempdir_remove(char *dir, struct err *err);
  */
 void tempdir_reserve(void);
 void tempdir_remove_reserved(void);
+
+/* Removes that one if none is in it now: for the long work that needs none. */
+void tempdir_tidy(void);

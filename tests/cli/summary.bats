@@ -17,7 +17,7 @@ name: board
 version: 1.4.2
 processes:
   web: bundle exec puma -p ${PORT:-4000}
-  worker: ruby worker.rb
+  worker: ruby worker.rb $PORT
   mailer: ruby worker.rb --port 2525 with a command line that is much longer than what is left of a line
   clock: ruby worker.rb
   fifth: ruby worker.rb
@@ -62,7 +62,7 @@ fits_screen() {
     [[ $output == *$'\nruby       '[0-9.]*" from "* ]]
     [[ $output == *$'\nprocesses  web: bundle exec puma -p ${PORT:-4000}\n'* ]]
     [[ $output == *"a command line that is muc..."$'\n'* ]]
-    [[ $output == *$'\n           and 1 more: --all\nports      web: PORT, else 5000\n           mailer: 2525\n'* ]]
+    [[ $output == *$'\n           and 1 more: --all\nports      web: PORT, else 4000\n           worker: PORT, else 5100\n           mailer: 2525\n'* ]]
     [[ $output == *$'\nhealth     GET /up\nstate      data    uploads, files\n           sqlite  data\n'* ]]
     [[ $output == *$'\n           in board.state beside the file, or where RUCKSACK_STATE says\n'* ]]
     [[ $output == *$'\nsecrets    BOARD_KEY, A or B\n'* ]]

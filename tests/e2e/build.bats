@@ -312,15 +312,26 @@ killed_by() {
     TMPDIR=$PWD/tmp "$rucksack" build --quiet -o "$out/app.AppImage" app >/dev/null 2>&1 3>&- &
     local pid=$! i
     for i in $(seq 200); do
-        ! find "/proc/$pid/fd" -lname "$out/*" 2>/dev/null | grep -q . || break
+        # The process that builds is a child of the one that was started.
+        ! find "/proc/$(pgrep -P "$pid")/fd" -lname "$out/*" 2>/dev/null | grep -q . || break
         sleep 0.02
     done
     [ "$i" -lt 200 ]
     kill -"$1" "$pid"
     wait "$pid" || code=$?
     [ "$code" -eq "$2" ]
+    for i in $(seq 100); do
+        [ -n "$(builders)" ] || break
+        sleep 0.02
+    done
+    [ -z "$(builders)" ]
     nothing_written
     [ -z "$(ls -A tmp)" ]
+}
+
+# Whatever this build has started, by its environment.
+builders() {
+    grep -lzx "TMPDIR=$PWD/tmp" /proc/[0-9]*/environ 2>/dev/null
 }
 
 @test "ended by SIGTERM while it writes: nothing is left" {
@@ -343,17 +354,17 @@ make_slow_bundle() {
     make_slow_bundle
     TMPDIR=$PWD/tmp PATH=$PWD/bin:$PATH "$rucksack" build --quiet -o "$out/app.AppImage" app \
         >/dev/null 2>&1 3>&- &
-    local pid=$! code=0 i child
+    local pid=$! code=0 i
     for i in $(seq 200); do
         [ ! -e app/asked ] || break
         sleep 0.02
     done
     [ -n "$(ls -A tmp)" ]
-    child=$(pgrep -P "$pid")
+    [ "$(builders | wc -l)" -ge 3 ]
     kill -TERM "$pid"
     wait "$pid" || code=$?
-    kill "$child"
     [ "$code" -eq 143 ]
+    [ -z "$(builders)" ]
     [ -z "$(ls -A tmp)" ]
     nothing_written
 }

@@ -81,3 +81,21 @@ setup() {
     wait "$pid"
     [ -x bundle ]
 }
+
+@test "what was started before, by who has become the program, is none of its business" {
+    ruby -e 'sleeper = Process.spawn("sleep", "303")
+             trap("CHLD", "IGNORE")
+             File.write("sleeper", sleeper)
+             exec(*ARGV)' "$rucksack" build --no-cache -q -o bundle app/one.rb 3>&- &
+    local pid=$!
+    local code=0
+    sleep 1
+    kill "$pid"
+    wait "$pid" || code=$?
+    [ "$code" -eq 143 ]
+    kill "$(cat sleeper)"
+    # And a build in such a process ends.
+    ruby -e 'trap("CHLD", "IGNORE"); exec(*ARGV)' \
+        timeout 300 "$rucksack" build --fast --no-check -q -o bundle app/one.rb
+    [ -x bundle ]
+}

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bundler/tempdir.h"
 #include "common/cleanup.h"
@@ -66,12 +67,41 @@ static void one_that_cannot_be_written_is_named(void **state)
     assert_non_null(strstr(err.hint, "TMPDIR=DIR"));
 }
 
+static void reserved_ones_go_together(void **state)
+{
+    cleanup_free char *one = NULL;
+    cleanup_free char *other = NULL;
+    cleanup_free char *top = NULL;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(setenv("TMPDIR", scratch_dir, 1), 0);
+    tempdir_reserve();
+    assert_true(tempdir_make(&one, &err));
+    assert_true(tempdir_make(&other, &err));
+    top = xstrndup(one, (size_t)(strrchr(one, '/') - one));
+    assert_int_equal(strncmp(other, top, strlen(top)), 0);
+    assert_string_not_equal(one, other);
+    assert_int_equal(rmdir(one), 0);
+    tempdir_tidy(); /* not yet */
+    assert_int_equal(access(other, F_OK), 0);
+    assert_int_equal(rmdir(other), 0);
+    tempdir_tidy();
+    assert_int_not_equal(access(top, F_OK), 0);
+    free(one);
+    assert_true(tempdir_make(&one, &err)); /* made anew */
+    assert_int_equal(strncmp(one, top, strlen(top)), 0);
+    tempdir_remove();
+    assert_int_not_equal(access(top, F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_where_the_user_says),
         cmocka_unit_test(what_cannot_be_used_is_passed_over),
         cmocka_unit_test(one_that_cannot_be_written_is_named),
+        cmocka_unit_test(reserved_ones_go_together),
     };
 
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
