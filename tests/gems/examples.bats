@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# examples/report and examples/thumbnails, with the gems that tests/gems/run has installed.
+# examples/report, also as docs/cli.md shows it, and examples/thumbnails, with the gems that tests/gems/run has installed.
 
 bats_require_minimum_version 1.5.0
 load ../e2e/lib
@@ -41,6 +41,12 @@ in_root() {
     run -2 in_root --help
     run -1 in_root links /srv/none
     [[ $output == 'report: No such file or directory'* ]]
+}
+
+@test "docs/cli.md: the source of a gem" {
+    cp -r "$tree/examples" .
+    rm -f examples/report/Gemfile.lock
+    PATH=$RUCKSACK_BUILD:$PATH "$tree/tests/e2e/transcript" "$tree/docs/cli.md" 'The source of a gem' 3>&- >&2
 }
 
 @test "examples/thumbnails: pictures of three formats" {
