@@ -89,7 +89,11 @@ setup() {
              exec(*ARGV)' "$rucksack" build --no-cache -q -o bundle app/one.rb 3>&- &
     local pid=$!
     local code=0
-    sleep 1
+    local i
+    for i in $(seq 600); do
+        pgrep -P "$pid" -x rucksack >/dev/null && break
+        sleep 0.1
+    done
     kill "$pid"
     wait "$pid" || code=$?
     [ "$code" -eq 143 ]
