@@ -13,7 +13,7 @@ setup() {
 
 @test "SIGINT, SIGTERM, SIGHUP at many moments: no file, process or mount; the status is the signal's" {
     # Of its own are the mounts that it looks at: others come and go.
-    unshare --mount ruby "$BATS_TEST_DIRNAME/interrupt.rb" "$rucksack" "$PWD/app/one.rb" "${INTERRUPTS:-12}" "${SEED:-1}" >counts
+    unshare --mount ruby "$BATS_TEST_DIRNAME/interrupt.rb" "$rucksack" "$PWD/app/one.rb" "${INTERRUPTS:-8}" "${SEED:-1}" >counts
     sed 's/^/# /' counts >&3
 }
 
