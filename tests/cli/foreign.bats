@@ -165,7 +165,7 @@ refused() {
 }
 
 @test "damaged anywhere: shown or refused in one line with an id, never more" {
-    local flips=${FOREIGN_FLIPS:-120}
+    local flips=${FOREIGN_FLIPS:-100}
     # Nothing of them needs much memory, whatever their numbers say.
     ulimit -v 2000000
     {

@@ -69,7 +69,7 @@ valid() {
     [ ! -e one-x86_64.AppImage ]
     ruby -rjson -e 'd = JSON.load_file("plan.json")
         abort unless d["bytes"] == d["entries"].sum { |e| e["bytes"] } && d["files"] == d["entries"].sum { |e| e["files"] }
-        abort unless d["entries"].any? { |e| e["path"] == "app" && e["reason"] == "the application" }'
+        abort unless d["entries"].any? { |e| e["path"] == "app" && e["reason"] == "the script" }'
 }
 
 @test "inspect: of an application, a command, a capsule, one that is signed, one of others" {

@@ -13,7 +13,7 @@ setup() {
 
 @test "SIGINT, SIGTERM, SIGHUP at many moments: no file, process or mount; the status is the signal's" {
     # Of its own are the mounts that it looks at: others come and go.
-    unshare --mount ruby "$BATS_TEST_DIRNAME/interrupt.rb" "$rucksack" "$PWD/app/one.rb" "${INTERRUPTS:-12}" "${SEED:-1}" >counts
+    unshare --mount ruby "$BATS_TEST_DIRNAME/interrupt.rb" "$rucksack" "$PWD/app/one.rb" "${INTERRUPTS:-8}" "${SEED:-1}" >counts
     sed 's/^/# /' counts >&3
 }
 
@@ -89,7 +89,11 @@ setup() {
              exec(*ARGV)' "$rucksack" build --no-cache -q -o bundle app/one.rb 3>&- &
     local pid=$!
     local code=0
-    sleep 1
+    local i
+    for i in $(seq 600); do
+        pgrep -P "$pid" -x rucksack >/dev/null && break
+        sleep 0.1
+    done
     kill "$pid"
     wait "$pid" || code=$?
     [ "$code" -eq 143 ]
