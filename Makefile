@@ -29,6 +29,7 @@ ifdef SANITIZE
 endif
 ifdef COVERAGE
   INSTRUMENT := --coverage -fprofile-update=atomic
+  TOOL_LIBS += -Wl,-u,__wrap_access # of what counts, too
 endif
 ifdef VALGRIND
   INSTRUMENT := -fno-omit-frame-pointer
