@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-faults check-walker-full check-asan
-#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer check-release
-#          check-layers check-headers check-format format lint docs picture fuzz release install clean
-# Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
+#          check-valgrind coverage test-systemd test-rubies check-rubies check-rails check-gems check-names check-html
+#          check-newcomer check-release check-layers check-headers check-format format lint docs picture fuzz release
+#          install clean
+# Variables: CC=gcc|clang  SANITIZE=address,undefined  COVERAGE=1  VALGRIND=1  TOOL_ONLY=1  BUILD=dir  prefix= DESTDIR=
+#            TESTS=files
 
 .DEFAULT_GOAL := all
 
@@ -17,7 +19,8 @@ BASE := -std=gnu2x -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"'
         '-ffile-prefix-map=$(CURDIR)=.' $(WARN)
 CFLAGS ?= -O2 -g
 
-# The tool: glibc, one static executable; with SANITIZE or COVERAGE an ordinary dynamic one.
+# The tool: glibc, one static executable; with SANITIZE, COVERAGE or VALGRIND an ordinary
+# dynamic one.
 TOOL_LIBS := -lsquashfs -lelf -lcyaml -lyaml -ljansson -lsodium -lmd -lm -lzstd -lz -llzma -llz4 -lbz2
 # Calls that look at files: noted by bundler/witness.c. tests/cli/witness.bats finds what is missing.
 LOOKS := open64 openat64 fopen64 opendir fdopendir scandir64 stat64 lstat64 fstatat64 access faccessat \
@@ -28,6 +31,14 @@ ifdef SANITIZE
 endif
 ifdef COVERAGE
   INSTRUMENT := --coverage -fprofile-update=atomic
+  TOOL_LIBS += -Wl,-u,__wrap_access # of what counts, too
+endif
+ifdef VALGRIND
+  INSTRUMENT := -fno-omit-frame-pointer
+endif
+# TOOL_ONLY: what goes into bundles is as ever, so that those of this tool can be started anywhere.
+ifndef TOOL_ONLY
+  RUNTIME_INSTRUMENT := $(INSTRUMENT)
 endif
 ifdef INSTRUMENT
   TOOL_FLAGS := $(INSTRUMENT)
@@ -51,8 +62,9 @@ include tests/fuzz/fuzz.mk
 include tests/faults/faults.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-faults check-walker-full check-asan \
-        test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer \
-        check-release sanitized check-layers check-headers check-format format lint docs picture release install clean
+        check-valgrind valgrind-units coverage covered-tool covered-runtime test-systemd test-rubies check-rubies \
+        check-rails check-gems check-names check-html check-newcomer check-release sanitized sanitized-tool \
+        check-layers check-headers check-format format lint docs picture release install clean
 VERBS := $(shell sed -nE 's/^\*rucksack ([a-z]+)\*.*/\1/p' docs/rucksack.1.scd | grep -v '^help$$' | sort -u)
 MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5 $(VERBS:%=rucksack-%.1)
 all: $(BUILD)/rucksack $(BUILD)/stub $(MAN:%=$(BUILD)/%)
@@ -183,10 +195,39 @@ check-gems: all
 # without the tests that take them away.
 check-asan:
 	$(MAKE) SANITIZE=address,undefined BUILD='$(BUILD)-asan' sanitized
+	$(MAKE) SANITIZE=address,undefined TOOL_ONLY=1 BUILD='$(BUILD)-asan-tool' sanitized-tool
 
 sanitized: $(UNIT_BINS) $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse $(BUILD)/keeper $(BUILD)/torture
 	$(PROVE) $(UNIT_BINS) $(filter-out %/fallback.bats,$(STUB_TESTS)) \
 	    tests/keeper/keeper.bats tests/keeper/hostile.bats
+
+# Leaks are Valgrind's: under strace, as some tests have it, there is no looking for them.
+TOOL_TESTS := $(filter-out %/docs.bats %/site.bats %/witness.bats,$(wildcard tests/cli/*.bats)) \
+              tests/e2e/oci.bats tests/e2e/sbom.bats tests/e2e/gemfile.bats tests/e2e/cli.bats
+sanitized-tool: all
+	ASAN_OPTIONS=detect_leaks=0 $(PROVE) $(TOOL_TESTS)
+
+# Unit tests, and commands of the tool, in Valgrind: minutes.
+check-valgrind:
+	$(MAKE) VALGRIND=1 TOOL_ONLY=1 BUILD='$(BUILD)-valgrind' all valgrind-units
+	RUCKSACK_BUILD='$(abspath $(BUILD))-valgrind' tests/valgrind
+
+valgrind-units: $(UNIT_BINS)
+
+# Which lines the tests run: the tool by unit and CLI tests, stub and keeper by theirs. Minutes.
+coverage:
+	rm -rf '$(BUILD)-coverage' '$(BUILD)-coverage-runtime'
+	$(MAKE) COVERAGE=1 TOOL_ONLY=1 CFLAGS='-O0 -g' BUILD='$(BUILD)-coverage' covered-tool
+	$(MAKE) COVERAGE=1 CFLAGS='-O0 -g' BUILD='$(BUILD)-coverage-runtime' covered-runtime
+	tests/coverage '$(BUILD)-coverage' '$(BUILD)-coverage-runtime'
+
+covered-tool: all $(UNIT_BINS)
+	$(PROVE) $(UNIT_BINS) $(TOOL_TESTS)
+
+covered-runtime: $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse $(BUILD)/keeper $(BUILD)/torture
+	chmod -R a+rwX '$(BUILD)'
+	SANITIZE=coverage $(PROVE) $(filter-out %/fallback.bats,$(STUB_TESTS)) tests/keeper/keeper.bats \
+	    tests/keeper/hostile.bats
 
 check-layers:
 	tests/layers.sh

@@ -11,7 +11,7 @@ KEEPER_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libarchive.a libsqlite3.a 
     libsodium.a libzstd.a)
 
 # With SANITIZE or COVERAGE an ordinary dynamic program, like the stub.
-ifdef INSTRUMENT
+ifdef RUNTIME_INSTRUMENT
   KEEPER_OBJECTS := $(patsubst %.c,$(BUILD)/keeper-obj/%.o,\
       $(filter-out %/compat.c %/zstdlegacy.c,$(KEEPER_SOURCES)))
   KEEPER_CFLAGS := $(TOOL_FLAGS) -g

@@ -2,7 +2,7 @@
 # The runtime stub. With SANITIZE or COVERAGE the same sources make an ordinary dynamic program: no sanitizer
 # works under musl.
 
-ifdef INSTRUMENT
+ifdef RUNTIME_INSTRUMENT
   STUB_CFLAGS := $(TOOL_FLAGS)
   STUB_LDSTART := $(TOOL_FLAGS)
   STUB_LDEND :=
@@ -18,7 +18,7 @@ $(BUILD)/stub-obj/%.o: %.c Makefile runtime/stub/stub.mk
 	$(CC) $(BASE) $(CFLAGS) $(STUB_CFLAGS) -include common/banned.h -MMD -MP -c $< -o $@
 
 # Every byte of the file goes through it at a start.
-ifndef INSTRUMENT
+ifndef RUNTIME_INSTRUMENT
 $(BUILD)/stub-obj/common/checksum.o: STUB_CFLAGS += -O3
 $(BUILD)/stub-obj/runtime/stub/lz4.o: STUB_CFLAGS += -O2
 endif
