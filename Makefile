@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan
-#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer check-layers
-#          check-headers check-format format lint docs fuzz install clean
-# Variables: CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
+#          test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer
+#          check-aarch64 check-layers check-headers check-format format lint docs fuzz install clean
+# Variables: ARCH=aarch64  CC=gcc|clang  SANITIZE=address,undefined  BUILD=dir  prefix= DESTDIR=  TESTS=files
 
 .DEFAULT_GOAL := all
+
+# Another processor than this machine's: by Debian's cross compiler, in a directory of its own.
+ARCH ?= $(shell uname -m)
+ifneq ($(ARCH),$(shell uname -m))
+  include cross.mk
+else
+  GCC := gcc
+  OBJCOPY := objcopy
+endif
 
 CC ?= cc
 BUILD ?= build
@@ -44,7 +53,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNITS))
 include tests/fuzz/fuzz.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-walker-full check-asan \
-        test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer sanitized check-layers check-headers \
+        test-systemd test-rubies check-rubies check-rails check-gems check-names check-html check-newcomer check-aarch64 sanitized check-layers check-headers \
         check-format format lint docs install clean
 MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5
 all: $(BUILD)/rucksack $(BUILD)/stub $(MAN:%=$(BUILD)/%)
@@ -54,7 +63,7 @@ $(BUILD)/tool/%.o: %.c Makefile
 	$(CC) $(BASE) $(CFLAGS) $(TOOL_FLAGS) -include common/banned.h -MMD -MP -c $< -o $@
 
 $(BUILD)/libtool.a: $(call objects,$(COMMON) $(filter-out bundler/main.c,$(BUNDLER)))
-	rm -f $@ && ar rcsD $@ $^
+	rm -f $@ && $(AR) rcsD $@ $^
 
 $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 	$(CC) $(CFLAGS) $(TOOL_LINK) -o $@ $^ $(TOOL_LIBS) -lpthread
@@ -159,6 +168,12 @@ check-rails: all
 check-newcomer: all
 	tests/newcomer/walk
 
+# All programs for aarch64, and by qemu-user the guestbook packed and served there: minutes.
+check-aarch64: all
+	bin/packages cross
+	$(MAKE) ARCH=aarch64 BUILD=build-aarch64 all
+	RUCKSACK_FOREIGN='$(CURDIR)/build-aarch64' $(PROVE) --verbose tests/aarch64/guestbook.bats
+
 # Real gems, natively and in a bundle: installs a hundred of them, many minutes the first time.
 check-gems: all
 	RUCKSACK_BUILD='$(abspath $(BUILD))' DEBS=1 tests/gems/run
@@ -219,4 +234,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
