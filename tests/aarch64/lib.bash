@@ -34,7 +34,7 @@ make_arm_root() {
         {
             # shellcheck disable=SC2046 # no mirror, no argument
             debootstrap --variant=minbase --no-check-gpg --arch=arm64 --foreign \
-                --include="$(sed -n 's/^example //p' "$tree/packages" | paste -sd,)" \
+                --include=ruby,ruby-dev,bundler,gcc,make,libc6-dev,libsqlite3-dev,patchelf,busybox-static \
                 bookworm "$work" $(mirror) &&
                 in_root "$work" /debootstrap/debootstrap --second-stage &&
                 rm -rf "$work/var/cache/apt/archives" "$work/var/lib/apt/lists"
