@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-faults check-walker-full check-asan
 #          check-valgrind coverage test-systemd test-rubies check-rubies check-rails check-gems check-names check-html
-#          check-newcomer check-release check-layers check-headers check-format format lint docs picture fuzz release
+#          check-newcomer check-release check-aarch64 check-layers check-headers check-format format lint docs picture fuzz release
 #          install clean
-# Variables: CC=gcc|clang  SANITIZE=address,undefined  COVERAGE=1  VALGRIND=1  TOOL_ONLY=1  BUILD=dir  prefix= DESTDIR=
+# Variables: ARCH=aarch64  CC=gcc|clang  SANITIZE=address,undefined  COVERAGE=1  VALGRIND=1  TOOL_ONLY=1  BUILD=dir  prefix= DESTDIR=
 #            TESTS=files
 
 .DEFAULT_GOAL := all
+
+# Another processor than this machine's: by Debian's cross compiler, in a directory of its own.
+ARCH ?= $(shell uname -m)
+ifneq ($(ARCH),$(shell uname -m))
+  include cross.mk
+else
+  GCC := gcc
+  OBJCOPY := objcopy
+endif
 
 CC ?= cc
 BUILD ?= build
@@ -63,7 +72,7 @@ include tests/faults/faults.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-faults check-walker-full check-asan \
         check-valgrind valgrind-units coverage covered-tool covered-runtime test-systemd test-rubies check-rubies \
-        check-rails check-gems check-names check-html check-newcomer check-release sanitized sanitized-tool \
+        check-rails check-gems check-names check-html check-newcomer check-release check-aarch64 sanitized sanitized-tool \
         check-layers check-headers check-format format lint docs picture release install clean
 VERBS := $(shell sed -nE 's/^\*rucksack ([a-z]+)\*.*/\1/p' docs/rucksack.1.scd | grep -v '^help$$' | sort -u)
 MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5 $(VERBS:%=rucksack-%.1)
@@ -74,7 +83,7 @@ $(BUILD)/tool/%.o: %.c Makefile
 	$(CC) $(BASE) $(CFLAGS) $(TOOL_FLAGS) -include common/banned.h -MMD -MP -c $< -o $@
 
 $(BUILD)/libtool.a: $(call objects,$(COMMON) $(filter-out bundler/main.c,$(BUNDLER)))
-	rm -f $@ && ar rcsD $@ $^
+	rm -f $@ && $(AR) rcsD $@ $^
 
 $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
 	$(CC) $(CFLAGS) $(TOOL_LINK) -o $@ $^ $(TOOL_LIBS) -lpthread
@@ -185,6 +194,12 @@ check-rails: all
 # From a Debian that has nothing to a changed guestbook: minutes, and the network.
 check-newcomer: all
 	tests/newcomer/walk
+
+# All programs for aarch64, and by qemu-user the guestbook packed and served there: minutes.
+check-aarch64: all
+	bin/packages cross
+	$(MAKE) ARCH=aarch64 BUILD=build-aarch64 all
+	RUCKSACK_FOREIGN='$(CURDIR)/build-aarch64' $(PROVE) --verbose tests/aarch64/guestbook.bats
 
 # Real gems, natively and in a bundle: installs a hundred of them, many minutes the first time.
 check-gems: all
@@ -297,4 +312,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)

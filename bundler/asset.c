@@ -8,12 +8,15 @@
 #include "common/err.h"
 #include "common/fs.h"
 
-/* The build directory is ASSET_DIR; the bytes are taken in by the assembler. */
+/*
+ * The build directory is ASSET_DIR; the bytes are taken in by the assembler. Hidden, so that no GOT
+ * entry leads to them: for aarch64 ld makes one of a local symbol without its offset.
+ */
 #define EMBED(symbol, file)                                                                        \
     __asm__(".section .rodata\n.balign 16\n" #symbol ":\n.incbin \"" file "\"\n" #symbol           \
             "_end:\n.byte 0\n.previous\n");                                                        \
-    extern const unsigned char symbol[];                                                           \
-    extern const unsigned char symbol##_end[]
+    [[gnu::visibility("hidden")]] extern const unsigned char symbol[];                             \
+    [[gnu::visibility("hidden")]] extern const unsigned char symbol##_end[]
 
 EMBED(asset_stub, ASSET_DIR "/stub");
 EMBED(asset_launch, ASSET_DIR "/launch");

@@ -17,17 +17,11 @@
 #include "common/checksum.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/machine.h"
 #include "common/signature.h"
 #include "common/trailer.h"
 #include "common/xalloc.h"
 
-#if defined(__x86_64__)
-enum { MACHINE_HERE = EM_X86_64 };
-#elif defined(__aarch64__)
-enum { MACHINE_HERE = EM_AARCH64 };
-#else
-#error "a machine without a stub"
-#endif
 
 static bool not_a_bundle(const char *why, struct err *err)
 {
@@ -166,12 +160,12 @@ void bundle_close(struct bundle *bundle)
 
 bool bundle_check_machine(const struct bundle *bundle, struct err *err)
 {
-    if (bundle->machine == MACHINE_HERE)
+    if (bundle->machine == MACHINE_ELF)
         return true;
     (void)err_set(err, ERR_INPUT, "'%s' is for %s, and this machine is %s", bundle->path,
-                  elf_machine_name(bundle->machine), elf_machine_name(MACHINE_HERE));
+                  elf_machine_name(bundle->machine), elf_machine_name(MACHINE_ELF));
     (void)err_id(err, "E-ARCH");
-    return err_hint(err, "build it on %s", elf_machine_name(MACHINE_HERE));
+    return err_hint(err, "build it on %s", elf_machine_name(MACHINE_ELF));
 }
 
 /* The hash of the bytes before the image, with its own place read as zero. */

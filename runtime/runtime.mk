@@ -7,15 +7,15 @@
 # last, so that none of glibc's is found before musl's.
 MULTIARCH := $(shell $(CC) -print-multiarch)
 MUSL_MULTIARCH := $(MULTIARCH:%-gnu=%-musl)
-MUSL_LIB := /usr/lib/$(MUSL_MULTIARCH)
-MUSL_CFLAGS := -nostdinc -isystem /usr/include/$(MUSL_MULTIARCH) \
-               -isystem $(shell $(CC) -print-file-name=include) -idirafter /usr/include \
-               -idirafter /usr/include/$(MULTIARCH) -fPIE -fno-stack-protector -U_FORTIFY_SOURCE \
+MUSL_LIB := $(SYSROOT)/usr/lib/$(MUSL_MULTIARCH)
+MUSL_CFLAGS := -nostdinc -isystem $(SYSROOT)/usr/include/$(MUSL_MULTIARCH) \
+               -isystem $(shell $(CC) -print-file-name=include) -idirafter $(SYSROOT)/usr/include \
+               -idirafter $(SYSROOT)/usr/include/$(MULTIARCH) -fPIE -fno-stack-protector -U_FORTIFY_SOURCE \
                -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 MUSL_LDSTART := -static-pie -nostdlib -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now \
                 -Wl,-z,noexecstack -Wl,--build-id=none $(MUSL_LIB)/rcrt1.o $(MUSL_LIB)/crti.o
 MUSL_LDEND := -Wl,--start-group $(MUSL_LIB)/libc.a \
-              $(shell gcc -print-libgcc-file-name) -Wl,--end-group $(MUSL_LIB)/crtn.o
+              $(shell $(GCC) -print-libgcc-file-name) -Wl,--end-group $(MUSL_LIB)/crtn.o
 
 include runtime/stub/stub.mk
 include runtime/launch/launch.mk

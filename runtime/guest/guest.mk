@@ -5,6 +5,10 @@
 GUEST := $(wildcard runtime/guest/*.c) common/launchfile.c
 GUEST_FLAGS := -std=gnu2x -D_GNU_SOURCE -I. $(WARN) -Os -fPIC -ffreestanding -fno-stack-protector \
                -U_FORTIFY_SOURCE -fvisibility=hidden '-ffile-prefix-map=$(CURDIR)=.'
+# Atomic operations are instructions, not calls of libgcc.
+ifneq ($(filter aarch64-%,$(MULTIARCH)),)
+  GUEST_FLAGS += -mno-outline-atomics
+endif
 
 # Whoever unwinds goes through functions that open: they are cancellation points, and run the
 # constructors of libraries. Nothing else is on a stack then.

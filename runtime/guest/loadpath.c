@@ -74,8 +74,8 @@ void loadpath_record(const struct launchfile_record *record)
     }
 }
 
-/* Whether [block.address, + size) lies in one readable segment of the object. */
-static bool is_mapped(const struct dl_phdr_info *info)
+/* The readable segment of the object in which [block.address, + size) lies, or NULL. */
+static const ElfW(Phdr) * find_segment(const struct dl_phdr_info *info)
 {
     for (size_t i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
@@ -83,9 +83,17 @@ static bool is_mapped(const struct dl_phdr_info *info)
         if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0 &&
             block.address >= segment->p_vaddr && block.size <= segment->p_memsz &&
             block.address - segment->p_vaddr <= segment->p_memsz - block.size)
-            return true;
+            return segment;
     }
-    return false;
+    return NULL;
+}
+
+/* Where pages can have 64 kB, linkers put constants into the segment of the code: the end of it and
+ * the block share a page. None of it runs while we write. */
+static int protection_of(const ElfW(Phdr) * segment)
+{
+    return PROT_READ | ((segment->p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
+           ((segment->p_flags & PF_X) != 0 ? PROT_EXEC : 0);
 }
 
 static bool has_old_bytes(const char *at)
@@ -162,12 +170,14 @@ static int apply_to(struct dl_phdr_info *info, size_t size, void *context)
         (char *)(info->dlpi_addr + block.address); /* NOLINT: an address in a mapped object */
     uintptr_t start = (uintptr_t)at & ~(page - 1);
     size_t span = ((uintptr_t)at + block.size - start + page - 1) & ~(page - 1);
+    const ElfW(Phdr) * segment;
 
     (void)size;
     (void)context;
     if (info->dlpi_name == NULL || !is_object(info))
         return 0;
-    if (!is_mapped(info) || !has_old_bytes(at)) {
+    segment = find_segment(info);
+    if (segment == NULL || !has_old_bytes(at)) {
         if (is_program() && !block.is_ruby)
             return 0; /* some other main program */
         guest_die("this Ruby is not the one that was packed: ", block.object);
@@ -175,7 +185,9 @@ static int apply_to(struct dl_phdr_info *info, size_t size, void *context)
     if (mprotect((void *)start, span, PROT_READ | PROT_WRITE) != 0)
         guest_die("the load path cannot be written: ", block.object);
     write_new_bytes(at);
-    (void)mprotect((void *)start, span, PROT_READ);
+    if (mprotect((void *)start, span, protection_of(segment)) != 0)
+        guest_die("code cannot be made executable again, as by MemoryDenyWriteExecute: ",
+                  block.object);
     return 1;
 }
 

@@ -7,7 +7,7 @@ KEEPER_SOURCES := $(wildcard runtime/keeper/*.c) \
     common/blake2b.c common/complaint.c common/err.c common/fs.c common/launchfile.c common/path.c \
     common/statelock.c common/stateswap.c common/suggest.c common/text.c common/trailer.c \
     common/words.c common/xalloc.c runtime/stub/zstdlegacy.c
-KEEPER_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libarchive.a libsqlite3.a libjansson.a \
+KEEPER_ARCHIVES := $(addprefix $(SYSROOT)/usr/lib/$(MULTIARCH)/,libarchive.a libsqlite3.a libjansson.a \
     libsodium.a libzstd.a)
 
 # With SANITIZE or COVERAGE an ordinary dynamic program, like the stub.

@@ -15,18 +15,11 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
+#include "common/machine.h"
 #include "common/trailer.h"
 #include "common/xalloc.h"
 
 enum { PIECE_BYTES = 256 << 10, SECTIONS_MAX = 1024 };
-
-#if defined(__x86_64__)
-enum { MACHINE = EM_X86_64 };
-#elif defined(__aarch64__)
-enum { MACHINE = EM_AARCH64 };
-#else
-enum { MACHINE = EM_NONE };
-#endif
 
 struct elf {
     Elf64_Ehdr header;
@@ -142,7 +135,7 @@ static bool read_bundle(struct bundlefile *file, const char *path, uint64_t size
     free(elf.sections);
     if (!ok)
         return false;
-    if (elf.header.e_machine == MACHINE)
+    if (elf.header.e_machine == MACHINE_ELF)
         return true;
     (void)err_set(err, ERR_INPUT, "'%s' is for another kind of CPU", path);
     (void)err_id(err, "E-ARCH");

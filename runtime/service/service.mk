@@ -9,4 +9,4 @@ $(BUILD)/service-obj/%.o: %.c Makefile runtime/service/service.mk
 	$(CC) $(BASE) $(MUSL_CFLAGS) -Os -include common/banned.h -MMD -MP -c $< -o $@
 
 $(BUILD)/service: $(SERVICE:%.c=$(BUILD)/service-obj/%.o)
-	$(CC) $(MUSL_LDSTART) -Wl,-s -o $@ $^ /usr/lib/$(MULTIARCH)/libsodium.a $(MUSL_LDEND)
+	$(CC) $(MUSL_LDSTART) -Wl,-s -o $@ $^ $(SYSROOT)/usr/lib/$(MULTIARCH)/libsodium.a $(MUSL_LDEND)

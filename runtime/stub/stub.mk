@@ -26,7 +26,7 @@ endif
 # The archives are named as files: by -l the linker would look for musl's.
 STUB_SOURCES := $(wildcard runtime/stub/*.c) common/blake2b.c common/checksum.c common/err.c
 STUB_OBJECTS := $(patsubst %.c,$(BUILD)/stub-obj/%.o,$(STUB_SOURCES))
-STUB_ARCHIVES := $(addprefix /usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a libz.a \
+STUB_ARCHIVES := $(addprefix $(SYSROOT)/usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a libz.a \
     liblzma.a)
 
 $(BUILD)/stub.elf: $(STUB_OBJECTS) runtime/stub/stub.ld
@@ -42,9 +42,9 @@ $(BUILD)/old_fuse: $(BUILD)/stub-obj/tests/stub/old_fuse.o \
 # the header table behind it is aligned to eight, so what is missing then is exact.
 $(BUILD)/stub $(BUILD)/faults/stub: %: %.elf runtime/stub/stub.mk
 	head -c 8 /dev/zero > $@.pad
-	objcopy --strip-all --remove-section=.comment --add-section .pad=$@.pad $< $@.tmp
+	$(OBJCOPY) --strip-all --remove-section=.comment --add-section .pad=$@.pad $< $@.tmp
 	size=$$(wc -c < $@.tmp); head -c $$((8 + (4096 - size % 4096) % 4096)) /dev/zero > $@.pad
-	objcopy --strip-all --remove-section=.comment --add-section .pad=$@.pad $< $@.tmp
+	$(OBJCOPY) --strip-all --remove-section=.comment --add-section .pad=$@.pad $< $@.tmp
 	printf 'AI\002' | dd of=$@.tmp bs=1 seek=8 conv=notrunc status=none
 	test $$(($$(wc -c < $@.tmp) % 4096)) -eq 0
 	chmod 755 $@.tmp && mv $@.tmp $@ && rm -f $@.pad
