@@ -22,7 +22,6 @@
 #include "common/trailer.h"
 #include "common/xalloc.h"
 
-
 static bool not_a_bundle(const char *why, struct err *err)
 {
     (void)err_set(err, ERR_INPUT, "it is not a Rucksack bundle: %s", why);
