@@ -38,7 +38,7 @@ check_scripts() {
 
 # The words are misspelt on purpose, by tests.
 check_spelling() {
-    git ls-files | grep -vE '\.png$|^tests/data/cyclonedx/' | xargs codespell --ignore-words-list=verfy,extrat,nam,te
+    git ls-files | grep -vE '\.png$|^tests/(data/cyclonedx|fuzz/corpus)/' | xargs codespell --ignore-words-list=verfy,extrat,nam,te
 }
 
 check_cppcheck() {
@@ -99,10 +99,10 @@ check_ruby() {
 # Bytes that a start reads, or that everybody downloads: what they are now, and a little.
 check_sizes() {
     bad=0
-    while read -r most name; do
-        size=$(stat -c %s "$build/$name")
+    while read -r most file; do
+        size=$(stat -c %s "$build/$file")
         [ "$size" -le "$most" ] || {
-            echo "$build/$name: $size bytes, and at most $most are wanted" >&2
+            echo "$build/$file: $size bytes, and at most $most are wanted" >&2
             bad=1
         }
     done <<'END'
