@@ -55,8 +55,8 @@ struct image; /* an open image */
                               uint64_t size_bytes, struct err *err);
 void image_free(struct image *image);
 
-/* Whether there is a regular file at this path; also where that cannot be read, as image_read() then
- * says. */
+/* Whether there is a regular file at this path; also where that cannot be read, as image_read()
+ * then says. */
 bool image_has(struct image *image, const char *path);
 
 /* The whole content of a regular file, plus a NUL behind it. ERR_INPUT if it is larger than max. */

@@ -185,7 +185,8 @@ static bool read_answer(struct probe *probe, const struct scratch *scratch, stru
     if (problem == NULL)
         return true;
     message = jdoc_text_or(problem, "message", "");
-    (void)err_set(err, ERR_INPUT, "%s", message[0] != '\0' ? message : "it failed, and says no reason");
+    (void)err_set(err, ERR_INPUT, "%s",
+                  message[0] != '\0' ? message : "it failed, and says no reason");
     (void)err_id(err, jdoc_text_or(problem, "id", "E-GEMFILE"));
     return err_hint(err, "%s", jdoc_text_or(problem, "hint", "see what 'bundle check' says"));
 }

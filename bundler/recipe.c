@@ -423,7 +423,8 @@ bool recipe_load(const char *bytes, size_t len, const char *name, struct recipe 
         if (complaint.text[0] == '\0')
             (void)snprintf(complaint.text, sizeof(complaint.text), "%s",
                            len == 0 ? "is empty" : "is not a recipe");
-        if (result == CYAML_ERR_OOM || result == CYAML_ERR_LIBYAML_PARSER_INIT) /* of libyaml's own */
+        if (result == CYAML_ERR_OOM ||
+            result == CYAML_ERR_LIBYAML_PARSER_INIT) /* of libyaml's own */
             (void)snprintf(complaint.text, sizeof(complaint.text), "out of memory");
         recipe_free(recipe);
         return complain(err, name, bytes, len, &complaint);

@@ -17,8 +17,8 @@ enum { UNFINISHED_MAX = 8 };
  * The string must stay as it is until unfinished_forget(). At most UNFINISHED_MAX at a time. */
 void unfinished_watch(const char *path);
 
-/* Watches a directory with all that is in it, for exit(3) only: to remove it in a handler of a signal
- * is not safe, so who makes one puts signals off (bundler/interrupt.h). As above. */
+/* Watches a directory with all that is in it, for exit(3) only: to remove it in a handler of a
+ * signal is not safe, so who makes one puts signals off (bundler/interrupt.h). As above. */
 void unfinished_watch_tree(const char *path);
 
 /* Stops watching that string, compared by address. One that is not watched, or NULL, is ignored. */

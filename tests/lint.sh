@@ -38,7 +38,7 @@ check_scripts() {
 
 # The words are misspelt on purpose, by tests.
 check_spelling() {
-    git ls-files | grep -vE '\.png$|^tests/data/cyclonedx/' | xargs codespell --ignore-words-list=verfy,extrat,nam,te
+    git ls-files | grep -vE '\.png$|^tests/(data/cyclonedx|fuzz/corpus)/' | xargs codespell --ignore-words-list=verfy,extrat,nam,te
 }
 
 check_cppcheck() {

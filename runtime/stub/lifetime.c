@@ -510,9 +510,8 @@ static bool begin_to_serve(struct server *server)
 {
     struct err err;
 
-    if (server->job.fd < 0 ||
-        fuse_start(&server->fuse, server->job.fd, server->job.image, server->job.own_ids, geteuid(),
-                   getegid(), &err))
+    if (server->job.fd < 0 || fuse_start(&server->fuse, server->job.fd, server->job.image,
+                                         server->job.own_ids, geteuid(), getegid(), &err))
         return true;
     cleanup_fd_value(&server->job.fd);
     server->job.fd = -1;

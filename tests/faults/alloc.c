@@ -4,8 +4,9 @@
  * static one these are also the calls of its libraries and of libc.
  *
  * RUCKSACK_FAULT=N:FILE lets the N-th allocation of the program and of all that it forks fail, and
- * adds a line to FILE: N, and how far behind __wrap_malloc its caller is. With N = 0 none fails: FILE gets the number of one allocation for each path
- * of callers that led to one, when the program ends.
+ * adds a line to FILE: N, and how far behind __wrap_malloc its caller is. With N = 0 none fails:
+ * FILE gets the number of one allocation for each path of callers that led to one, when the program
+ * ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -191,5 +192,6 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 
 int __wrap_posix_memalign(void **ret, size_t alignment, size_t size)
 {
-    return fails(__builtin_return_address(0)) ? ENOMEM : __real_posix_memalign(ret, alignment, size);
+    return fails(__builtin_return_address(0)) ? ENOMEM
+                                              : __real_posix_memalign(ret, alignment, size);
 }

@@ -37,16 +37,19 @@
 
 enum { FAILED = 120, TIMED_OUT = 124, GRACE_MS = 5000, PATH_BYTES = 200, NO_PATH = -1, OF_FD = -2 };
 
-/* What a full disk, a strict kernel and a busy machine refuse. Not among them are questions to which
- * no is an answer (access, stat of a path, readlink). path: which argument names a file; OF_FD: the
- * first one is a descriptor. */
+/* What a full disk, a strict kernel and a busy machine refuse. Not among them are questions to
+ * which no is an answer (access, stat of a path, readlink). path: which argument names a file;
+ * OF_FD: the first one is a descriptor. */
 static const struct call {
     long number;
     const char *name;
     int error;
     int path;
 } calls[] = {
-#define CALL(name, error, path) {SYS_##name, #name, error, path}
+#define CALL(name, error, path)                                                                    \
+    {                                                                                              \
+        SYS_##name, #name, error, path                                                             \
+    }
 #ifdef SYS_open
     CALL(open, EIO, 0),
     CALL(mkdir, ENOSPC, 0),
