@@ -229,7 +229,8 @@ check-valgrind:
 
 valgrind-units: $(UNIT_BINS)
 
-# Which lines the tests run: the tool by unit and CLI tests, stub and keeper by theirs. Minutes.
+# Which lines the tests run: the tool by unit and CLI tests, stub and keeper by theirs. Minutes. Whether
+# they pass is for `make check`: programs that count say so where they cannot write.
 coverage:
 	rm -rf '$(BUILD)-coverage' '$(BUILD)-coverage-runtime'
 	$(MAKE) COVERAGE=1 TOOL_ONLY=1 CFLAGS='-O0 -g' BUILD='$(BUILD)-coverage' covered-tool
@@ -237,11 +238,11 @@ coverage:
 	tests/coverage '$(BUILD)-coverage' '$(BUILD)-coverage-runtime'
 
 covered-tool: all $(UNIT_BINS)
-	$(PROVE) $(UNIT_BINS) $(TOOL_TESTS)
+	-$(PROVE) $(UNIT_BINS) $(TOOL_TESTS)
 
 covered-runtime: $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse $(BUILD)/keeper $(BUILD)/torture
 	chmod -R a+rwX '$(BUILD)'
-	SANITIZE=coverage $(PROVE) $(filter-out %/fallback.bats,$(STUB_TESTS)) tests/keeper/keeper.bats \
+	-SANITIZE=coverage $(PROVE) $(filter-out %/fallback.bats,$(STUB_TESTS)) tests/keeper/keeper.bats \
 	    tests/keeper/hostile.bats
 
 check-layers:

@@ -39,7 +39,7 @@ judge() {
     is_whole "$state/data" "$found"
     keeper restore --check-only next.tar.zst >/dev/null
     rm next.tar.zst
-    [ "$(ls -A "$state" | grep -vE '^(data|\.lock|data\.before-.*)$')" = "" ]
+    [ -z "$(find "$state" -mindepth 1 -maxdepth 1 ! -name data ! -name .lock ! -name 'data.before-*')" ]
 }
 
 # faults ROWS OTHER VERB...: calls, then allocations

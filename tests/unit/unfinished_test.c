@@ -96,6 +96,51 @@ static void test_forgotten_paths_stay(void **state)
     clear(&scene);
 }
 
+/* A child watches a file and a tree, and ends by exit(3); grandchild: one of its own does. */
+static bool remains_after_exit(bool is_grandchild)
+{
+    char dir[] = "/tmp/rucksack-test.XXXXXX";
+    cleanup_free char *tree = NULL;
+    cleanup_free char *file = NULL;
+    bool remains;
+    int status;
+    pid_t pid;
+
+    assert_non_null(mkdtemp(dir));
+    tree = xasprintf("%s/tree", dir);
+    file = xasprintf("%s/tree/file", dir);
+    pid = fork();
+    if (pid == 0) {
+        unfinished_watch_tree(tree);
+        if (mkdir(tree, 0700) != 0 || mknod(file, S_IFREG | 0600, 0) != 0)
+            _exit(1);
+        if (is_grandchild && fork() == 0)
+            exit(0); /* NOLINT(concurrency-mt-unsafe) */
+        if (is_grandchild)
+            _exit(wait(&status) > 0 ? 0 : 1);
+        exit(0); /* NOLINT(concurrency-mt-unsafe) */
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    remains = access(file, F_OK) == 0;
+    (void)unlink(file);
+    (void)rmdir(tree);
+    assert_int_equal(rmdir(dir), 0);
+    return remains;
+}
+
+static void test_exit_removes_what_is_in_a_tree(void **state)
+{
+    (void)state;
+    assert_false(remains_after_exit(false));
+}
+
+static void test_of_a_process_that_forks_only_itself_removes(void **state)
+{
+    (void)state;
+    assert_true(remains_after_exit(true));
+}
+
 static void test_unknown_paths_are_ignored(void **state)
 {
     (void)state;
@@ -109,6 +154,8 @@ int main(void)
         cmocka_unit_test(test_signals_remove_and_end),
         cmocka_unit_test(test_ignored_signals_stay_ignored),
         cmocka_unit_test(test_forgotten_paths_stay),
+        cmocka_unit_test(test_exit_removes_what_is_in_a_tree),
+        cmocka_unit_test(test_of_a_process_that_forks_only_itself_removes),
         cmocka_unit_test(test_unknown_paths_are_ignored),
     };
 
