@@ -6,7 +6,7 @@
 DEBIAN_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,amd64,$(ARCH)))
 BUILD ?= build-$(ARCH)
 SYSROOT := $(BUILD)/sysroot
-GCC := $(subst _,-,$(ARCH))-linux-gnu-gcc
+GCC := $(ARCH)-linux-gnu-gcc
 CC := $(GCC) --sysroot=$(SYSROOT)
 AR := $(GCC:%gcc=%ar)
 OBJCOPY := $(GCC:%gcc=%objcopy)

@@ -1,3 +1,4 @@
+#!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The tool for aarch64 packs the guestbook in a Debian of that processor, and the file serves it where there
 # is nothing but a busybox: all of it by qemu-user, on a machine of another kind. make check-aarch64.
@@ -37,7 +38,7 @@ teardown() {
 
 # saw TEXT: shown whatever becomes of the test.
 saw() {
-    echo "# $*" >&3
+    sed 's/^/# /' <<<"$*" >&3
 }
 
 in_arm() {
@@ -79,13 +80,24 @@ small_pages() {
     [ -n "$(small_pages "$work/x.so")" ]
 }
 
-@test "bundle install and rucksack build in a Debian for aarch64" {
+# The application in the root, with its gems: compiled there once, then copied.
+make_app() {
+    local kept
+    kept=$cache/bookworm-arm64-gems-$(cksum <"$guestbook_app/Gemfile" | cut -d ' ' -f 1).tar
     cp -r "$guestbook_app" "$root/srv/guestbook"
     rm -rf "$root"/srv/guestbook/{vendor,.bundle,Gemfile.lock,data/*.sqlite3}
-    cp /etc/resolv.conf /etc/hosts "$root/etc/"
-    cp /etc/ssl/certs/ca-certificates.crt "$root/root/certificates"
-    in_arm /srv/guestbook/bin/setup
+    if [ ! -f "$kept" ]; then
+        cp /etc/resolv.conf /etc/hosts "$root/etc/"
+        cp /etc/ssl/certs/ca-certificates.crt "$root/root/certificates"
+        in_arm /srv/guestbook/bin/setup
+        tar -C "$root/srv/guestbook" -cf "$kept.new" vendor .bundle Gemfile.lock
+        mv "$kept.new" "$kept"
+    fi
+    tar -C "$root/srv/guestbook" -xf "$kept"
+}
 
+@test "bundle install and rucksack build in a Debian for aarch64" {
+    make_app
     # Two objects that name places outside of the image: one is edited in place, one by patchelf.
     local gems=/srv/guestbook/vendor/bundle/ruby/3.1.0/gems
     in_arm sh -ec "cd $gems
@@ -113,7 +125,6 @@ small_pages() {
     saw "$# objects"
     [ $# -gt 40 ]
     [ -z "$(small_pages "$@")" ]
-    readelf -lW "$@" | grep -c 'Requesting program interpreter' >&3
 
     local edited
     for edited in sqlite3_native puma_http11; do
@@ -136,11 +147,9 @@ small_pages() {
     run -0 "$rucksack" oci -o "$work/oci.tar" "$bundle"
     tar -xOf "$work/oci.tar" --wildcards 'blobs/sha256/*' | grep -aq '"architecture": *"arm64"'
 
-    run "$rucksack" doctor "$bundle"
-    [ "$status" -eq 1 ]
+    run -3 "$rucksack" doctor "$bundle"
     [[ $output == *E-ARCH*"is for aarch64, and this machine is x86-64"* ]]
-    run "$rucksack" run "$bundle"
-    [ "$status" -eq 1 ]
+    run -1 "$rucksack" run "$bundle"
     [[ $output == *E-ARCH* ]]
 }
 
@@ -155,17 +164,25 @@ make_arm_busybox_root() {
     cp "$root/bin/busybox" "$1/bin/busybox"
 }
 
+# By qemu and beside other work a start takes more than ten seconds.
+begins() {
+    local i
+    start "$@" "$bare" /srv/guestbook.AppImage
+    for i in 1 2 3 4 5 6 7 8 9; do
+        wait_until_up 2>/dev/null && return
+        kill -0 "$pid" || break
+    done
+    wait_until_up
+}
+
 # It answers, and an entry is there after the next start.
 serves() {
-    start "$@" "$bare" /srv/guestbook.AppImage
-    wait_until_up
+    begins "$@"
     [ "$(status_of /)" = 200 ]
-    [ "$(status_of /entries -X POST -d 'name=Ada' -d "text=by $way")" -lt 400 ]
+    [ "$(status_of /entries -d "name=Ada&text=by $way")" = 303 ]
     stop TERM
-    start "$@" "$bare" /srv/guestbook.AppImage
-    wait_until_up
-    request / >"$work/page"
-    grep -q "by $way" "$work/page"
+    begins "$@"
+    request /entries.json | grep -q "\"text\":\"by $way\""
     stop TERM
     nothing_left "$bare"
 }
@@ -173,7 +190,7 @@ serves() {
 @test "it serves and keeps an entry in a root with a busybox: unpacked" {
     bare=$BATS_TEST_TMPDIR/bare way=extract
     make_arm_busybox_root "$bare"
-    serves --user 1001
+    serves --user $user
     saw "served by aarch64, unpacked"
 }
 
@@ -187,7 +204,14 @@ serves() {
 @test "exec, backup and restore: launcher and keeper" {
     bare=$BATS_TEST_TMPDIR/bare way=extract
     make_arm_busybox_root "$bare"
-    run -0 run_in --user 1001 "$bare" /srv/guestbook.AppImage exec ruby -e 'puts RUBY_PLATFORM, `uname -m`'
-    [ "$output" = "aarch64-linux-gnu
-aarch64" ]
+    run -0 run_in --user $user "$bare" /srv/guestbook.AppImage exec ruby -e 'puts RUBY_PLATFORM'
+    [ "$output" = aarch64-linux-gnu ]
+    begins --user $user
+    [ "$(status_of /entries -d 'name=Ada&text=kept')" = 303 ]
+    stop TERM
+    run -0 run_in --user $user "$bare" /srv/guestbook.AppImage backup -o /tmp/snapshot
+    rm -r "$bare/srv/guestbook.state"
+    run -0 run_in --user $user "$bare" /srv/guestbook.AppImage restore /tmp/snapshot
+    begins --user $user
+    request /entries.json | grep -q '"text":"kept"'
 }

@@ -9,7 +9,10 @@ binfmt=/proc/sys/fs/binfmt_misc
 register_qemu() {
     local magic mask
     [ "$(uname -m)" != aarch64 ] || return 0
-    [ -e $binfmt/register ] || mount -t binfmt_misc binfmt_misc $binfmt
+    if [ ! -e $binfmt/register ]; then
+        mount -t binfmt_misc binfmt_misc $binfmt
+        export binfmt_is_ours=yes
+    fi
     [ ! -e $binfmt/rucksack-aarch64 ] || return 0
     magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
     mask='\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
@@ -19,6 +22,7 @@ register_qemu() {
 
 forget_qemu() {
     [ ! -e $binfmt/rucksack-aarch64 ] || echo -1 >$binfmt/rucksack-aarch64
+    [ -z "${binfmt_is_ours:-}" ] || umount $binfmt
 }
 
 # A Debian of that architecture with what the guestbook needs: made once, then copied.
