@@ -99,10 +99,10 @@ check_ruby() {
 # Bytes that a start reads, or that everybody downloads: what they are now, and a little.
 check_sizes() {
     bad=0
-    while read -r most file; do
-        size=$(stat -c %s "$build/$file")
+    while read -r most program; do
+        size=$(stat -c %s "$build/$program")
         [ "$size" -le "$most" ] || {
-            echo "$build/$file: $size bytes, and at most $most are wanted" >&2
+            echo "$build/$program: $size bytes, and at most $most are wanted" >&2
             bad=1
         }
     done <<'END'
