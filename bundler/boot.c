@@ -191,6 +191,10 @@ static void supervise(void *context)
     uint64_t deadline = begin + PATIENCE_MS * 1000ULL;
     pid_t app = fork();
 
+    if (app < 0) {
+        (void)err_sys(&outcome->err, "cannot start a process");
+        return;
+    }
     if (app == 0)
         become_app(attempt);
     outcome->result = BOOT_SILENT;

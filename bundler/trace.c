@@ -280,7 +280,7 @@ static bool begin_call(struct recorder *recorder, pid_t pid)
 
     if (tracee == NULL || ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) <= 0 ||
         info.op != PTRACE_SYSCALL_INFO_SECCOMP)
-        return true;
+        return false;
     free(tracee->path);
     tracee->path = NULL;
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
