@@ -67,6 +67,7 @@ processes() {
 
 servers() { processes rucksack-fs; }
 guards() { processes rucksack-guard; }
+no_server() { [ -z "$(servers)" ]; }
 
 mounts() { grep -E ' fuse\.rucksack |/m squashfs |^rucksack ' /proc/mounts || :; }
 

@@ -46,7 +46,7 @@ END
 check() {
     started ./a hold
     kill -KILL $(servers)
-    await test -z "$(servers)"
+    await no_server
     status 0 ./a read d/file
     same 'a file' "$out"
     kill -KILL $pid
@@ -141,7 +141,7 @@ check() {
     started ./a hold
     first=$pid
     kill -KILL $(servers)
-    await test -z "$(servers)"
+    await no_server
     started ./a hold
     new=$(servers)
     kill -KILL $first
