@@ -48,7 +48,7 @@ run_page() {
     run_page from-docker.md 8
     grep -qx 2 log
     grep -q '1 databases, 2 rows' log
-    grep -q '^ruby .* for ' log
+    grep -q '^ruby  *[0-9.]* from ' log
     skopeo inspect oci-archive:blog.oci.tar | grep -q '"org.opencontainers.image.title": "guestbook"'
 }
 

@@ -5,6 +5,19 @@ import sys
 
 import jsonschema
 
+
+def additional_items(validator, allowed, instance, schema):
+    """As the library's own, which in 4.10 sorts what is too much to say so: objects have no order."""
+    items = schema.get("items")
+    if not isinstance(instance, list) or not isinstance(items, list):
+        return
+    if allowed is False and len(instance) > len(items):
+        yield jsonschema.ValidationError("additional items are not allowed")
+    elif isinstance(allowed, dict):
+        for index, item in enumerate(instance[len(items):], len(items)):
+            yield from validator.descend(item, allowed, path=index)
+
+
 schemas = {}
 for name in ("bom-1.5", "spdx", "jsf-0.82"):
     with open(f"{sys.argv[1]}/{name}.schema.json", encoding="utf-8") as file:
@@ -13,7 +26,7 @@ for name in ("bom-1.5", "spdx", "jsf-0.82"):
 
 root = schemas["http://cyclonedx.org/schema/bom-1.5.schema.json"]
 jsonschema.Draft7Validator.check_schema(root)
-validator = jsonschema.Draft7Validator(
+validator = jsonschema.validators.extend(jsonschema.Draft7Validator, {"additionalItems": additional_items})(
     root,
     resolver=jsonschema.RefResolver.from_schema(root, store=schemas),
     format_checker=jsonschema.FormatChecker(),
