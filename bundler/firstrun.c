@@ -16,7 +16,6 @@
 #include "bundler/cookbook.h"
 #include "bundler/extras.h"
 #include "bundler/hash.h"
-#include "bundler/interrupt.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/recipe.h"
@@ -271,14 +270,12 @@ static bool run_one(struct extras *extras, struct run *run, struct plan *plan, s
     struct err removal = {0};
     bool ok;
 
-    interrupt_hold();
     ok = tempdir_make(&copy, err);
     if (ok) {
         run->copy = copy;
         ok = run_in(extras, run, plan, err);
         ok = tempdir_remove(copy, ok ? err : &removal) && ok;
     }
-    interrupt_release();
     free(run->made);
     return ok;
 }

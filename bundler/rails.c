@@ -14,7 +14,6 @@
 
 #include "bundler/childenv.h"
 #include "bundler/config.h"
-#include "bundler/interrupt.h"
 #include "bundler/plan.h"
 #include "bundler/probe.h"
 #include "bundler/state.h"
@@ -355,12 +354,10 @@ bool rails_compile_assets(const char *dir, const struct probe *probe, struct pla
     struct err removal = {0};
     bool ok;
 
-    interrupt_hold();
     ok = tempdir_make(&scratch, err);
     if (ok) {
         ok = compile_in(scratch, dir, probe->gemfile, plan, err) || err_id(err, "E-ASSETS");
         ok = tempdir_remove(scratch, ok ? err : &removal) && ok;
     }
-    interrupt_release();
     return ok;
 }

@@ -20,7 +20,7 @@ enum { SIGNALS = sizeof(ending_signals) / sizeof(ending_signals[0]) };
 static const char *volatile watched[UNFINISHED_MAX];
 static struct sigaction before[SIGNALS];
 static size_t watched_count;
-static const char *trees[UNFINISHED_MAX];
+static const char *volatile trees[UNFINISHED_MAX];
 static pid_t owner; /* 0: nothing was watched yet */
 
 static void remove_watched(void)
@@ -77,27 +77,25 @@ static void own(void)
     (void)atexit(remove_at_exit);
 }
 
-void unfinished_watch_tree(const char *path)
+static void keep(const char *volatile slots[UNFINISHED_MAX], const char *path)
 {
     size_t slot = 0;
 
     own();
-    while (slot < UNFINISHED_MAX && trees[slot] != NULL)
+    while (slot < UNFINISHED_MAX && slots[slot] != NULL)
         slot++;
     assert(slot < UNFINISHED_MAX);
-    trees[slot] = path;
+    slots[slot] = path;
+}
+
+void unfinished_watch_tree(const char *path)
+{
+    keep(trees, path);
 }
 
 void unfinished_watch(const char *path)
 {
-    size_t slot = 0;
-
-    own();
-
-    while (slot < UNFINISHED_MAX && watched[slot] != NULL)
-        slot++;
-    assert(slot < UNFINISHED_MAX);
-    watched[slot] = path;
+    keep(watched, path);
     if (watched_count++ == 0)
         install();
 }

@@ -18,7 +18,9 @@ enum { UNFINISHED_MAX = 8 };
 void unfinished_watch(const char *path);
 
 /* Watches a directory with all that is in it, for exit(3) only: to remove it in a handler of a
- * signal is not safe, so who makes one puts signals off (bundler/interrupt.h). As above. */
+ * signal is not safe, so what makes one is done by a process of its own (bundler/guard.h). As
+ * above.
+ */
 void unfinished_watch_tree(const char *path);
 
 /* Stops watching that string, compared by address. One that is not watched, or NULL, is ignored. */
