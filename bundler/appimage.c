@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 /* The first volume descriptor of an ISO 9660 image begins at sector 16: ECMA-119, 8.1. */
@@ -174,14 +175,6 @@ void appimage_contents_release(struct appimage_contents *contents)
     *contents = (struct appimage_contents){0};
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text);
-    size_t end_len = strlen(end);
-
-    return len > end_len && strcmp(text + len - end_len, end) == 0;
-}
-
 static bool visit(const struct image_node *node, void *context, struct err *err)
 {
     struct appimage_contents *contents = context;
@@ -193,7 +186,7 @@ static bool visit(const struct image_node *node, void *context, struct err *err)
         contents->bytes += node->size_bytes;
     }
     contents->has_start = contents->has_start || strcmp(node->path, "AppRun") == 0;
-    if (is_top && contents->desktop == NULL && ends_with(node->path, ".desktop"))
+    if (is_top && contents->desktop == NULL && text_ends_with(node->path, ".desktop"))
         contents->desktop = xstrdup(node->target != NULL ? node->target : node->path);
     return true;
 }

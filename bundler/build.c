@@ -53,6 +53,7 @@
 #include "common/format.h"
 #include "common/launchfile.h"
 #include "common/proc.h"
+#include "common/text.h"
 #include "common/words.h"
 #include "common/xalloc.h"
 
@@ -346,14 +347,11 @@ static void say_left_out(const struct build *build)
 
     for (enum leftout_class class = 0; class < LEFTOUT_COUNT; class ++) {
         cleanup_free char *size = report_size(leftout->bytes[class]);
-        char *longer;
+        cleanup_free char *item = xasprintf("%s %s", leftout_name(class), size);
 
         if (leftout->files[class] == 0)
             continue;
-        longer =
-            xasprintf("%s%s%s %s", list, list[0] != '\0' ? ", " : "", leftout_name(class), size);
-        free(list);
-        list = longer;
+        text_join(&list, ", ", item);
         bytes += leftout->bytes[class];
     }
     total = report_size(bytes);
@@ -988,8 +986,6 @@ static void explain(const struct build *build)
 {
     const struct jdoc *groups = jdoc_member(build->probe.answer, "without");
 
-    if (!build->report.verbose)
-        return;
     forecast_explain(&build->plan, &build->report);
     for (size_t i = 0; i < jdoc_count(groups); i++)
         report_detail(&build->report, "out", jdoc_text_at(groups, i), "a group of the Gemfile");

@@ -157,6 +157,11 @@ void bundle_close(struct bundle *bundle)
     *bundle = (struct bundle){.fd = -1};
 }
 
+bool bundle_open_image(const struct bundle *bundle, struct image **ret, struct err *err)
+{
+    return image_open(ret, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err);
+}
+
 bool bundle_check_machine(const struct bundle *bundle, struct err *err)
 {
     if (bundle->machine == MACHINE_ELF)
@@ -208,9 +213,8 @@ static bool content_decodes(const struct bundle *bundle, uint64_t *ret_files, st
 {
     struct image *image = NULL;
     uint64_t files = 0;
-    bool ok = image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size,
-                         ret_why) &&
-              image_check(image, ret_why) && image_each(image, count_file, &files, ret_why);
+    bool ok = bundle_open_image(bundle, &image, ret_why) && image_check(image, ret_why) &&
+              image_each(image, count_file, &files, ret_why);
 
     image_free(image);
     if (ok)

@@ -14,6 +14,7 @@
 #include "common/format.h"
 
 struct err;
+struct image;
 struct minisign_secret;
 
 struct bundle {
@@ -31,6 +32,10 @@ struct bundle {
  */
 [[nodiscard]] bool bundle_open(struct bundle *ret, const char *path, struct err *err);
 void bundle_close(struct bundle *bundle);
+
+/* Its image (image.h); the bundle must outlive it. E-IMAGE, E-READ. */
+[[nodiscard]] bool bundle_open_image(const struct bundle *bundle, struct image **ret,
+                                     struct err *err);
 
 /* E-ARCH when the stub is for another machine than this program. */
 [[nodiscard]] bool bundle_check_machine(const struct bundle *bundle, struct err *err);

@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/suggest.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 /* What can stand where a value or an operand is expected. */
@@ -40,10 +41,9 @@ static char *literal_operands(const struct command *command)
         size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz");
 
         if (len > 0) {
-            char *longer = xasprintf("%s%s%.*s", words, words[0] != '\0' ? " " : "", (int)len, at);
+            cleanup_free char *word = xstrndup(at, len);
 
-            free(words);
-            words = longer;
+            text_join(&words, " ", word);
         }
         at += len > 0 ? len : 1;
     }

@@ -496,12 +496,8 @@ static void report(const struct job *job)
 
 static bool finish(struct job *job, struct err *err)
 {
-    cleanup_free char *text = NULL;
-
-    if (job->given->json) {
-        text = jdoc_format(job->files);
-        fputs(text, stdout);
-    }
+    if (job->given->json)
+        jdoc_print(steal_ptr(&job->files));
     report(job);
     if (job->first.kind == ERR_NONE)
         return true;

@@ -215,14 +215,13 @@ static bool show(const struct bundle *before, const struct bundle *after,
     if (difference == NULL)
         return false;
     if (given->json) {
-        cleanup_free char *text = jdoc_format(difference);
-
-        fputs(text, stdout);
-    } else if (jdoc_bool(difference, "same")) {
-        puts("the images are the same");
-    } else {
-        print_all(given, difference);
+        jdoc_print(difference);
+        return true;
     }
+    if (jdoc_bool(difference, "same"))
+        puts("the images are the same");
+    else
+        print_all(given, difference);
     jdoc_free(difference);
     return true;
 }

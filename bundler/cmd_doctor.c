@@ -348,7 +348,6 @@ static struct jdoc *ways_json(const struct diagnosis *diagnosis)
 static void print_json(const struct diagnosis *diagnosis)
 {
     struct jdoc *object = jdoc_object();
-    cleanup_free char *text = NULL;
 
     jdoc_set_number(object, "format", JSON_FORMAT);
     if (diagnosis->patient.path != NULL)
@@ -358,9 +357,7 @@ static void print_json(const struct diagnosis *diagnosis)
     jdoc_set(object, "ways", ways_json(diagnosis));
     jdoc_set_text(object, "taken",
                   diagnosis->taken < TRIAL_WAY_COUNT ? trial_way_name(diagnosis->taken) : NULL);
-    text = jdoc_format(object);
-    fputs(text, stdout);
-    jdoc_free(object);
+    jdoc_print(object);
 }
 
 /* The one error, after everything was printed. */

@@ -51,9 +51,7 @@ static bool unpack(const struct bundle *bundle, const char *dir, struct err *err
 
     if (fd < 0)
         return err_sys(err, "'%s'", dir);
-    ok = image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size,
-                    err) &&
-         image_extract(image, fd, err);
+    ok = bundle_open_image(bundle, &image, err) && image_extract(image, fd, err);
     image_free(image);
     if (ok)
         return true;

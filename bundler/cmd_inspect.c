@@ -106,16 +106,14 @@ static void print_licenses(const struct jdoc *sbom)
 static bool show_sbom(const struct bundle *bundle, bool only_licenses, struct err *err)
 {
     struct jdoc *sbom = manifest_read_sbom(bundle, err);
-    cleanup_free char *text = NULL;
 
     if (sbom == NULL)
         return false;
-    if (only_licenses) {
-        print_licenses(sbom);
-    } else {
-        text = jdoc_format(sbom);
-        fputs(text, stdout);
+    if (!only_licenses) {
+        jdoc_print(sbom);
+        return true;
     }
+    print_licenses(sbom);
     jdoc_free(sbom);
     return true;
 }
@@ -178,20 +176,6 @@ static void print_sizes(const struct weights *weights)
         print_weight(&weights->items[i], width, most);
 }
 
-static bool weigh(const struct bundle *bundle, const struct jdoc *manifest, struct weights *ret,
-                  struct err *err)
-{
-    const struct format_header *header = &bundle->header;
-    struct image *image;
-    bool ok;
-
-    if (!image_open(&image, bundle->fd, header->image_offset, header->image_size, err))
-        return false;
-    ok = weights_read(ret, image, manifest, err);
-    image_free(image);
-    return ok;
-}
-
 static void add_figures(const struct bundle *bundle, const struct weights *weights,
                         struct jdoc *manifest)
 {
@@ -208,53 +192,55 @@ static void add_figures(const struct bundle *bundle, const struct weights *weigh
     jdoc_set(manifest, "sizes", weights_json(weights));
 }
 
-static void print_json(const struct jdoc *document)
-{
-    cleanup_free char *text = jdoc_format(document);
-
-    fputs(text, stdout);
-}
-
 static void add_fact(const char *key, const struct jdoc *value, void *context)
 {
     jdoc_set_shared(context, key, value);
 }
 
 /* What one needs to know beside the manifest: for programs. */
-static bool add_facts(const struct bundle *bundle, struct jdoc *manifest, struct err *err)
+static bool add_facts(const struct bundle *bundle, struct image *image, struct jdoc *manifest,
+                      struct err *err)
 {
-    const struct format_header *header = &bundle->header;
-    struct image *image = NULL;
-    struct jdoc *facts = NULL;
+    struct jdoc *facts = facts_of(bundle, image, err);
 
-    if (image_open(&image, bundle->fd, header->image_offset, header->image_size, err))
-        facts = facts_of(bundle, image, err);
-    image_free(image);
     if (facts == NULL)
-        return err_wrap(err, "'%s'", bundle->path);
+        return false;
     jdoc_each(facts, add_fact, manifest);
     jdoc_free(facts);
     return true;
 }
 
+static bool complete(const struct bundle *bundle, bool only_sizes, struct jdoc *manifest,
+                     struct weights *ret, struct err *err)
+{
+    struct image *image = NULL;
+    bool ok = bundle_open_image(bundle, &image, err) && weights_read(ret, image, manifest, err);
+
+    if (ok && !only_sizes) {
+        add_figures(bundle, ret, manifest);
+        ok = add_facts(bundle, image, manifest, err);
+    }
+    image_free(image);
+    return ok || err_wrap(err, "'%s'", bundle->path);
+}
+
+/* Takes the manifest. */
 static bool show_document(const struct bundle *bundle, const struct inspect_options *given,
                           struct jdoc *manifest, struct err *err)
 {
     cleanup_with(weights_release) struct weights weights = {0};
+    bool ok = complete(bundle, given->sizes, manifest, &weights, err);
 
-    if (!weigh(bundle, manifest, &weights, err))
-        return err_wrap(err, "'%s'", bundle->path);
-    if (given->sizes) {
-        print_sizes(&weights);
+    if (ok && given->json) {
+        jdoc_print(manifest);
         return true;
     }
-    add_figures(bundle, &weights, manifest);
-    if (!add_facts(bundle, manifest, err))
-        return false;
-    if (given->html != NULL)
-        return page_save(bundle, manifest, given->html, err);
-    print_json(manifest);
-    return true;
+    if (ok && given->sizes)
+        print_sizes(&weights);
+    else if (ok)
+        ok = page_save(bundle, manifest, given->html, err);
+    jdoc_free(manifest);
+    return ok;
 }
 
 static bool show_manifest(const struct bundle *bundle, const struct inspect_options *given,
@@ -263,10 +249,10 @@ static bool show_manifest(const struct bundle *bundle, const struct inspect_opti
     struct jdoc *manifest = manifest_read(bundle, err);
     bool ok = manifest != NULL;
 
+    if (ok && (given->json || given->sizes || given->html != NULL))
+        return show_document(bundle, given, manifest, err);
     if (ok && given->age != NULL)
         ok = check_age(bundle, manifest, given->age, err);
-    else if (ok && (given->json || given->sizes || given->html != NULL))
-        ok = show_document(bundle, given, manifest, err);
     else if (ok && given->all)
         details_print(bundle, manifest);
     else if (ok)
@@ -277,10 +263,8 @@ static bool show_manifest(const struct bundle *bundle, const struct inspect_opti
 
 static bool show_tree(const struct bundle *bundle, unsigned int depth, struct err *err)
 {
-    const struct format_header *header = &bundle->header;
     struct image *image = NULL;
-    bool ok = image_open(&image, bundle->fd, header->image_offset, header->image_size, err) &&
-              listing_print(image, depth, err);
+    bool ok = bundle_open_image(bundle, &image, err) && listing_print(image, depth, err);
 
     image_free(image);
     return ok || err_wrap(err, "'%s'", bundle->path);
@@ -319,10 +303,10 @@ static bool show_appimage(const struct appimage *appimage, const struct inspect_
     if (given->json) {
         struct jdoc *document = summary_of_appimage(appimage, err);
 
-        if (document != NULL)
-            print_json(document);
-        jdoc_free(document);
-        return document != NULL;
+        if (document == NULL)
+            return false;
+        jdoc_print(document);
+        return true;
     }
     if (given->tree || given->sizes)
         return (given->tree ? listing_print(appimage->image, given->depth, err)

@@ -80,13 +80,10 @@ static struct jdoc *describe(const struct cookbook_entry *entry)
 static void print_json(const struct cookbook *cookbook)
 {
     struct jdoc *list = jdoc_array();
-    cleanup_free char *text = NULL;
 
     for (size_t i = 0; i < cookbook->count; i++)
         jdoc_push(list, describe(&cookbook->entries[i]));
-    text = jdoc_format(list);
-    fputs(text, stdout);
-    jdoc_free(list);
+    jdoc_print(list);
 }
 
 /* The text as its author wrote it: comments and notes are for people. */

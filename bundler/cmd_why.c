@@ -187,9 +187,7 @@ static bool is_in_image(const struct bundle *bundle, const char *path, bool *ret
 {
     struct lookup lookup = {.path = path};
     struct image *image = NULL;
-    bool ok = image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size,
-                         err) &&
-              image_each(image, look, &lookup, err);
+    bool ok = bundle_open_image(bundle, &image, err) && image_each(image, look, &lookup, err);
 
     image_free(image);
     *ret = lookup.is_found;

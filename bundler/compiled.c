@@ -62,13 +62,6 @@ static void work_release(struct work *work)
     free(work->options);
 }
 
-static bool is_source(const char *path)
-{
-    size_t len = strlen(path);
-
-    return len > 3 && strcmp(path + len - 3, ".rb") == 0;
-}
-
 /* Ruby by its bytes, and by those of its library: no other one reads what it compiles. */
 static bool name_ruby(struct store_key *ret, const struct compiled_ruby *ruby, struct err *err)
 {
@@ -122,9 +115,10 @@ static bool list_sources(struct work *work, const struct start *start, const str
         struct source *source = &work->sources[work->count];
 
         if (entry == NULL || (entry->type != PLAN_FILE && entry->type != PLAN_DATA) ||
-            file->is_executed || !is_source(file->real))
+            file->is_executed || !text_ends_with(file->real, ".rb"))
             continue;
-        source->name = file->name != NULL && is_source(file->name) ? file->name : file->real;
+        source->name =
+            file->name != NULL && text_ends_with(file->name, ".rb") ? file->name : file->real;
         source->real = file->real;
         work->count++;
         if (!read_source(source, entry, &work->ruby, err))

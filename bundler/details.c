@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "bundler/bundle.h"
 #include "bundler/elf.h"
@@ -221,15 +220,12 @@ static void print_state(const char *class, const struct jdoc *paths, void *conte
 
 void details_print_time(const struct jdoc *manifest)
 {
-    time_t seconds = (time_t)jdoc_number(manifest, "time");
-    struct tm parts;
-    char text[sizeof("2026-01-01 00:00")];
+    cleanup_free char *time = sheet_time(jdoc_number(manifest, "time"));
 
-    if (seconds <= 0 || seconds > UINT32_MAX || gmtime_r(&seconds, &parts) == NULL ||
-        strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &parts) == 0)
+    if (time == NULL)
         return;
     sheet_label("newest");
-    printf("%s UTC\n", text);
+    puts(time);
 }
 
 static void print_source(const struct jdoc *source)

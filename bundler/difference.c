@@ -151,11 +151,8 @@ static bool read_sizes(struct side *side, struct err *err)
 
 static bool read_side(struct side *side, struct err *err)
 {
-    const struct format_header *header = &side->bundle->header;
-
     side->manifest = manifest_read(side->bundle, err);
-    if (side->manifest == NULL ||
-        !image_open(&side->image, side->bundle->fd, header->image_offset, header->image_size, err))
+    if (side->manifest == NULL || !bundle_open_image(side->bundle, &side->image, err))
         return false;
     read_gems(side);
     read_libraries(side);

@@ -12,12 +12,10 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "common/launchfile.h"
+#include "common/port.h"
+#include "common/text.h"
 #include "common/words.h"
 #include "common/xalloc.h"
-
-/* As runtime/launch/process.c has it: the launcher sets PORT for commands that speak of it, but for
- * those that say themselves what it is otherwise. */
-enum { PORT_FIRST = 5000, PORT_STEP = 100 };
 
 static struct jdoc *signature_of(const struct bundle *bundle)
 {
@@ -65,25 +63,19 @@ static char *named_port(const char *command)
     return NULL;
 }
 
-/* "4000" of ${PORT:-4000}; what the launcher sets where it is spoken of in another way. */
+/* Its own, or what the launcher sets. Owned by the caller. */
 static char *usual_port(const char *command, size_t number)
 {
-    const char *known = NULL;
+    const char *own = port_own_default(command);
 
-    for (const char *at = command; (at = strstr(at, "PORT")) != NULL; at += strlen("PORT")) {
-        const char *rest = at + strlen("PORT") + (at[strlen("PORT")] == ':');
-
-        if (*rest != '-')
-            return xasprintf("%zu", PORT_FIRST + PORT_STEP * number);
-        known = rest + 1;
-    }
-    return known != NULL ? xstrndup(known, strspn(known, "0123456789")) : xstrdup("");
+    return own != NULL ? xstrndup(own, strspn(own, "0123456789"))
+                       : xasprintf("%zu", port_of(number));
 }
 
 /* number: of the process. Of web alone it is known that it listens. */
 static void add_port(struct jdoc *ports, const char *process, const char *command, size_t number)
 {
-    bool is_asked = strstr(command, "PORT") != NULL;
+    bool is_asked = port_is_named(command);
     cleanup_free char *named = is_asked ? NULL : named_port(command);
     struct jdoc *port;
 
@@ -107,12 +99,8 @@ static void add_secret(struct jdoc *secrets, const struct launchfile_record *rec
 {
     cleanup_free char *text = xstrdup(record->fields[1]);
 
-    for (size_t i = 2; i < record->count; i++) {
-        char *longer = xasprintf("%s or %s", text, record->fields[i]);
-
-        free(text);
-        text = longer;
-    }
+    for (size_t i = 2; i < record->count; i++)
+        text_join(&text, " or ", record->fields[i]);
     jdoc_push_text(secrets, text);
 }
 

@@ -138,9 +138,7 @@ static bool add_place(struct writer *writer, const struct layer_place *place, st
 static bool add_all(struct writer *writer, const struct bundle *bundle, struct err *err)
 {
     struct image *image = NULL;
-    bool ok = image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size,
-                         err) &&
-              image_each(image, add_node, writer, err);
+    bool ok = bundle_open_image(bundle, &image, err) && image_each(image, add_node, writer, err);
 
     image_free(image);
     for (size_t i = 0; ok && i < writer->count; i++)

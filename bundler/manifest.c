@@ -341,8 +341,7 @@ char *manifest_text(const struct manifest_input *input)
     return text;
 }
 
-/* NULL with err filled. */
-static struct jdoc *read_document(struct image *image, const char *path, struct err *err)
+struct jdoc *manifest_document(struct image *image, const char *path, struct err *err)
 {
     cleanup_free char *text = NULL;
     struct jdoc *document;
@@ -363,8 +362,8 @@ static struct jdoc *read_from(const struct bundle *bundle, const char *path, str
     struct image *image = NULL;
     struct jdoc *document = NULL;
 
-    if (image_open(&image, bundle->fd, bundle->header.image_offset, bundle->header.image_size, err))
-        document = read_document(image, path, err);
+    if (bundle_open_image(bundle, &image, err))
+        document = manifest_document(image, path, err);
     image_free(image);
     return document;
 }

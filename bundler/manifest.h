@@ -12,6 +12,7 @@ struct bundle;
 struct closure;
 struct err;
 struct gems;
+struct image;
 struct jdoc;
 struct owner;
 struct plan;
@@ -41,3 +42,7 @@ struct manifest_input {
 
 /* The same of its bill of materials (sbom.h). */
 [[nodiscard]] struct jdoc *manifest_read_sbom(const struct bundle *bundle, struct err *err);
+
+/* A JSON document of an open image, by its path; NULL with err filled: E-IMAGE, E-READ. */
+[[nodiscard]] struct jdoc *manifest_document(struct image *image, const char *path,
+                                             struct err *err);

@@ -12,6 +12,7 @@
 #include "bundler/walk.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 enum { LINES_MAX = 50 };
@@ -26,17 +27,10 @@ static bool starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static bool ends_with(const char *text, const char *suffix)
-{
-    size_t len = strlen(text);
-
-    return len >= strlen(suffix) && strcmp(text + len - strlen(suffix), suffix) == 0;
-}
-
 static bool is_of_host(const char *path)
 {
     for (size_t i = 0; i < sizeof(native_suffixes) / sizeof(native_suffixes[0]); i++)
-        if (ends_with(path, native_suffixes[i]))
+        if (text_ends_with(path, native_suffixes[i]))
             return true;
     return hostfile_is_expected(path);
 }

@@ -15,6 +15,7 @@
 #include "bundler/elf.h"
 #include "bundler/image.h"
 #include "bundler/jdoc.h"
+#include "bundler/manifest.h"
 #include "bundler/report.h"
 #include "bundler/timeline.h"
 #include "common/cleanup.h"
@@ -63,14 +64,9 @@ static void put_term(const struct page *page, const char *term, const char *text
     (void)fputs("</dd></div>\n", page->out);
 }
 
-/* Adds ", item" to a list that is made of text. */
 static void append(char **list, const char *item)
 {
-    char *longer =
-        (*list)[0] != '\0' ? xasprintf("%s, %s", *list, item) : xstrdup(item != NULL ? item : "");
-
-    free(*list);
-    *list = longer;
+    text_join(list, ", ", item != NULL ? item : "");
 }
 
 static void append_process(const char *key, const struct jdoc *value, void *context)
@@ -269,29 +265,22 @@ static void put_page(const struct page *page)
 /* An older bundle has none, and the page does without. */
 static bool add_sbom(struct image *image, struct jdoc *document, struct err *err)
 {
-    cleanup_free char *text = NULL;
     struct jdoc *sbom;
-    size_t size;
 
     if (!image_has(image, FORMAT_SBOM))
         return true;
-    if (!image_read(image, FORMAT_SBOM, FORMAT_MANIFEST_MAX, &text, &size, err))
+    sbom = manifest_document(image, FORMAT_SBOM, err);
+    if (sbom == NULL)
         return false;
-    sbom = jdoc_parse(text, size, err);
-    if (sbom == NULL) {
-        (void)err_wrap(err, "'" FORMAT_SBOM "'");
-        return err_id(err, "E-IMAGE");
-    }
     jdoc_set(document, "sbom", sbom);
     return true;
 }
 
 static bool add_more(const struct bundle *bundle, struct jdoc *document, struct err *err)
 {
-    const struct format_header *header = &bundle->header;
     struct image *image = NULL;
     struct jdoc *start = NULL;
-    bool ok = image_open(&image, bundle->fd, header->image_offset, header->image_size, err);
+    bool ok = bundle_open_image(bundle, &image, err);
 
     if (ok)
         start = timeline_of(image, err);

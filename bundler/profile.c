@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "common/launchfile.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 /* Behind the first of these Ruby takes sources from the pack (runtime/guest/compiled.c). */
@@ -24,17 +25,10 @@ struct profile {
     bool is_started; /* the pack is read from now on */
 };
 
-static bool ends_with(const char *path, const char *end)
-{
-    size_t len = strlen(path), end_len = strlen(end);
-
-    return len >= end_len && strcmp(path + len - end_len, end) == 0;
-}
-
 static bool is_starter(const char *path)
 {
     for (size_t i = 0; i < sizeof(starters) / sizeof(starters[0]); i++)
-        if (ends_with(path, starters[i]))
+        if (text_ends_with(path, starters[i]))
             return true;
     return false;
 }
@@ -62,7 +56,7 @@ static void add_read(struct profile *profile, const char *path)
 
 static void add(struct profile *profile, const char *path)
 {
-    if (profile->is_started && ends_with(path, ".rb")) {
+    if (profile->is_started && text_ends_with(path, ".rb")) {
         add_record(profile, "open", path);
         return;
     }

@@ -236,10 +236,7 @@ static void add(struct check *check, const char *relative, const char *why)
     report_phase(check->report, "secret", line, NULL);
     check->count++;
     if (strlen(check->list) + strlen(line) < LIST_MAX_BYTES) {
-        char *longer = xasprintf("%s%s%s", check->list, check->list[0] != '\0' ? ", " : "", line);
-
-        free(check->list);
-        check->list = longer;
+        text_join(&check->list, ", ", line);
         check->listed++;
     }
 }

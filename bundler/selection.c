@@ -127,14 +127,9 @@ static bool leads_to_included(const struct config_list *patterns, const char *re
 /* Only what is one itself: of .git/config, .git is. */
 static void note_secret(struct selection *selection, const char *relative)
 {
-    char *longer;
-
     if (secret_by_name(relative) == NULL || selection->named == NAMED_MAX)
         return;
-    longer = xasprintf("%s%s%s", selection->secrets, selection->secrets[0] != '\0' ? ", " : "",
-                       ++selection->named == NAMED_MAX ? "..." : relative);
-    free(selection->secrets);
-    selection->secrets = longer;
+    text_join(&selection->secrets, ", ", ++selection->named == NAMED_MAX ? "..." : relative);
 }
 
 /* Why it is not packed; NULL: it is. */
@@ -164,10 +159,12 @@ static bool is_packed(const char *relative, bool is_dir, void *context)
 {
     struct selection *selection = context;
     const char *why = why_left_out(selection, relative, is_dir);
-    cleanup_free char *path = xasprintf(FORMAT_APP_DIR "/%s", relative);
 
-    if (why != NULL)
+    if (why != NULL) {
+        cleanup_free char *path = xasprintf(FORMAT_APP_DIR "/%s", relative);
+
         plan_leave_out(selection->plan, path, why);
+    }
     return why == NULL;
 }
 

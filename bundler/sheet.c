@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bundler/terminal.h"
@@ -71,4 +72,16 @@ char *sheet_bar(uint64_t amount, uint64_t most)
     marks += marks == 0 && amount > 0;
     memset(bar, '#', marks < SHEET_BAR ? marks : SHEET_BAR);
     return bar;
+}
+
+char *sheet_time(int64_t given)
+{
+    time_t seconds = (time_t)given;
+    struct tm parts;
+    char text[sizeof("2026-01-01 00:00 UTC")];
+
+    if (given <= 0 || given > UINT32_MAX || gmtime_r(&seconds, &parts) == NULL ||
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &parts) == 0)
+        return NULL;
+    return xstrdup(text);
 }

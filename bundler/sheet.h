@@ -25,3 +25,7 @@ void sheet_label_once(const char *label, bool is_first);
 
 /* "####": the most has SHEET_BAR of them, and whatever is there at all one. Owned by the caller. */
 [[nodiscard]] char *sheet_bar(uint64_t amount, uint64_t most);
+
+/* "2026-11-28 21:00 UTC" of seconds since the epoch; NULL when they are none, or of no time that an
+ * image can have. Owned by the caller. */
+[[nodiscard]] char *sheet_time(int64_t seconds);

@@ -31,6 +31,8 @@ enum {
     NAME_WIDTH = 26,  /* of a library */
 };
 
+static const char unknown_time[] = "at an unknown time";
+
 /* Lines before they are printed: how many there are decides how long the lists may be. */
 struct line {
     char *label;
@@ -95,15 +97,14 @@ static void view_release(struct view *view)
 
 static bool view_read(struct view *view, struct err *err)
 {
-    const struct format_header *header = &view->bundle->header;
     struct image *image = NULL;
-    bool ok = image_open(&image, view->bundle->fd, header->image_offset, header->image_size, err);
+    bool ok = bundle_open_image(view->bundle, &image, err);
 
     if (ok)
         view->facts = facts_of(view->bundle, image, err);
     ok = view->facts != NULL && weights_read(&view->weights, image, view->manifest, err) &&
          (!image_has(image, FORMAT_SBOM) ||
-          (view->sbom = manifest_read_sbom(view->bundle, err)) != NULL);
+          (view->sbom = manifest_document(image, FORMAT_SBOM, err)) != NULL);
     image_free(image);
     return ok || err_wrap(err, "'%s'", view->bundle->path);
 }
@@ -152,19 +153,6 @@ static void add_signature(struct lines *lines, const struct view *view)
         add(lines, "", "AND DOES NOT FIT: do not run it. See rucksack verify");
 }
 
-/* "2026-11-28 21:00 UTC" */
-static char *time_text(int64_t given)
-{
-    time_t seconds = (time_t)given;
-    struct tm parts;
-    char text[sizeof("2026-01-01 00:00 UTC")];
-
-    if (given <= 0 || given > UINT32_MAX || gmtime_r(&seconds, &parts) == NULL ||
-        strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &parts) == 0)
-        return xstrdup("at an unknown time");
-    return xstrdup(text);
-}
-
 static char *age_text(int64_t given)
 {
     int64_t days = ((int64_t)time(NULL) - given) / (24 * 60 * 60);
@@ -180,10 +168,10 @@ static void add_origin(struct lines *lines, const struct view *view)
     int64_t seconds = jdoc_number(view->manifest, "time");
     const struct jdoc *source = jdoc_member(view->manifest, "source");
     const char *revision = jdoc_text_or(source, "revision", "");
-    cleanup_free char *newest = time_text(seconds);
+    cleanup_free char *newest = sheet_time(seconds);
     cleanup_free char *age = age_text(seconds);
 
-    add(lines, "newest", "file of %s, %s", newest, age);
+    add(lines, "newest", "file of %s, %s", newest != NULL ? newest : unknown_time, age);
     if (revision[0] != '\0')
         add(lines, "source", "%s%s", revision,
             jdoc_bool(source, "modified") ? ", with changes" : "");
@@ -270,10 +258,8 @@ static char *joined(const struct jdoc *list)
 
     for (size_t i = 0; i < jdoc_count(list); i++) {
         const char *item = jdoc_text_at(list, i);
-        char *longer = xasprintf("%s%s%s", text, i > 0 ? ", " : "", item != NULL ? item : "?");
 
-        free(text);
-        text = longer;
+        text_join(&text, ", ", item != NULL ? item : "?");
     }
     return text;
 }
@@ -375,11 +361,8 @@ static char *license_of(const struct view *view, const struct jdoc *gem)
             continue;
         for (size_t l = 0; l < jdoc_count(licenses); l++) {
             const struct jdoc *license = jdoc_member(jdoc_at(licenses, l), "license");
-            char *longer =
-                xasprintf("%s%s%s", text, l > 0 ? "/" : " ", jdoc_text_or(license, "name", "?"));
 
-            free(text);
-            text = longer;
+            text_join(&text, "/", jdoc_text_or(license, "name", "?"));
         }
         break;
     }
@@ -395,9 +378,10 @@ static void flow_gems(struct lines *lines, const struct view *view)
     for (size_t i = 0; i < jdoc_count(gems); i++) {
         const struct jdoc *gem = jdoc_at(gems, i);
         cleanup_free char *license = license_of(view, gem);
-        cleanup_free char *raw = xasprintf(
-            "%s %s%s%s%s", jdoc_text_or(gem, "name", "?"), jdoc_text_or(gem, "version", "?"),
-            jdoc_bool(gem, "native") ? "*" : "", license, i + 1 < jdoc_count(gems) ? "," : "");
+        cleanup_free char *raw =
+            xasprintf("%s %s%s%s%s%s", jdoc_text_or(gem, "name", "?"),
+                      jdoc_text_or(gem, "version", "?"), jdoc_bool(gem, "native") ? "*" : "",
+                      license[0] != '\0' ? " " : "", license, i + 1 < jdoc_count(gems) ? "," : "");
         cleanup_free char *text = text_visible(raw);
         char *longer = xasprintf("%s%s%s", line, line[0] != '\0' ? " " : "", text);
 
@@ -513,12 +497,13 @@ static void add_runtime(struct lines *lines, const struct appimage *appimage)
     cleanup_free char *size = report_size(appimage->file_size);
     cleanup_free char *runtime = report_size(appimage->image_offset);
     cleanup_free char *image = report_size(facts->used_bytes);
-    cleanup_free char *made = time_text(facts->mtime);
+    cleanup_free char *made = sheet_time(facts->mtime);
 
     add(lines, "file", "an AppImage of type 2, which rucksack has not made");
     add(lines, "size", "%s for %s, %d bit: runtime %s, image %s", size,
         elf_machine_name(appimage->machine), appimage->is_64 ? 64 : 32, runtime, image);
-    add(lines, "image", "squashfs, %s, made %s", facts->compression, made);
+    add(lines, "image", "squashfs, %s, made %s", facts->compression,
+        made != NULL ? made : unknown_time);
     add(lines, "signed", "%s",
         appimage->is_signed ? "by OpenPGP, which is not checked here" : "by nobody");
     add(lines, "update", "%s", appimage->update != NULL ? appimage->update : "says not where from");

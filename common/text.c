@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/xalloc.h"
@@ -129,4 +130,20 @@ const char *text_last_lines(char *text, unsigned int lines)
     while (len > 0 && (text[len - 1] != '\n' || --lines > 0))
         len--;
     return text + len;
+}
+
+bool text_ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text);
+    size_t end_len = strlen(end);
+
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+void text_join(char **list, const char *separator, const char *item)
+{
+    char *longer = xasprintf("%s%s%s", *list, (*list)[0] != '\0' ? separator : "", item);
+
+    free(*list);
+    *list = longer;
 }

@@ -25,3 +25,9 @@ const char *text_last_lines(char *text, unsigned int lines);
 
 /* What follows the last slash of a path; all of it where there is none. Points into it. */
 const char *text_base_name(const char *path);
+
+bool text_ends_with(const char *text, const char *end);
+
+/* Adds an item to a list, with the separator in between where the list is not empty. The list is
+ * allocated anew. */
+void text_join(char **list, const char *separator, const char *item);

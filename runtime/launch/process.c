@@ -10,29 +10,19 @@
 #include "bundle.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/port.h"
 #include "common/suggest.h"
 #include "common/words.h"
 #include "start.h"
 #include "state.h"
 
-enum { PORT_FIRST = 5000, PORT_STEP = 100 };
-
-/* Whether it says itself which port it is without one: ${PORT:-3000} */
-static bool knows_port(const char *command)
-{
-    for (const char *at = command; (at = strstr(at, "PORT")) != NULL; at += strlen("PORT"))
-        if (strncmp(at, "PORT-", 5) != 0 && strncmp(at, "PORT:-", 6) != 0)
-            return false;
-    return true;
-}
-
 bool process_port(const char *command, size_t number, struct err *err)
 {
     char port[24];
 
-    if (strstr(command, "PORT") == NULL)
+    if (!port_is_named(command))
         return true;
-    (void)snprintf(port, sizeof(port), "%zu", PORT_FIRST + PORT_STEP * number);
+    (void)snprintf(port, sizeof(port), "%zu", port_of(number));
     return setenv("PORT", port, 0) == 0 || err_sys(err, "environment");
 }
 
@@ -89,7 +79,7 @@ static bool become_shell(const char *command, char *const arguments[], struct er
 bool process_become(const struct bundle *bundle, const char *command, size_t number,
                     char *const arguments[], struct err *err)
 {
-    if (!knows_port(command) && !process_port(command, number, err))
+    if (port_own_default(command) == NULL && !process_port(command, number, err))
         return false;
     return words_need_shell(command) ? become_shell(command, arguments, err)
                                      : become_simple(bundle, command, arguments, err);

@@ -59,12 +59,26 @@ static void bars_are_shares(void **state)
     assert_bar(0, 0, 0);
 }
 
+static void times_that_an_image_can_have(void **state)
+{
+    cleanup_free char *known = sheet_time(1700000000);
+    cleanup_free char *last = sheet_time(UINT32_MAX);
+
+    (void)state;
+    assert_string_equal(known, "2023-11-14 22:13 UTC");
+    assert_string_equal(last, "2106-02-07 06:28 UTC");
+    assert_null(sheet_time(0));
+    assert_null(sheet_time(-1));
+    assert_null(sheet_time((int64_t)UINT32_MAX + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_character_is_a_column),
         cmocka_unit_test(what_is_too_wide_ends_in_dots),
         cmocka_unit_test(bars_are_shares),
+        cmocka_unit_test(times_that_an_image_can_have),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

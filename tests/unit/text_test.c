@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Mirrors text.c. Cases: marks replaced · text that stays as it is · what could steer a terminal
- * · what is UTF-8.
+ * · what is UTF-8 · ends · lists.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "common/cleanup.h"
 #include "common/text.h"
+#include "common/xalloc.h"
 
 static void assert_replaced(const char *text, const char *with, const char *want)
 {
@@ -83,6 +85,29 @@ static void plain_is_utf8_without_controls(void **state)
     assert_false(text_is_plain("cut\xc3"));
 }
 
+static void the_end_is_compared(void **state)
+{
+    (void)state;
+    assert_true(text_ends_with("a/enc/encdb.so", "/enc/encdb.so"));
+    assert_true(text_ends_with(".rb", ".rb"));
+    assert_true(text_ends_with("x", ""));
+    assert_false(text_ends_with("b", ".rb"));
+    assert_false(text_ends_with("a.rb.txt", ".rb"));
+}
+
+static void lists_are_joined(void **state)
+{
+    char *list = xstrdup("");
+
+    (void)state;
+    text_join(&list, ", ", "one");
+    assert_string_equal(list, "one");
+    text_join(&list, ", ", "two");
+    text_join(&list, " or ", "three");
+    assert_string_equal(list, "one, two or three");
+    free(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +116,8 @@ int main(void)
         cmocka_unit_test(controls_become_visible),
         cmocka_unit_test(bytes_that_are_no_utf8_become_visible),
         cmocka_unit_test(plain_is_utf8_without_controls),
+        cmocka_unit_test(the_end_is_compared),
+        cmocka_unit_test(lists_are_joined),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
