@@ -30,6 +30,7 @@ EMBED(asset_bundler_setup, "runtime/guest/setup.rb");
 EMBED(asset_packed, "bundler/packed.rb");
 EMBED(asset_bundle, "runtime/guest/bundle.rb");
 EMBED(asset_rdoc, "runtime/guest/rdoc.rb");
+EMBED(asset_absent, "runtime/guest/absent.rb");
 EMBED(asset_environment, "runtime/guest/environment.rb");
 EMBED(asset_inline, "runtime/guest/inline.rb");
 EMBED(asset_iseqs, ASSET_DIR "/iseqs.so");
@@ -63,6 +64,7 @@ static const struct {
     [ASSET_PACKED] = ENTRY("packed.rb", asset_packed),
     [ASSET_BUNDLE] = ENTRY("bundle.rb", asset_bundle),
     [ASSET_RDOC] = ENTRY("rdoc.rb", asset_rdoc),
+    [ASSET_ABSENT] = ENTRY("absent.rb", asset_absent),
     [ASSET_ENVIRONMENT] = ENTRY("environment.rb", asset_environment),
     [ASSET_INLINE] = ENTRY("inline.rb", asset_inline),
     [ASSET_ISEQS] = ENTRY("iseqs.so", asset_iseqs),

@@ -22,6 +22,7 @@ enum asset_id {
     ASSET_PACKED,           /* what stands at the end of that */
     ASSET_BUNDLE,           /* the program `bundle` */
     ASSET_RDOC,             /* rdoc.rb */
+    ASSET_ABSENT,           /* what stands for a library that is left out */
     ASSET_ENVIRONMENT,      /* environment.rb */
     ASSET_INLINE,           /* bundler/inline.rb */
     ASSET_ISEQS,            /* the extension that reads compiled sources */

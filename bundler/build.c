@@ -44,6 +44,7 @@
 #include "bundler/sbom.h"
 #include "bundler/secret.h"
 #include "bundler/server.h"
+#include "bundler/slim.h"
 #include "bundler/start.h"
 #include "bundler/tempdir.h"
 #include "bundler/trace.h"
@@ -214,12 +215,12 @@ static void open_record(struct build *build)
     cleanup_free char *revision = provenance_text(&build->provenance);
     cleanup_free char *allowed = join(request->app.allowed.paths, request->app.allowed.count);
     cleanup_free char *question = xasprintf(
-        "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d\n%s", keep, allowed,
+        "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d %d\n%s", keep, allowed,
         revision != NULL ? revision : "", request->update_info != NULL ? request->update_info : "",
         request->app.executable != NULL ? request->app.executable : "", build->app.dir,
         build->app.script != NULL ? build->app.script : "", build->app.name,
         request->check != NULL ? request->check : "", request->fast, request->no_check,
-        request->hwcaps, around);
+        request->hwcaps, request->slim, around);
 
     record_open(&build->record, question, build->output);
 }
@@ -359,6 +360,34 @@ static void say_left_out(const struct build *build)
         report_phase(&build->report, "left out", list, total);
 }
 
+/* Of the standard library, only what something names. */
+static bool slim_down(struct build *build, const struct config_list *const *keep, struct err *err)
+{
+    const struct slim_request request = {
+        .probe = &build->probe,
+        .keep = keep,
+        .has_bundler = build->app.source == APP_TREE,
+        .has_console = build->app.kind != APP_COMMAND,
+    };
+    cleanup_free char *what = NULL;
+    cleanup_free char *size = NULL;
+    struct slim slim;
+
+    if (!build->app.config.slim && !build->request->slim)
+        return true;
+    if (!slim_plan(&slim, &request, &build->report, &build->plan, err))
+        return false;
+    ruby_forget_extensions(&build->ruby, &build->plan);
+    build->gems.leftout.files[LEFTOUT_SLIM] = slim.files;
+    build->gems.leftout.bytes[LEFTOUT_SLIM] = slim.bytes;
+    what = xasprintf("%zu of %zu libraries of Ruby, by their names in sources", slim.kept,
+                     slim.libraries);
+    size = report_size(slim.bytes);
+    text_join(&size, " ", "less");
+    report_phase(&build->report, "slim", what, size);
+    return true;
+}
+
 static bool collect(struct build *build, struct err *err)
 {
     const struct libs_input input = {
@@ -394,6 +423,7 @@ static bool collect(struct build *build, struct err *err)
         !beside_plan(&build->app, &build->probe, &build->trace, &build->report, &build->plan,
                      err) ||
         !secret_check(&build->app, &build->probe, &build->plan, &build->report, err) ||
+        !slim_down(build, keep, err) ||
         !programs_plan(&build->programs, build->probe.ruby.elf, &build->plan, err) ||
         !libs_plan(&build->libs, &input, &build->ruby, &build->plan, err) ||
         !ruby_trim_library(&build->ruby, &build->plan, err))

@@ -17,6 +17,7 @@ struct build_request {
     struct app_request app;
     const char *output;      /* path; NULL: "NAME-x86_64.AppImage" in the working directory */
     bool fast;               /* compress less */
+    bool slim;               /* as slim: true of the configuration */
     bool no_check;           /* do not start it before it is done */
     const char *check;       /* arguments that a command must succeed with, or NULL */
     const char *const *keep; /* patterns of files of gems that would be left out (leftout.h) */

@@ -28,6 +28,7 @@ struct build_options {
     struct option_list allowed;
     bool dry_run;
     bool fast;
+    bool slim;
     bool json;
     bool hwcaps;
     bool no_cache;
@@ -49,6 +50,8 @@ static const struct option_entry options[] = {
      "pack nothing: list what would be, and why"},
     {"fast", 0, OPTION_FLAG, offsetof(struct build_options, fast), NULL,
      "compress less: for development"},
+    {"slim", 0, OPTION_FLAG, offsetof(struct build_options, slim), NULL,
+     "of Ruby's standard library, pack what something names"},
     {"trace", 0, OPTION_TEXT, offsetof(struct build_options, trace), "CMD",
      "run CMD in the application's directory, and pack the libraries that it loads"},
     {"check", 0, OPTION_TEXT, offsetof(struct build_options, check), "ARGS",
@@ -137,6 +140,7 @@ static bool run(const struct command_args *args, struct err *err)
                 .allowed = {given->allowed.items, given->allowed.count}},
         .output = given->output,
         .fast = given->fast,
+        .slim = given->slim,
         .hwcaps = given->hwcaps,
         .no_cache = given->no_cache,
         .no_check = given->no_check,

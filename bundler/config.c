@@ -148,6 +148,7 @@ static const struct key top_keys[] = {
     {"keep", KEY_LIST, MEMBER(keep), NULL, check_visible},
     {"libs", KEY_MAP, 0, libs_keys, NULL},
     {"recipes", KEY_LIST, MEMBER(recipes), NULL, check_name},
+    {"slim", KEY_WISH, MEMBER(slim), NULL, NULL},
     {"licenses", KEY_SWITCH, MEMBER(no_licenses), NULL, NULL},
     {"boot", KEY_MAP, 0, boot_keys, NULL},
     {0},

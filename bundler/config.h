@@ -62,6 +62,7 @@ struct config {
     } libs;
     struct config_list recipes; /* names */
     bool no_licenses;           /* licenses: false */
+    bool slim;                  /* only what something names of the standard library (slim.h) */
     struct {
         bool no_names;    /* names: false */
         bool no_compiled; /* compiled: false */

@@ -204,6 +204,7 @@ const char *leftout_name(enum leftout_class class)
         [LEFTOUT_DOCS] = "docs",
         [LEFTOUT_BUILD] = "build trees",
         [LEFTOUT_AUTHOR] = "authors' files",
+        [LEFTOUT_SLIM] = "libraries of Ruby",
     };
 
     return names[class];

@@ -23,6 +23,7 @@ enum leftout_class {
     LEFTOUT_DOCS,   /* doc/, benchmark/, README and changes */
     LEFTOUT_BUILD,  /* gem_make.out, mkmf.log, Makefile, tmp/, ports/ */
     LEFTOUT_AUTHOR, /* Rakefile, Gemfile, .github/, sig/ and the like */
+    LEFTOUT_SLIM,   /* libraries of Ruby (bundler/slim.h): of no gem */
     LEFTOUT_COUNT,
     LEFTOUT_NOTHING = LEFTOUT_COUNT,
 };

@@ -9,6 +9,9 @@
 # the application runs but its Gemfile and gemspecs; a Ruby that those start does not load this again.
 
 module RucksackProbe
+  # What a Ruby has loaded before any code of its user.
+  FEATURES = $LOADED_FEATURES.dup.freeze
+
   SKIPPED_GROUPS = %i[development test].freeze
 
   # What is wrong, for people: id, message and the next command to type.
@@ -39,6 +42,7 @@ module RucksackProbe
       "sitelib" => config["sitelibdir"],
       "libruby" => config["ENABLE_SHARED"] == "yes" ? config["LIBRUBY_SO"] : nil,
       "load_path" => default_load_path,
+      "features" => FEATURES,
       "rubygems" => File.dirname(loaded("rubygems.rb")),
       "default_specs" => Gem.default_specifications_dir,
       "default_index" => default_index.inspect,

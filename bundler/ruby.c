@@ -559,6 +559,21 @@ bool ruby_plan_loader(struct ruby *ruby, const struct probe *probe, struct plan 
                          (struct plan_origin){PLAN_PART_RUNTIME, "hermetic loader"}, err);
 }
 
+void ruby_forget_extensions(struct ruby *ruby, const struct plan *plan)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < ruby->extension_count; i++) {
+        cleanup_free char *image = plan_image_path(plan, ruby->extensions[i]);
+
+        if (plan_find(plan, image) != NULL)
+            ruby->extensions[kept++] = ruby->extensions[i];
+        else
+            free(ruby->extensions[i]);
+    }
+    ruby->extension_count = kept;
+}
+
 void ruby_release(struct ruby *ruby)
 {
     free(ruby->program);

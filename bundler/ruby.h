@@ -71,4 +71,8 @@ struct ruby {
 [[nodiscard]] bool ruby_plan_short_loadpath(const struct ruby *ruby, const struct probe *probe,
                                             struct plan *plan, struct err *err);
 
+/* Extensions that are not in the plan any more are none of this Ruby. Before libraries are planned.
+ */
+void ruby_forget_extensions(struct ruby *ruby, const struct plan *plan);
+
 void ruby_release(struct ruby *ruby);

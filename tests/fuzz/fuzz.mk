@@ -86,7 +86,7 @@ $(BUILD)/replay/bundle $(BUILD)/fuzz/bundle: FUZZ_LIBS := $(LOOKS:%=-Wl,--wrap=%
     -ljansson -lsodium -lmd -lzstd -lpthread
 $(eval $(call fuzz_target,launchfile,common/launchfile.c common/words.c $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/launchfile $(BUILD)/fuzz/launchfile: FUZZ_LIBS :=
-$(eval $(call fuzz_target,rubyscan,bundler/rubyscan.c $(FUZZ_TOOL_SOURCES)))
+$(eval $(call fuzz_target,rubyscan,bundler/rubyscan.c bundler/literal.c $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/rubyscan $(BUILD)/fuzz/rubyscan: FUZZ_LIBS :=
 
 # An input that breaks something is kept as crash-HASH where the message says.
