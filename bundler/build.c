@@ -371,6 +371,7 @@ static bool slim_down(struct build *build, const struct config_list *const *keep
     };
     cleanup_free char *what = NULL;
     cleanup_free char *size = NULL;
+    cleanup_free char *less = NULL;
     struct slim slim;
 
     if (!build->app.config.slim && !build->request->slim)
@@ -383,8 +384,8 @@ static bool slim_down(struct build *build, const struct config_list *const *keep
     what = xasprintf("%zu of %zu libraries of Ruby, by their names in sources", slim.kept,
                      slim.libraries);
     size = report_size(slim.bytes);
-    text_join(&size, " ", "less");
-    report_phase(&build->report, "slim", what, size);
+    less = xasprintf("%s less", size);
+    report_phase(&build->report, "slim", what, less);
     return true;
 }
 

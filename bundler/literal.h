@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Names that may be of something to load, in Ruby sources and in compiled objects. Not a parser: what
- * a program puts together from parts is not seen. A name has letters, digits and "_-./".
+ * Names that may be of something to load, in Ruby sources and in compiled objects. Not a parser:
+ * what a program puts together from parts is not seen. A name has letters, digits and "_-./".
  */
 #include <stddef.h>
 

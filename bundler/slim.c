@@ -28,11 +28,11 @@ enum { SOURCE_MAX = 256 << 20, DIRS = 2 };
 static const char real_bundler[] = "rucksack_bundler";
 
 /* What Ruby itself loads, from C or its prelude, without a start that shows it. */
-static const char *const of_ruby[] = {"enc", "pp", "rbconfig", "rubygems", "set",
-                                      "unicode_normalize"};
+static const char *const of_ruby[] = {"enc",      "pp",  "rbconfig",
+                                      "rubygems", "set", "unicode_normalize"};
 
-/* Converters of more than 50 kB, below enc/trans, and names of encodings that want them; '_' and '-'
- * are the same. */
+/* Converters of more than 50 kB, below enc/trans, and names of encodings that want them; '_' and
+ * '-' are the same. */
 static const struct {
     const char *file;
     const char *names[4];
@@ -58,7 +58,7 @@ struct library {
 struct search {
     const struct slim_request *request;
     struct plan *plan;
-    char *dirs[DIRS]; /* image paths; the inner one first where one is in the other */
+    char *dirs[DIRS];          /* image paths; the inner one first where one is in the other */
     struct library *libraries; /* sorted by name */
     size_t count;
     size_t capacity;
@@ -115,8 +115,8 @@ static void list_libraries(struct search *search)
 
         if (path == NULL || entry->type == PLAN_DIR)
             continue;
-        search->libraries = xgrow(search->libraries, &search->capacity, search->count,
-                                  sizeof(*search->libraries));
+        search->libraries =
+            xgrow(search->libraries, &search->capacity, search->count, sizeof(*search->libraries));
         search->libraries[search->count++].name = xstrndup(path, name_length(path, strlen(path)));
     }
     if (search->count == 0)
@@ -173,7 +173,7 @@ static void take_name(const char *name, size_t len, void *context)
 /* Where code can be: extensions of Ruby, programs without one, templates that are code. */
 static bool is_code(const char *path)
 {
-    static const char *const patterns[] = {"*.rb",  "*.ru",   "*.rake", "*.so",      "*.erb",
+    static const char *const patterns[] = {"*.rb",   "*.ru",   "*.rake",    "*.so",      "*.erb",
                                            "*.haml", "*.slim", "*.gemspec", "*.jbuilder"};
     const char *name = text_base_name(path);
 
@@ -352,23 +352,24 @@ static bool is_absent(const struct search *search, const struct plan_entry *entr
     return !library->is_kept || is_unwanted_converter(search, path);
 }
 
-/* What is required first of a library tells why it is not there: json.rb, or net/http.rb where there
- * is no net.rb. */
+/* What is required first of a library tells why it is not there: json.rb, or net/http.rb where
+ * there is no net.rb. */
 static bool plan_stand_in(const struct search *search, const char *path, struct err *err)
 {
     const char *relative = inside(search, path);
     const char *slash = strchr(relative, '/');
     struct asset absent = asset_get(ASSET_ABSENT);
     cleanup_free char *name = xasprintf("%.*s.rb", (int)(strlen(path) - 3), path);
-    cleanup_free char *top =
-        xasprintf("%.*s%.*s.rb", (int)(relative - path), path, (int)strcspn(relative, "/"), relative);
+    cleanup_free char *top = xasprintf("%.*s%.*s.rb", (int)(relative - path), path,
+                                       (int)strcspn(relative, "/"), relative);
 
     if ((!text_ends_with(path, ".rb") && !text_ends_with(path, ".so")) ||
         plan_find(search->plan, name) != NULL ||
         (slash != NULL && (strchr(slash + 1, '/') != NULL || plan_find(search->plan, top) != NULL)))
         return true;
     return plan_add_data(search->plan, name, 0644, absent.data, absent.size,
-                         (struct plan_origin){PLAN_PART_RUNTIME, "slim: says what is missing"}, err);
+                         (struct plan_origin){PLAN_PART_RUNTIME, "slim: says what is missing"},
+                         err);
 }
 
 /* Directories in which nothing is left, the inner ones first. */

@@ -3,11 +3,12 @@
 /*
  * The part of Ruby's standard library that something in the bundle names: `slim: true`.
  *
- * A library is what begins with one name: json.rb, json/ and json.so. It stays when Ruby loads it by
- * itself, or when a source or compiled object of the application, of a gem or of a library that
- * stays has its name as a literal (bundler/literal.h), whether it is required there or not. RubyGems
- * stays as it is and names nothing, and so does Bundler, where there is a Gemfile: most of them
- * installs gems. Of the converters between encodings, the large ones stay whose encoding is named.
+ * A library is what begins with one name: json.rb, json/ and json.so. It stays when Ruby loads it
+ * by itself, or when a source or compiled object of the application, of a gem or of a library that
+ * stays has its name as a literal (bundler/literal.h), whether it is required there or not.
+ * RubyGems stays as it is and names nothing, and so does Bundler, where there is a Gemfile: most of
+ * them installs gems. Of the converters between encodings, the large ones stay whose encoding is
+ * named.
  *
  * What is left out raises LoadError when it is required, and says how it would stay.
  */

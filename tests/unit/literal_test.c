@@ -119,9 +119,9 @@ static void what_is_cut_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_in_quotes),         cmocka_unit_test(names_in_lists),
-        cmocka_unit_test(constants_of_encodings),  cmocka_unit_test(comments_name_nothing),
-        cmocka_unit_test(only_lines_that_require), cmocka_unit_test(strings_of_objects),
+        cmocka_unit_test(names_in_quotes),           cmocka_unit_test(names_in_lists),
+        cmocka_unit_test(constants_of_encodings),    cmocka_unit_test(comments_name_nothing),
+        cmocka_unit_test(only_lines_that_require),   cmocka_unit_test(strings_of_objects),
         cmocka_unit_test(long_ones_are_passed_over), cmocka_unit_test(what_is_cut_off),
     };
 
