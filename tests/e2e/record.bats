@@ -200,7 +200,7 @@ gem_dir() {
 
 release() {
     sleep 0.05
-    timeout 100 "$rucksack" build -o "$out/app.AppImage" "$@" "$app" 2>said
+    timeout 300 "$rucksack" build -o "$out/app.AppImage" "$@" "$app" 2>said
 }
 
 # Its bytes are those of a build that knows nothing.
