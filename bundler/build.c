@@ -367,7 +367,7 @@ static bool slim_down(struct build *build, const struct config_list *const *keep
         .probe = &build->probe,
         .keep = keep,
         .has_bundler = build->app.source == APP_TREE,
-        .has_console = build->app.kind != APP_COMMAND,
+        .config = &build->app.config,
     };
     cleanup_free char *what = NULL;
     cleanup_free char *size = NULL;

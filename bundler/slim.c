@@ -264,8 +264,28 @@ static void keep_asked(const struct search *search)
                 if (fnmatch(lists[j]->items[k], path, FNM_LEADING_DIR) == 0 ||
                     (strncmp(lists[j]->items[k], path, strlen(path)) == 0 &&
                      lists[j]->items[k][strlen(path)] == '/'))
-                    keep(&search->libraries[i], "'keep' of the configuration");
+                    keep(&search->libraries[i], "keep");
     }
+}
+
+/* ruby -rjson -r yaml */
+static void keep_options(const struct search *search, const char *command)
+{
+    for (const char *at = command; at != NULL && (at = strstr(at, " -r")) != NULL;) {
+        at += strlen(" -r");
+        at += strspn(at, " ");
+        keep(find(search, at, strcspn(at, " ")), "a command");
+    }
+}
+
+static void keep_commands(const struct search *search)
+{
+    const struct config *config = search->request->config;
+
+    for (size_t i = 0; i < config->processes.count; i++)
+        keep_options(search, config->processes.items[i].value);
+    keep_options(search, config->release);
+    keep_options(search, config->console);
 }
 
 static void keep_loaded(const struct search *search)
@@ -284,8 +304,6 @@ static void keep_loaded(const struct search *search)
     }
     for (size_t i = 0; i < COUNT(of_ruby); i++)
         keep_name(search, of_ruby[i], "Ruby itself");
-    if (search->request->has_console)
-        keep_name(search, "irb", "the console");
     if (search->request->has_bundler)
         keep_name(search, "bundler", "the Gemfile");
 }
@@ -303,6 +321,7 @@ static bool find_kept(struct search *search, struct err *err)
 
     keep_loaded(search);
     keep_asked(search);
+    keep_commands(search);
     for (size_t i = 0; i < search->plan->count; i++) {
         const struct plan_entry *entry = search->plan->entries[i];
 

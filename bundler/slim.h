@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct config;
 struct config_list;
 struct err;
 struct plan;
@@ -26,7 +27,7 @@ struct slim_request {
     const struct probe *probe;
     const struct config_list *const *keep; /* NULL-terminated: patterns of "ruby/json" */
     bool has_bundler;                      /* a Gemfile: the real one can be asked for */
-    bool has_console;                      /* irb can be */
+    const struct config *config;           /* whose commands require, too */
 };
 
 struct slim {
