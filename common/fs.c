@@ -72,6 +72,13 @@ bool fs_write_all(int fd, const void *data, size_t size, struct err *err)
     return true;
 }
 
+bool fs_flush(FILE *stream, const char *name, struct err *err)
+{
+    if (fflush(stream) != 0)
+        return err_sys(err, "%s", name);
+    return ferror(stream) == 0 || err_set(err, ERR_SYSTEM, "%s could not be written", name);
+}
+
 bool fs_put_file(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
 {
     cleanup_free char *fresh = NULL;

@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct err;
@@ -18,6 +19,10 @@ bool fs_has_file(const char *dir, const char *name);
 
 /* Writes all of it, whatever write(2) takes at once. */
 [[nodiscard]] bool fs_write_all(int fd, const void *data, size_t size, struct err *err);
+
+/* Whether all that was ever written to the stream has arrived: also what was let go before now, of
+ * which fflush() says nothing. name is for the error: "standard output". */
+[[nodiscard]] bool fs_flush(FILE *stream, const char *name, struct err *err);
 
 /* Makes path a file of these bytes in one step, written beside it (path.new), on disk before it is
  * renamed. On failure what was there is as it was. */

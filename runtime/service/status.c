@@ -6,6 +6,8 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/fs.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/service/options.h"
 #include "runtime/service/releases.h"
@@ -20,17 +22,11 @@ struct sheet {
     size_t rows; /* of the list that is open */
 };
 
-/* What systemd and our names are made of needs no escapes; whatever else there is gets them. */
 static void put_string(const char *text)
 {
-    putchar('"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\' || (unsigned char)*text < 0x20)
-            printf("\\u%04x", (unsigned char)*text);
-        else
-            putchar(*text);
-    }
-    putchar('"');
+    cleanup_free char *quoted = text_json(text);
+
+    fputs(quoted, stdout);
 }
 
 /* One row, of two texts: {"unit": "guestbook-web.service", "state": "active"}. */
@@ -163,7 +159,7 @@ bool service_status(const struct service *service, const struct options *options
     }
     show_all(&sheet, &service->app, &releases, current);
     releases_release(&releases);
-    return fflush(stdout) == 0 || err_sys(err, "standard output");
+    return fs_flush(stdout, "standard output", err);
 }
 
 static bool change_trust(const struct service *service, const struct options *options,
@@ -196,5 +192,5 @@ bool service_trust(const struct service *service, const struct options *options,
     } else {
         printf("trusts     any bundle: no key is pinned\n");
     }
-    return fflush(stdout) == 0 || err_sys(err, "standard output");
+    return fs_flush(stdout, "standard output", err);
 }

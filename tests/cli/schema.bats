@@ -112,6 +112,12 @@ valid() {
     "$rucksack" recipes --json check "$tree/recipes/openssl.yml" | valid recipes
 }
 
+@test "what a bundle says of its own state" {
+    ./guestbook backup --json --emptier -o snapshot.tar.zst | valid backup file snapshot.tar.zst
+    ./guestbook restore --json --check-only snapshot.tar.zst | valid restore restored false
+    ./guestbook restore --json snapshot.tar.zst | valid restore restored true
+}
+
 @test "what makes files names them" {
     valid files <keygen.json
     cp one.AppImage copy
