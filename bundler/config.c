@@ -236,9 +236,8 @@ static bool unknown_key(const struct key *keys, const struct ydoc *node, struct 
     (void)err_set(err, ERR_INPUT, "%d: unknown key '%.100s'", node->line, node->key);
     for (size_t i = 0; keys[i].name != NULL; i++)
         suggest_offer(&suggest, keys[i].name);
-    if (suggest.nearest != NULL)
-        return err_hint(err, "did you mean '%s'?", suggest.nearest);
-    return err_hint(err, "see which there are: man rucksack.yml; begin your own with 'x-'");
+    return suggest_hint(&suggest, "see which there are: man rucksack.yml; begin your own with 'x-'",
+                        err);
 }
 
 static bool take_map(const struct key *keys, const struct ydoc *map, struct config *config,

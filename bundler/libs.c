@@ -172,9 +172,7 @@ static bool check_wanted(const struct cookbook *cookbook, const struct config_li
             continue;
         (void)err_set(err, ERR_INPUT, CONFIG_FILE ": there is no recipe '%s'", wanted->items[i]);
         (void)err_id(err, "E-CONFIG");
-        return suggest.nearest != NULL
-                   ? err_hint(err, "did you mean '%s'?", suggest.nearest)
-                   : err_hint(err, "see which there are: rucksack recipes list");
+        return suggest_hint(&suggest, "see which there are: rucksack recipes list", err);
     }
     return true;
 }

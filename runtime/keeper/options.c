@@ -43,10 +43,15 @@ static const char *verb_name(enum options_verb verb)
     return verb == OPTIONS_BACKUP ? "backup" : "restore";
 }
 
+static const char *help_hint(enum options_verb verb)
+{
+    return verb == OPTIONS_BACKUP ? "try: FILE backup --help" : "try: FILE restore --help";
+}
+
 static bool wrong(enum options_verb verb, struct err *err)
 {
     err->kind = ERR_USAGE;
-    return err_hint(err, "try: FILE %s --help", verb_name(verb));
+    return err_hint(err, "%s", help_hint(verb));
 }
 
 static bool unknown(enum options_verb verb, const char *word, struct err *err)
@@ -57,9 +62,7 @@ static bool unknown(enum options_verb verb, const char *word, struct err *err)
         if (options[i].verb == verb)
             suggest_offer(&suggest, options[i].name);
     (void)err_set(err, ERR_USAGE, "%s: unknown option '%.100s'", verb_name(verb), word);
-    if (suggest.nearest != NULL)
-        return err_hint(err, "did you mean '%s'?", suggest.nearest);
-    return wrong(verb, err);
+    return suggest_hint(&suggest, help_hint(verb), err);
 }
 
 /* "--name" or "--name=value"; *ret_value is NULL or what follows the '='. */

@@ -48,8 +48,7 @@ static void put_snapshot(const struct receipt *receipt, FILE *to)
     put_text(to, "time", when);
     digest_hex(manifest->lineage.id, sizeof(manifest->lineage.id), hex);
     put_text(to, "lineage", hex);
-    fprintf(to, ", \"epoch\": %llu, \"number\": %llu",
-            (unsigned long long)manifest->lineage.epoch,
+    fprintf(to, ", \"epoch\": %llu, \"number\": %llu", (unsigned long long)manifest->lineage.epoch,
             (unsigned long long)manifest->lineage.number);
     fprintf(to, ", \"bytes\": %llu, \"databases\": %zu, \"rows\": %llu, \"files\": %zu}\n",
             (unsigned long long)receipt->size_bytes, counts.databases, counts.rows, counts.files);

@@ -20,7 +20,7 @@ struct receipt {
     bool is_pushed;                  /* backup: a command has it, too */
     unsigned int removed;            /* backup: so many older ones */
     bool is_check;                   /* restore: nothing was replaced */
-    const char *kept;                /* restore: the state that was, in place; NULL: there was none */
+    const char *kept; /* restore: the state that was, in place; NULL: there was none */
 };
 
 /* All strings are borrowed. */

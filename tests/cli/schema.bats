@@ -91,6 +91,13 @@ valid() {
     "$rucksack" why --json "$guestbook" /app/config.ru | valid why reason "the application"
 }
 
+@test "why: a name that is misspelt" {
+    run -1 --separate-stderr "$rucksack" why "$guestbook" libz.so.2
+    [[ $stderr == *"E-UNKNOWN: "*$'\n'"hint: did you mean 'libz.so.1'?" ]]
+    run -1 --separate-stderr "$rucksack" why "$guestbook" pmua
+    [[ $stderr == *"E-UNKNOWN: "*$'\n'"hint: did you mean 'puma'?" ]]
+}
+
 @test "diff, verify, doctor" {
     "$rucksack" diff --json one.AppImage "$guestbook" | valid diff same false
     "$rucksack" verify --json one.AppImage | valid verify ok true

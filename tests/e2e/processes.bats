@@ -77,6 +77,16 @@ copy_app() {
     [[ $output == *"no process 'wep'"*"hint: did you mean 'web'?"* ]]
     run -127 "$bundle" rnu
     [[ $output == *"unknown verb 'rnu'"*"hint: did you mean 'run'?"* ]]
+    run -127 "$bundle" --stat elsewhere run
+    [[ $output == *"unknown verb '--stat'"*"hint: did you mean '--state'?"* ]]
+    run -127 "$bundle" exec rbuy
+    [[ $output == *"'rbuy': No such file or directory"*"hint: did you mean 'ruby'?"* ]]
+    run -127 "$bundle" exec nothing-like-it
+    [[ $output != *hint:* ]]
+    run ! "$bundle" --appimage-extrct
+    [[ $output == *"unknown option '--appimage-extrct'"*"did you mean '--appimage-extract'?"* ]]
+    run ! "$bundle" --appimage-frobnicate
+    [[ $output == *"try --appimage-help"* ]]
 }
 
 @test "help lists verbs and processes" {

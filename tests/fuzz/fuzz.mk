@@ -74,7 +74,7 @@ $(BUILD)/replay/ldcache $(BUILD)/fuzz/ldcache: FUZZ_LIBS := -lelf
 $(eval $(call fuzz_target,config,bundler/config.c bundler/procfile.c bundler/ydoc.c common/suggest.c \
     common/words.c $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/config $(BUILD)/fuzz/config: FUZZ_LIBS := -lyaml
-$(eval $(call fuzz_target,recipe,bundler/recipe.c $(FUZZ_TOOL_SOURCES)))
+$(eval $(call fuzz_target,recipe,bundler/recipe.c common/suggest.c $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/recipe $(BUILD)/fuzz/recipe: FUZZ_LIBS := -lcyaml -lyaml
 $(eval $(call fuzz_target,probe,bundler/jdoc.c common/proc.c common/text.c common/unfinished.c \
     $(FUZZ_TOOL_SOURCES)))
