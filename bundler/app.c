@@ -216,7 +216,7 @@ static bool check_single(const struct config *config, struct err *err)
         }
         if (is_known)
             continue;
-        (void)err_set(err, ERR_INPUT, CONFIG_FILE ": single: no process '%.100s'",
+        (void)err_set(err, ERR_INPUT, "%s: single: no process '%.100s'", config_file(config),
                       config->single.items[i]);
         (void)err_id(err, "E-CONFIG");
         return suggest_hint(&suggest, "name one of 'processes'", err);

@@ -306,7 +306,7 @@ bool config_load(struct config *ret, const char *dir, struct err *err)
     cleanup_free char *path = xasprintf("%s/" CONFIG_FILE, dir);
     cleanup_free char *text = NULL;
     cleanup_free char *message = NULL;
-    struct config config = {0};
+    struct config config = {.file = fs_shown(path)};
     size_t size;
 
     if (access(path, F_OK) != 0) {
@@ -314,6 +314,7 @@ bool config_load(struct config *ret, const char *dir, struct err *err)
         return true;
     }
     if (!fs_read_file(path, CONFIG_MAX_BYTES, &text, &size, err)) {
+        config_release(&config);
         (void)err_id(err, "E-CONFIG");
         return err_hint(err, "make it a readable file, or remove it");
     }
@@ -322,8 +323,8 @@ bool config_load(struct config *ret, const char *dir, struct err *err)
         *ret = config;
         return true;
     }
+    message = xasprintf("%s:%s", config.file, err->msg);
     config_release(&config);
-    message = xasprintf(CONFIG_FILE ":%s", err->msg);
     (void)snprintf(err->msg, sizeof(err->msg), "%s", message);
     (void)err_id(err, "E-CONFIG");
     return err_hint(err, "see what a key takes: man rucksack.yml");
@@ -381,8 +382,14 @@ static void release_keys(struct config *config, const struct key *keys)
     }
 }
 
+const char *config_file(const struct config *config)
+{
+    return config->file != NULL ? config->file : CONFIG_FILE;
+}
+
 void config_release(struct config *config)
 {
+    free(config->file);
     release_keys(config, top_keys);
     *config = (struct config){0};
 }

@@ -305,13 +305,13 @@ refuses() {
     copy_app
     printf 'web: ruby x\nnonsense\n' >Procfile
     run -1 "$rucksack" build --fast --no-check -o "$made"
-    [[ $output == *"E-PROCFILE: Procfile: line 2: 'nonsense' is no 'name: command'"*hint:* ]]
+    [[ $output == *"E-PROCFILE: Procfile:2: 'nonsense' is no 'name: command'"*hint:* ]]
     printf 'web: ruby x\nweb: ruby y\n' >Procfile
     run -1 "$rucksack" build --fast --no-check -o "$made"
-    [[ $output == *"line 2: process 'web' for the second time"* ]]
+    [[ $output == *"Procfile:2: process 'web' for the second time"* ]]
     printf "web: ruby 'x\n" >Procfile
     run -1 "$rucksack" build --fast --no-check -o "$made"
-    [[ $output == *"line 1: 'ruby 'x': a quote"* ]]
+    [[ $output == *"Procfile:1: 'ruby 'x': a quote"* ]]
     printf 'web: ruby \33[31m\n' >Procfile
     run -1 "$rucksack" build --fast --no-check -o "$made"
     [[ $output == *'a control character'* ]]
