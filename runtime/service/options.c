@@ -41,7 +41,7 @@ static const struct option {
     {"--replace", INSTALL | RESTORE, FLAG, offsetof(struct options, replace)},
     {"--other-secrets", INSTALL | RESTORE, FLAG, offsetof(struct options, other_secrets)},
     {"--none", TRUST, FLAG, offsetof(struct options, none)},
-    {"--json", STATUS, FLAG, offsetof(struct options, json)},
+    {"--json", STATUS | TRUST, FLAG, offsetof(struct options, json)},
     {"--purge", UNINSTALL, FLAG, offsetof(struct options, purge)},
 };
 
@@ -224,6 +224,7 @@ const char *options_help(void)
            "another:\n"
            "                       a public key, or that of a signed bundle\n"
            "    --none             take any bundle again\n"
+           "    --json             what it trusts then, as one JSON document\n"
            "  uninstall            all but state, environment and backups\n"
            "    --purge            state and environment, too\n";
 }

@@ -55,7 +55,7 @@ valid() {
     for schema in "$tree"/docs/schema/*.json; do
         name=$(basename "$schema" .json)
         echo "$name"
-        grep -q "schema/$name.json\|valid $name" "$BATS_TEST_FILENAME" "$tree/tests/service/scenario"
+        grep -q "schema/$name.json\|valid $name" "$BATS_TEST_FILENAME" "$tree/tests/service/"{scenario,units.bats}
         grep -q "_${name}.json_" "$tree/docs/rucksack.1.scd"
     done
 }
