@@ -147,7 +147,7 @@ rewrite() {
     unpack_image
     printf 'rucksack\t2\n' >squashfs-root/.rucksack/launch
     run -1 service install --print
-    [[ $output == *"E-START: damaged image: its launch file"* ]]
+    [[ $output == *"E-START: damaged image: no launch file of version 1"* ]]
     rm -r squashfs-root
     unpack_image
     run -1 squashfs-root/.rucksack/service "$PWD/squashfs-root" /etc/passwd install --print
