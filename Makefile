@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Targets: all check check-unit check-cli check-e2e check-storm check-keeper check-faults check-walker-full check-asan
 #          check-valgrind coverage test-systemd test-rubies check-rubies check-rails check-gems check-names check-html
-#          check-newcomer check-release check-aarch64 check-layers check-headers check-format format lint docs picture fuzz release
+#          check-newcomer check-release check-aarch64 check-clang check-layers check-headers check-format format lint docs picture fuzz release
 #          install clean
 # Variables: ARCH=aarch64  CC=gcc|clang  SANITIZE=address,undefined  COVERAGE=1  VALGRIND=1  TOOL_ONLY=1  BUILD=dir  prefix= DESTDIR=
 #            TESTS=files
@@ -71,9 +71,10 @@ include tests/fuzz/fuzz.mk
 include tests/faults/faults.mk
 
 .PHONY: all check check-unit check-cli check-e2e check-storm check-keeper check-faults check-walker-full check-asan \
-        check-valgrind valgrind-units coverage covered-tool covered-runtime test-systemd test-rubies check-rubies \
-        check-rails check-gems check-names check-html check-newcomer check-release check-aarch64 sanitized sanitized-tool \
-        check-layers check-headers check-format format lint docs picture release install clean
+        check-valgrind unit-programs coverage covered-tool covered-runtime test-systemd test-rubies check-rubies \
+        check-rails check-gems check-names check-html check-newcomer check-release check-aarch64 check-clang \
+        check-quick-units sanitized sanitized-tool check-layers check-headers check-format format lint docs \
+        picture release install clean
 VERBS := $(shell sed -nE 's/^\*rucksack ([a-z]+)\*.*/\1/p' docs/rucksack.1.scd | grep -v '^help$$' | sort -u)
 MAN := rucksack.1 rucksack.yml.5 rucksack-recipe.5 rucksack-format.5 $(VERBS:%=rucksack-%.1)
 all: $(BUILD)/rucksack $(BUILD)/stub $(MAN:%=$(BUILD)/%)
@@ -224,10 +225,10 @@ sanitized-tool: all
 
 # Unit tests, and commands of the tool, in Valgrind: minutes.
 check-valgrind:
-	$(MAKE) VALGRIND=1 TOOL_ONLY=1 BUILD='$(BUILD)-valgrind' all valgrind-units
+	$(MAKE) VALGRIND=1 TOOL_ONLY=1 BUILD='$(BUILD)-valgrind' all unit-programs
 	RUCKSACK_BUILD='$(abspath $(BUILD))-valgrind' tests/valgrind
 
-valgrind-units: $(UNIT_BINS)
+unit-programs: $(UNIT_BINS)
 
 # Which lines the tests run: the tool by unit and CLI tests, stub and keeper by theirs. Minutes. Whether
 # they pass is for `make check`: programs that count say so where they cannot write.
@@ -244,6 +245,14 @@ covered-runtime: $(BUILD)/stub $(SUITE) $(BUILD)/old_fuse $(BUILD)/keeper $(BUIL
 	chmod -R a+rwX '$(BUILD)'
 	-SANITIZE=coverage $(PROVE) $(filter-out %/fallback.bats,$(STUB_TESTS)) tests/keeper/keeper.bats \
 	    tests/keeper/hostile.bats
+
+# Everything by the other compiler, whose warnings are errors, too; and the units, but those that take
+# many seconds of whatever compiler: a minute.
+check-clang:
+	$(MAKE) CC=clang BUILD='$(BUILD)-clang' all check-quick-units
+
+check-quick-units: unit-programs
+	$(PROVE) $(filter-out %/sqlitefile_test %/walk_test %/zsync_test,$(UNIT_BINS))
 
 check-layers:
 	tests/layers.sh

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/path.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -30,16 +32,53 @@ static void put(const char *text, bool is_property)
     }
 }
 
-/* "FILE:LINE: " in front of the message, of which FILE is no quoted name; 0: there is none. */
-static size_t place_of(const char *msg, size_t *ret_line)
+/*
+ * From the repository's root, which GitHub takes paths from: the runner has it checked out in
+ * GITHUB_WORKSPACE. As it is where it lies elsewhere; NULL: it is no file. Owned by the caller.
+ */
+static char *place_in_repository(const char *file)
 {
-    size_t name = strcspn(msg, ": '");
-    size_t digits = msg[name] == ':' ? strspn(msg + name + 1, "0123456789") : 0;
+    const char *workspace = getenv("GITHUB_WORKSPACE");
+    cleanup_free char *real = realpath(file, NULL);
+    cleanup_free char *root = workspace != NULL ? realpath(workspace, NULL) : NULL;
+    struct stat st;
 
-    if (name == 0 || digits == 0 || strncmp(msg + name + 1 + digits, ": ", 2) != 0)
-        return 0;
-    *ret_line = name + 1;
-    return name + 1 + digits + 2;
+    if (real == NULL || stat(real, &st) != 0 || !S_ISREG(st.st_mode))
+        return NULL;
+    if (root == NULL || !path_lies_in(real, root) || strlen(real) <= strlen(root) + 1)
+        return xstrdup(file);
+    return xstrdup(real + strlen(root) + 1);
+}
+
+/* Where a message says that it is: "FILE:LINE: text" or "FILE: text", with a FILE that is there. */
+struct place {
+    char *file; /* NULL: nowhere */
+    char *line; /* NULL: all of it */
+    size_t text;
+};
+
+static void place_release(struct place *place)
+{
+    free(place->file);
+    free(place->line);
+}
+
+static struct place place_of(const char *msg)
+{
+    size_t name = strcspn(msg, ":");
+    size_t digits = msg[name] == ':' ? strspn(msg + name + 1, "0123456789") : 0;
+    size_t end = digits > 0 ? name + 1 + digits : name;
+    cleanup_free char *file = xstrndup(msg, name);
+    struct place place = {0};
+
+    if (strncmp(msg + end, ": ", 2) != 0)
+        return place;
+    place.file = place_in_repository(file);
+    if (place.file == NULL)
+        return place;
+    place.line = digits > 0 ? xstrndup(msg + name + 1, digits) : NULL;
+    place.text = end + 2;
+    return place;
 }
 
 void annotation_warn(const char *text)
@@ -55,26 +94,27 @@ void annotation_warn(const char *text)
 
 void annotation_fail(const struct err *err)
 {
-    cleanup_free char *msg = text_visible(err->msg);
-    cleanup_free char *hint = text_visible(err->hint);
-    size_t line = 0;
-    size_t text = place_of(msg, &line);
-
     if (!annotation_is_wanted())
         return;
+
+    cleanup_with(place_release) struct place place = place_of(err->msg);
+    cleanup_free char *text = text_visible(err->msg + place.text);
+    cleanup_free char *hint = text_visible(err->hint);
+
     fputs("::error ", stderr);
-    if (text > 0) {
-        cleanup_free char *file = xstrndup(msg, line - 1);
-        cleanup_free char *number = xstrndup(msg + line, text - 2 - line);
+    if (place.file != NULL) {
+        cleanup_free char *file = text_visible(place.file);
 
         fputs("file=", stderr);
         put(file, true);
-        fprintf(stderr, ",line=%s,", number);
+        if (place.line != NULL)
+            fprintf(stderr, ",line=%s", place.line);
+        fputc(',', stderr);
     }
     fputs("title=", stderr);
     put(err->id[0] != '\0' ? err->id : "rucksack", true);
     fputs("::", stderr);
-    put(msg + text, false);
+    put(text, false);
     if (hint[0] != '\0') {
         put("\nhint: ", false);
         put(hint, false);

@@ -16,5 +16,9 @@ bool annotation_is_wanted(void);
 /* Both print nothing where it is not. */
 void annotation_warn(const char *text);
 
-/* The error with its hint, at the place that its message begins with: "rucksack.yml:7: ...". */
+/*
+ * The error with its hint, at the place that its message begins with, "rucksack.yml:7: ..." or
+ * "rucksack.yml: ...", as a path from here. The annotation names it from the repository's root,
+ * GITHUB_WORKSPACE, wherever in it the build runs.
+ */
 void annotation_fail(const struct err *err);

@@ -216,11 +216,10 @@ static bool check_single(const struct config *config, struct err *err)
         }
         if (is_known)
             continue;
-        (void)err_set(err, ERR_INPUT, CONFIG_FILE ": single: no process '%.100s'",
+        (void)err_set(err, ERR_INPUT, "%s: single: no process '%.100s'", config_file(config),
                       config->single.items[i]);
         (void)err_id(err, "E-CONFIG");
-        return suggest.nearest != NULL ? err_hint(err, "did you mean '%s'?", suggest.nearest)
-                                       : err_hint(err, "name one of 'processes'");
+        return suggest_hint(&suggest, "name one of 'processes'", err);
     }
     return true;
 }

@@ -178,7 +178,8 @@ static bool choose_ruby(const struct app *app, struct err *err)
         return true;
     program = xasprintf("%s/bin/ruby", ruby);
     if (ruby[0] != '/' || access(program, X_OK) != 0) {
-        (void)err_set(err, ERR_INPUT, CONFIG_FILE ": ruby: there is no '%s'", program);
+        (void)err_set(err, ERR_INPUT, "%s: ruby: there is no '%s'", config_file(&app->config),
+                      program);
         (void)err_id(err, "E-RUBY");
         return err_hint(err, "name the directory above bin/ruby");
     }

@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/suggest.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -164,17 +165,21 @@ static bool choose_executable(const struct probe_gem *gem, const char *wanted, c
 {
     size_t count = jdoc_count(gem->executables);
     const char *want = wanted != NULL ? wanted : gem->name;
+    struct suggest suggest = suggest_begin(want);
 
     for (size_t i = 0; i < count; i++) {
         *ret = jdoc_text_at(gem->executables, i);
         if (strcmp(*ret, want) == 0 || (count == 1 && wanted == NULL))
             return true;
+        suggest_offer(&suggest, *ret);
     }
     (void)err_set(err, ERR_INPUT,
                   count == 0 ? "gem '%s' has no executable"
                              : "gem '%s' has several executables, or not that one",
                   gem->name);
     (void)err_id(err, "E-APP");
+    if (wanted != NULL && suggest.nearest != NULL)
+        return suggest_hint(&suggest, NULL, err);
     return count == 0
                ? err_hint(err, "it is a library; name its application")
                : err_hint(err, "choose one: --executable %s", jdoc_text_at(gem->executables, 0));

@@ -288,9 +288,7 @@ static bool run(const struct command_args *args, struct err *err)
         suggest_offer(&suggest, shells[i].name);
     }
     (void)err_set(err, ERR_USAGE, "completion: unknown shell '%.100s'", given);
-    if (suggest.nearest != NULL)
-        return err_hint(err, "did you mean '%s'?", suggest.nearest);
-    return err_hint(err, "there are: bash, zsh, fish");
+    return suggest_hint(&suggest, "there are: bash, zsh, fish", err);
 }
 
 const struct command cmd_completion = {

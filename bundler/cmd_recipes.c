@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
+#include "common/suggest.h"
 #include "common/text.h"
 
 enum { OPERANDS_MAX = COOKBOOK_MAX };
@@ -90,6 +91,7 @@ static void print_json(const struct cookbook *cookbook)
 static bool show(const struct cookbook *cookbook, const char *name, struct err *err)
 {
     const struct cookbook_entry *entry = cookbook_find(cookbook, name);
+    struct suggest suggest = suggest_begin(name);
     cleanup_free char *bytes = NULL;
     struct asset asset;
     size_t size;
@@ -97,7 +99,9 @@ static bool show(const struct cookbook *cookbook, const char *name, struct err *
     if (entry == NULL) {
         (void)err_set(err, ERR_INPUT, "there is no recipe '%.100s'", name);
         (void)err_id(err, "E-RECIPE");
-        return err_hint(err, "see which there are: rucksack recipes list");
+        for (size_t i = 0; i < cookbook->count; i++)
+            suggest_offer(&suggest, cookbook->entries[i].recipe->name);
+        return suggest_hint(&suggest, "see which there are: rucksack recipes list", err);
     }
     if (entry->origin != NULL) {
         if (!fs_read_file(entry->origin, RECIPE_MAX, &bytes, &size, err))
@@ -192,13 +196,20 @@ static bool run_on(const struct cookbook *cookbook, const struct command_args *a
 
 static bool run(const struct command_args *args, struct err *err)
 {
+    static const char *const known[] = {"list", "show", "check"};
     const char *what = args->operands[0];
+    struct suggest suggest = suggest_begin(what);
     struct cookbook cookbook;
+    bool is_known = false;
     bool ok;
 
-    if (strcmp(what, "list") != 0 && strcmp(what, "show") != 0 && strcmp(what, "check") != 0) {
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        is_known |= strcmp(what, known[i]) == 0;
+        suggest_offer(&suggest, known[i]);
+    }
+    if (!is_known) {
         (void)err_set(err, ERR_USAGE, "recipes: unknown word '%.100s'", what);
-        return err_hint(err, "there are: list, show NAME, check [FILE...]");
+        return suggest_hint(&suggest, "there are: list, show NAME, check [FILE...]", err);
     }
     if (strcmp(what, "check") == 0)
         return run_check(args, err);

@@ -17,6 +17,7 @@
 #include "bundler/manifest.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/suggest.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -214,10 +215,22 @@ static bool add_path(const struct jdoc *reasons, const char *path, struct jdoc *
     }
 }
 
-static bool unknown(const struct bundle *bundle, const char *name, struct err *err)
+/* By the names that find_ways() and add_gem() know. */
+static bool unknown(const struct bundle *bundle, const struct jdoc *manifest, const char *name,
+                    struct err *err)
 {
+    const struct jdoc *objects = jdoc_member(manifest, "objects");
+    const struct jdoc *gems = jdoc_member(manifest, "gems");
+    struct suggest suggest = suggest_begin(name);
+
+    for (size_t i = 0; i < jdoc_count(objects); i++)
+        suggest_offer(&suggest, text_base_name(jdoc_text_or(jdoc_at(objects, i), "name", "")));
+    for (size_t i = 0; i < jdoc_count(gems); i++)
+        suggest_offer(&suggest, jdoc_text_or(jdoc_at(gems, i), "name", ""));
     (void)err_set(err, ERR_INPUT, "'%s': nothing in it is called '%s'", bundle->path, name);
     (void)err_id(err, "E-UNKNOWN");
+    if (suggest.nearest != NULL)
+        return suggest_hint(&suggest, NULL, err);
     return err_hint(err, "see what is in it: rucksack inspect %.200s", bundle->path);
 }
 
@@ -245,7 +258,7 @@ static bool explain(const struct bundle *bundle, const struct jdoc *manifest, co
     if (!is_in_image(bundle, path, &is_there, err))
         return false;
     return (is_there && add_path(jdoc_member(manifest, "reasons"), path, answer)) ||
-           unknown(bundle, name, err);
+           unknown(bundle, manifest, name, err);
 }
 
 static void print_chain(const struct jdoc *chain)

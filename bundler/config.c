@@ -237,9 +237,8 @@ static bool unknown_key(const struct key *keys, const struct ydoc *node, struct 
     (void)err_set(err, ERR_INPUT, "%d: unknown key '%.100s'", node->line, node->key);
     for (size_t i = 0; keys[i].name != NULL; i++)
         suggest_offer(&suggest, keys[i].name);
-    if (suggest.nearest != NULL)
-        return err_hint(err, "did you mean '%s'?", suggest.nearest);
-    return err_hint(err, "see which there are: man rucksack.yml; begin your own with 'x-'");
+    return suggest_hint(&suggest, "see which there are: man rucksack.yml; begin your own with 'x-'",
+                        err);
 }
 
 static bool take_map(const struct key *keys, const struct ydoc *map, struct config *config,
@@ -308,7 +307,7 @@ bool config_load(struct config *ret, const char *dir, struct err *err)
     cleanup_free char *path = xasprintf("%s/" CONFIG_FILE, dir);
     cleanup_free char *text = NULL;
     cleanup_free char *message = NULL;
-    struct config config = {0};
+    struct config config = {.file = fs_shown(path)};
     size_t size;
 
     if (access(path, F_OK) != 0) {
@@ -316,6 +315,7 @@ bool config_load(struct config *ret, const char *dir, struct err *err)
         return true;
     }
     if (!fs_read_file(path, CONFIG_MAX_BYTES, &text, &size, err)) {
+        config_release(&config);
         (void)err_id(err, "E-CONFIG");
         return err_hint(err, "make it a readable file, or remove it");
     }
@@ -324,8 +324,8 @@ bool config_load(struct config *ret, const char *dir, struct err *err)
         *ret = config;
         return true;
     }
+    message = xasprintf("%s:%s", config.file, err->msg);
     config_release(&config);
-    message = xasprintf(CONFIG_FILE ":%s", err->msg);
     (void)snprintf(err->msg, sizeof(err->msg), "%s", message);
     (void)err_id(err, "E-CONFIG");
     return err_hint(err, "see what a key takes: man rucksack.yml");
@@ -383,8 +383,14 @@ static void release_keys(struct config *config, const struct key *keys)
     }
 }
 
+const char *config_file(const struct config *config)
+{
+    return config->file != NULL ? config->file : CONFIG_FILE;
+}
+
 void config_release(struct config *config)
 {
+    free(config->file);
     release_keys(config, top_keys);
     *config = (struct config){0};
 }

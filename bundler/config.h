@@ -31,7 +31,8 @@ struct config_pairs {
 };
 
 struct config {
-    bool is_given; /* the file is there */
+    char *file;    /* for messages: see config_file() */
+    bool is_given; /* it is there */
     char *name;
     char *version;
     char *ruby; /* the directory above bin/ruby, or that program */
@@ -70,9 +71,14 @@ struct config {
     } boot;
 };
 
-/* Of the application in dir. Fine without a file. E-CONFIG: "rucksack.yml:7: unknown key ...". */
+/* Of the application in dir. Fine without a file. E-CONFIG: "rucksack.yml:7: unknown key ...", with
+ * the path as it is written here. */
 [[nodiscard]] bool config_load(struct config *ret, const char *dir, struct err *err);
 void config_release(struct config *config);
+
+/* How messages call the file: its path from here; CONFIG_FILE where nothing was loaded. Borrowed.
+ */
+const char *config_file(const struct config *config);
 
 /* Whether it can be split, or needs a shell; a control character is refused. */
 [[nodiscard]] bool config_check_command(const char *text, struct err *err);

@@ -19,6 +19,7 @@
 #include "bundler/terminal.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/fs.h"
 #include "common/xalloc.h"
 
 /* From a signal to SIGKILL: enough to unlink a file. Rounds of killing: each takes one generation,
@@ -72,8 +73,7 @@ static void choose_signals(struct guard *guard)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)sigprocmask(SIG_SETMASK, &guard->before, NULL);
     verdict->ok = work(context, &err);
-    if (fflush(stdout) != 0 && verdict->ok)
-        verdict->ok = err_sys(&err, "standard output");
+    verdict->ok = verdict->ok && fs_flush(stdout, "standard output", &err);
     verdict->err = err;
     verdict->is_told = true;
     _exit(verdict->ok ? 0 : 1);

@@ -5,9 +5,9 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/err.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 
 static json_t *inner(const struct jdoc *value)
@@ -128,25 +128,12 @@ struct jdoc *jdoc_array(void)
     return made(json_pack("[]"));
 }
 
-/* Paths on Linux are bytes; JSON is UTF-8. Each byte that jansson refuses is replaced. */
+/* Paths on Linux are bytes; JSON is UTF-8. */
 static json_t *lossy_string(const char *text)
 {
-    json_t *value = json_string(text);
-    char *copy;
-    size_t used = 0;
+    char *copy = text_utf8(text);
+    json_t *value = json_string(copy);
 
-    if (value != NULL)
-        return value;
-    copy = xcalloc(strlen(text) * 3 + 1, 1);
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x80) {
-            copy[used++] = *text;
-        } else {
-            memcpy(copy + used, "\xEF\xBF\xBD", 3);
-            used += 3;
-        }
-    }
-    value = json_string(copy);
     free(copy);
     return value;
 }

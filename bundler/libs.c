@@ -160,9 +160,11 @@ static bool add_hidden(const struct apply *apply, struct hidden *hidden,
     return programs_name(programs, apply->extras, apply->plan, err);
 }
 
-static bool check_wanted(const struct cookbook *cookbook, const struct config_list *wanted,
+static bool check_wanted(const struct cookbook *cookbook, const struct config *config,
                          struct err *err)
 {
+    const struct config_list *wanted = &config->recipes;
+
     for (size_t i = 0; i < wanted->count; i++) {
         struct suggest suggest = suggest_begin(wanted->items[i]);
 
@@ -170,11 +172,10 @@ static bool check_wanted(const struct cookbook *cookbook, const struct config_li
             suggest_offer(&suggest, cookbook->entries[j].recipe->name);
         if (suggest.nearest != NULL && strcmp(suggest.nearest, wanted->items[i]) == 0)
             continue;
-        (void)err_set(err, ERR_INPUT, CONFIG_FILE ": there is no recipe '%s'", wanted->items[i]);
+        (void)err_set(err, ERR_INPUT, "%s: there is no recipe '%s'", config_file(config),
+                      wanted->items[i]);
         (void)err_id(err, "E-CONFIG");
-        return suggest.nearest != NULL
-                   ? err_hint(err, "did you mean '%s'?", suggest.nearest)
-                   : err_hint(err, "see which there are: rucksack recipes list");
+        return suggest_hint(&suggest, "see which there are: rucksack recipes list", err);
     }
     return true;
 }
@@ -193,7 +194,7 @@ static bool add_unseen(struct libs *libs, const struct libs_input *input, struct
                           .plan = plan,
                           .extras = &libs->extras};
     bool ok = cookbook_load(&cookbook, input->app_dir, err) &&
-              check_wanted(&cookbook, &input->config->recipes, err);
+              check_wanted(&cookbook, input->config, err);
 
     apply.is_done = xcalloc(cookbook.count, sizeof(*apply.is_done));
     ok = ok && add_hidden(&apply, &hidden, input, err);
@@ -216,9 +217,10 @@ static bool add_configured(struct libs *libs, const struct config *config, struc
         bool found = false;
 
         if (!walk_add_soname(&libs->walk, name, CONFIG_FILE, &found, err))
-            return err_wrap(err, CONFIG_FILE ": libs");
+            return err_wrap(err, "%s: libs", config_file(config));
         if (!found) {
-            (void)err_set(err, ERR_INPUT, CONFIG_FILE ": libs: '%s' was not found", name);
+            (void)err_set(err, ERR_INPUT, "%s: libs: '%s' was not found", config_file(config),
+                          name);
             (void)err_id(err, "E-CONFIG");
             return err_hint(err, "install it, or see what the loader knows: ldconfig -p");
         }

@@ -72,7 +72,8 @@ static bool take_line(struct config *config, char *line, struct err *err)
     return true;
 }
 
-static bool take_lines(struct config *config, char *text, struct err *err)
+/* file: for messages. */
+static bool take_lines(struct config *config, const char *file, char *text, struct err *err)
 {
     int number = 1;
 
@@ -84,7 +85,7 @@ static bool take_lines(struct config *config, char *text, struct err *err)
             len--;
         line[len] = '\0';
         if (!take_line(config, line, err))
-            return err_wrap(err, "Procfile: line %d", number);
+            return err_wrap(err, "%s:%d", file, number);
         line = next != NULL ? next + 1 : NULL;
     }
     return true;
@@ -94,13 +95,14 @@ bool procfile_read(const char *dir, struct config *config, bool *ret_found, stru
 {
     cleanup_free char *path = xasprintf("%s/Procfile", dir);
     cleanup_free char *text = NULL;
+    cleanup_free char *shown = fs_shown(path);
     size_t size;
 
     *ret_found = access(path, F_OK) == 0;
     if (!*ret_found || config->processes.count > 0)
         return true;
     if (!fs_read_file(path, PROCFILE_MAX_BYTES, &text, &size, err) ||
-        !take_lines(config, text, err)) {
+        !take_lines(config, shown, text, err)) {
         (void)err_id(err, "E-PROCFILE");
         return err_hint(err, "a line is 'web: bundle exec puma'");
     }

@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/suggest.h"
 #include "common/xalloc.h"
 
 static const cyaml_schema_value_t text_schema = {
@@ -109,7 +110,8 @@ static const cyaml_schema_value_t recipe_schema = {
  * where. */
 struct complaint {
     char text[256];
-    int line; /* 0: not known */
+    int line;         /* 0: not known */
+    char mapping[32]; /* key of the map that it is in; empty: the recipe itself */
 };
 
 [[gnu::format(printf, 3, 0)]] static void take_log(cyaml_log_t level, void *context,
@@ -117,6 +119,7 @@ struct complaint {
 {
     struct complaint *complaint = context;
     const char *where;
+    const char *field;
     char line[256];
     size_t len;
 
@@ -126,6 +129,11 @@ struct complaint {
     len = strcspn(line, "\n");
     line[len] = '\0';
     where = strstr(line, "(line: ");
+    if (complaint->mapping[0] == '\0' && (field = strstr(line, "in mapping field '")) != NULL) {
+        field = strchr(field, '\'') + 1;
+        (void)snprintf(complaint->mapping, sizeof(complaint->mapping), "%.*s",
+                       (int)strcspn(field, "'"), field);
+    }
     if (complaint->text[0] == '\0') {
         const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
 
@@ -162,6 +170,28 @@ static int line_of_key(const char *bytes, size_t len, const char *key)
     return 0;
 }
 
+/* The keys of a map of a recipe, or of each map of a list. */
+static const cyaml_schema_field_t *fields_of(const char *mapping)
+{
+    for (const cyaml_schema_field_t *field = recipe_fields; field->key != NULL; field++) {
+        const cyaml_schema_value_t *value =
+            field->value.type == CYAML_SEQUENCE ? field->value.sequence.entry : &field->value;
+
+        if (strcmp(field->key, mapping) == 0 && value->type == CYAML_MAPPING)
+            return value->mapping.fields;
+    }
+    return recipe_fields;
+}
+
+static bool suggest_key(const char *typed, const char *mapping, struct err *err)
+{
+    struct suggest suggest = suggest_begin(typed);
+
+    for (const cyaml_schema_field_t *field = fields_of(mapping); field->key != NULL; field++)
+        suggest_offer(&suggest, field->key);
+    return suggest_hint(&suggest, "see which there are: man rucksack-recipe", err);
+}
+
 static bool complain(struct err *err, const char *name, const char *bytes, size_t len,
                      const struct complaint *complaint)
 {
@@ -176,6 +206,7 @@ static bool complain(struct err *err, const char *name, const char *bytes, size_
             (void)err_set(err, ERR_INPUT, "%s:%d: unknown key '%s'", name, line, key);
         else
             (void)err_set(err, ERR_INPUT, "%s: unknown key '%s'", name, key);
+        (void)suggest_key(key, complaint->mapping, err);
     } else if (line > 0) {
         (void)err_set(err, ERR_INPUT, "%s:%d: %s", name, line, complaint->text);
     } else {

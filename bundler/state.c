@@ -251,18 +251,18 @@ static bool is_configured(const struct config *config)
 }
 
 static bool add_directories(struct states *states, enum state_class class,
-                            const struct config_list *paths, struct err *err)
+                            const struct config_list *paths, const char *file, struct err *err)
 {
     for (size_t i = 0; i < paths->count; i++) {
         char clean[PATH_IMAGE_MAX + 1];
 
         if (strpbrk(paths->items[i], "*?[") != NULL) {
-            (void)err_set(err, ERR_INPUT, CONFIG_FILE ": state: '%s': only 'sqlite' takes patterns",
+            (void)err_set(err, ERR_INPUT, "%s: state: '%s': only 'sqlite' takes patterns", file,
                           paths->items[i]);
             return err_id(err, "E-CONFIG");
         }
         if (!path_image(paths->items[i], clean, sizeof(clean), err))
-            return err_wrap(err, CONFIG_FILE ": state");
+            return err_wrap(err, "%s: state", file);
         add(states, class, clean, clean, false, CONFIG_FILE);
     }
     return true;
@@ -272,11 +272,12 @@ static bool take_configured(struct states *states, const struct states_input *in
                             struct err *err)
 {
     const struct config *config = input->config;
+    const char *file = config_file(config);
 
-    if (!add_directories(states, STATE_DATA, &config->state.data, err) ||
-        !add_directories(states, STATE_CACHE, &config->state.cache, err) ||
-        !add_directories(states, STATE_RUN, &config->state.run, err) ||
-        !add_directories(states, STATE_LOG, &config->state.log, err))
+    if (!add_directories(states, STATE_DATA, &config->state.data, file, err) ||
+        !add_directories(states, STATE_CACHE, &config->state.cache, file, err) ||
+        !add_directories(states, STATE_RUN, &config->state.run, file, err) ||
+        !add_directories(states, STATE_LOG, &config->state.log, file, err))
         return false;
     for (size_t i = 0; i < config->state.sqlite.count; i++) {
         if (!add_pattern(states, input->dir, config->state.sqlite.items[i], CONFIG_FILE, err))

@@ -72,6 +72,23 @@ bool fs_write_all(int fd, const void *data, size_t size, struct err *err)
     return true;
 }
 
+bool fs_flush(FILE *stream, const char *name, struct err *err)
+{
+    if (fflush(stream) != 0)
+        return err_sys(err, "%s", name);
+    return ferror(stream) == 0 || err_set(err, ERR_SYSTEM, "%s could not be written", name);
+}
+
+char *fs_shown(const char *path)
+{
+    cleanup_free char *here = getcwd(NULL, 0);
+    size_t len = here != NULL ? strlen(here) : 0;
+
+    if (len > 0 && strncmp(path, here, len) == 0 && path[len] == '/' && path[len + 1] != '\0')
+        path += len + 1;
+    return strdup(path);
+}
+
 bool fs_put_file(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
 {
     cleanup_free char *fresh = NULL;

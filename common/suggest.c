@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/err.h"
+
 enum { LEN_MAX = 32, DISTANCE_MAX = 2 };
 
 static size_t min3(size_t a, size_t b, size_t c)
@@ -14,10 +16,9 @@ static size_t min3(size_t a, size_t b, size_t c)
 }
 
 /* Names longer than LEN_MAX are never near. */
-static size_t distance(const char *a, const char *b)
+static size_t distance(const char *a, size_t a_len, const char *b)
 {
     size_t row[LEN_MAX + 1];
-    size_t a_len = strlen(a);
     size_t b_len = strlen(b);
 
     if (a_len > LEN_MAX || b_len > LEN_MAX)
@@ -35,7 +36,7 @@ static size_t distance(const char *a, const char *b)
             diagonal = above;
         }
     }
-    return row[b_len];
+    return row[b_len] < a_len || row[b_len] < b_len ? row[b_len] : SIZE_MAX;
 }
 
 struct suggest suggest_begin(const char *typed)
@@ -45,10 +46,17 @@ struct suggest suggest_begin(const char *typed)
 
 void suggest_offer(struct suggest *suggest, const char *known)
 {
-    size_t here = distance(suggest->typed, known);
+    size_t here = distance(suggest->typed, strcspn(suggest->typed, "="), known);
 
     if (here < suggest->distance) {
         suggest->distance = here;
         suggest->nearest = known;
     }
+}
+
+bool suggest_hint(const struct suggest *suggest, const char *otherwise, struct err *err)
+{
+    if (suggest->nearest != NULL)
+        return err_hint(err, "did you mean '%.100s'?", suggest->nearest);
+    return otherwise != NULL && err_hint(err, "%s", otherwise);
 }

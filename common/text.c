@@ -114,6 +114,53 @@ char *text_visible(const char *text)
     return result;
 }
 
+char *text_utf8(const char *text)
+{
+    static const char replacement[] = "\xEF\xBF\xBD";
+    const unsigned char *from = (const unsigned char *)text;
+    char *result = xcalloc(strlen(text) + 1, sizeof(replacement) - 1);
+    char *to = result;
+
+    while (*from != '\0') {
+        uint32_t point = 0;
+        size_t len = decode(from, &point);
+
+        memcpy(to, len > 0 ? (const char *)from : replacement,
+               len > 0 ? len : sizeof(replacement) - 1);
+        to += len > 0 ? len : sizeof(replacement) - 1;
+        from += len > 0 ? len : 1;
+    }
+    return result;
+}
+
+char *text_json(const char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    enum { ESCAPE_MAX = 6, QUOTES = 2 };
+    char *utf8 = text_utf8(text);
+    char *result = xcalloc(strlen(utf8) * ESCAPE_MAX + QUOTES + 1, 1);
+    char *to = result;
+
+    *to++ = '"';
+    for (const char *from = utf8; *from != '\0'; from++) {
+        unsigned char byte = (unsigned char)*from;
+
+        if (byte < 0x20) {
+            memcpy(to, "\\u00", 4);
+            to[4] = digits[byte >> 4];
+            to[5] = digits[byte & 15];
+            to += ESCAPE_MAX;
+            continue;
+        }
+        if (byte == '"' || byte == '\\')
+            *to++ = '\\';
+        *to++ = *from;
+    }
+    *to = '"';
+    free(utf8);
+    return result;
+}
+
 const char *text_base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -15,6 +15,14 @@
  */
 [[nodiscard]] char *text_visible(const char *text);
 
+/* A copy in which each byte that is not UTF-8 (RFC 3629) is U+FFFD instead: paths are bytes, and
+ * JSON is not. Owned by the caller. */
+[[nodiscard]] char *text_utf8(const char *text);
+
+/* That as a string of JSON (RFC 8259, section 7), in its quotes, for programs that have no library
+ * for it. Owned by the caller. */
+[[nodiscard]] char *text_json(const char *text);
+
 /* Whether all of it is UTF-8 without control characters (C0, DEL, C1): it can be written down
  * anywhere, though not every such text is fit to be shown. */
 bool text_is_plain(const char *text);

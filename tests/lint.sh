@@ -47,8 +47,8 @@ check_cppcheck() {
         --error-exitcode=1 bundler common runtime
 }
 
-# The guest has no libc and own flags, but reads well enough with these. What gcc warns of stops the
-# build; clang's own warnings are found here.
+# The guest has no libc and own flags, but reads well enough with these. What gcc or clang warns of
+# stops the build: make, make check-clang.
 check_tidy() {
     git ls-files 'bundler/*.c' 'common/*.c' 'runtime/*.c' |
         BUILD=$build xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet "$@" -- -std=gnu2x \

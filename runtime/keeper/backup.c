@@ -28,6 +28,7 @@
 #include "runtime/keeper/progress.h"
 #include "runtime/keeper/push.h"
 #include "runtime/keeper/reading.h"
+#include "runtime/keeper/receipt.h"
 #include "runtime/keeper/retention.h"
 #include "runtime/keeper/site.h"
 #include "runtime/keeper/snapshot.h"
@@ -454,29 +455,26 @@ static bool deliver(struct backup *backup, struct err *err)
         !output_publish(&backup->output, options->capsule ? MODE_CAPSULE : MODE_SNAPSHOT, err))
         return false;
     if (options->push != NULL)
-        return push_run(options->push, backup->output.fd, backup->name, err);
+        return push_run(options->push, backup->output.fd, backup->name,
+                        options->json ? STDERR_FILENO : STDOUT_FILENO, err);
     return !is_stream(options) || to_stdout(backup->output.fd, err);
 }
 
+/* A snapshot on standard output leaves no room for words there. */
 static void report(const struct backup *backup, unsigned int removed)
 {
-    FILE *to = is_stream(backup->options) ? stderr : stdout;
-    size_t databases = 0;
-    size_t files = 0;
-    char size[PROGRESS_SIZE];
+    const struct options *options = backup->options;
+    const struct receipt receipt = {
+        .manifest = &backup->manifest,
+        .place = backup->path,
+        .name = backup->name,
+        .size_bytes = backup->size_bytes,
+        .is_capsule = options->capsule,
+        .is_pushed = options->push != NULL,
+        .removed = removed,
+    };
 
-    for (size_t i = 0; i < backup->manifest.file_count; i++) {
-        if (backup->manifest.files[i].is_gone)
-            continue;
-        databases += backup->manifest.files[i].is_database;
-        files += !backup->manifest.files[i].is_database;
-    }
-    progress_size(backup->size_bytes, size);
-    fprintf(to, "wrote    %s  %s  %zu databases, %llu rows, %zu files\n",
-            backup->path != NULL ? backup->path : backup->name, size, databases,
-            (unsigned long long)manifest_rows(&backup->manifest), files);
-    if (removed > 0)
-        fprintf(to, "removed  %u older\n", removed);
+    receipt_backup(&receipt, options->json, options->json || !is_stream(options) ? stdout : stderr);
 }
 
 /*

@@ -31,14 +31,16 @@ static void check(size_t size, size_t room)
         abort();
 }
 
-int __vsnprintf_chk(char *to, size_t size, int flag, size_t room, const char *format, va_list args)
+[[gnu::format(printf, 5, 0)]] int __vsnprintf_chk(char *to, size_t size, int flag, size_t room,
+                                                  const char *format, va_list args)
 {
     (void)flag;
     check(size, room);
-    return vsnprintf(to, size, format, args); /* NOLINT: the archives' formats */
+    return vsnprintf(to, size, format, args);
 }
 
-int __snprintf_chk(char *to, size_t size, int flag, size_t room, const char *format, ...)
+[[gnu::format(printf, 5, 6)]] int __snprintf_chk(char *to, size_t size, int flag, size_t room,
+                                                 const char *format, ...)
 {
     va_list args;
     int length;

@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/complaint.h"
 #include "common/err.h"
+#include "common/fs.h"
 #include "common/text.h"
 #include "runtime/keeper/backup.h"
 #include "runtime/keeper/interrupt.h"
@@ -61,8 +62,7 @@ int main(int argc, char **argv)
     if (ok && options.help)
         fputs(options_help(options.verb), stdout);
     ok = ok && (options.help || keep(argv, &options, &err));
-    if (fflush(stdout) != 0 && ok)
-        ok = err_sys(&err, "standard output");
+    ok = ok && fs_flush(stdout, "standard output", &err);
     if (!ok) {
         int code = report(&err);
 

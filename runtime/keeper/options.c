@@ -27,10 +27,12 @@ static const struct option {
     {OPTIONS_BACKUP, "--capsule", FLAG, offsetof(struct options, capsule)},
     {OPTIONS_BACKUP, "--quiesce", FLAG, offsetof(struct options, quiesce)},
     {OPTIONS_BACKUP, "--emptier", FLAG, offsetof(struct options, emptier)},
+    {OPTIONS_BACKUP, "--json", FLAG, offsetof(struct options, json)},
     {OPTIONS_BACKUP, "--help", FLAG, offsetof(struct options, help)},
     {OPTIONS_RESTORE, "--check-only", FLAG, offsetof(struct options, check_only)},
     {OPTIONS_RESTORE, "--replace", FLAG, offsetof(struct options, replace)},
     {OPTIONS_RESTORE, "--other-secrets", FLAG, offsetof(struct options, other_secrets)},
+    {OPTIONS_RESTORE, "--json", FLAG, offsetof(struct options, json)},
     {OPTIONS_RESTORE, "--help", FLAG, offsetof(struct options, help)},
 };
 
@@ -41,10 +43,15 @@ static const char *verb_name(enum options_verb verb)
     return verb == OPTIONS_BACKUP ? "backup" : "restore";
 }
 
+static const char *help_hint(enum options_verb verb)
+{
+    return verb == OPTIONS_BACKUP ? "try: FILE backup --help" : "try: FILE restore --help";
+}
+
 static bool wrong(enum options_verb verb, struct err *err)
 {
     err->kind = ERR_USAGE;
-    return err_hint(err, "try: FILE %s --help", verb_name(verb));
+    return err_hint(err, "%s", help_hint(verb));
 }
 
 static bool unknown(enum options_verb verb, const char *word, struct err *err)
@@ -55,9 +62,7 @@ static bool unknown(enum options_verb verb, const char *word, struct err *err)
         if (options[i].verb == verb)
             suggest_offer(&suggest, options[i].name);
     (void)err_set(err, ERR_USAGE, "%s: unknown option '%.100s'", verb_name(verb), word);
-    if (suggest.nearest != NULL)
-        return err_hint(err, "did you mean '%s'?", suggest.nearest);
-    return wrong(verb, err);
+    return suggest_hint(&suggest, help_hint(verb), err);
 }
 
 /* "--name" or "--name=value"; *ret_value is NULL or what follows the '='. */
@@ -109,6 +114,10 @@ static bool check_together(const struct options *parsed, struct err *err)
     }
     if (is_stream && parsed->push != NULL) {
         (void)err_set(err, ERR_USAGE, "'-o -' and --push: one stream or the other");
+        return wrong(parsed->verb, err);
+    }
+    if (is_stream && parsed->json) {
+        (void)err_set(err, ERR_USAGE, "'-o -' and --json: standard output is one or the other");
         return wrong(parsed->verb, err);
     }
     return true;
@@ -172,11 +181,13 @@ const char *options_help(enum options_verb verb)
                "  --schema VERSION[,NAME=VERSION...]\n"
                "                       only if no database has a newer migration; NAME: of those\n"
                "                       whose name ends so, as production_queue.sqlite3 in 'queue'\n"
-               "  --emptier            although what the last snapshot had is gone\n";
+               "  --emptier            although what the last snapshot had is gone\n"
+               "  --json               what was written as one JSON document\n";
     return "FILE restore [OPTION...] [SNAPSHOT]: put the state of a snapshot in the place of the "
            "state\n\n"
            "  SNAPSHOT             a file, a capsule, or '-'; default: the one in FILE itself\n"
            "  --check-only         unpack and check everything, replace nothing\n"
            "  --replace            although the state here is of another lineage\n"
-           "  --other-secrets      although the secrets here are not those of the snapshot\n";
+           "  --other-secrets      although the secrets here are not those of the snapshot\n"
+           "  --json               what was done as one JSON document\n";
 }

@@ -22,6 +22,7 @@ struct options {
     bool check_only;      /* restore: nothing is replaced */
     bool replace;         /* restore: the state of another lineage, too */
     bool other_secrets;   /* restore: although they are not those of the snapshot */
+    bool json;            /* the result is one document, and nothing else is on standard output */
     bool help;
 };
 

@@ -53,7 +53,7 @@ static bool explain(int status, const char *command, struct err *err)
     return err_hint(err, "try it by itself: FILE backup -o - | %.200s", command);
 }
 
-bool push_run(const char *command, int fd, const char *name, struct err *err)
+bool push_run(const char *command, int fd, const char *name, int output, struct err *err)
 {
     cleanup_free char *self = xasprintf("/proc/self/fd/%d", fd);
     cleanup_fd int input = open(self, O_RDONLY | O_CLOEXEC); /* a position of its own */
@@ -68,7 +68,8 @@ bool push_run(const char *command, int fd, const char *name, struct err *err)
         return err_sys(err, "fork");
     if (pid == 0) {
         (void)signal(SIGPIPE, SIG_DFL);
-        if (dup2(input, STDIN_FILENO) >= 0 && setenv("RUCKSACK_SNAPSHOT", name, 1) == 0)
+        if (dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
+            setenv("RUCKSACK_SNAPSHOT", name, 1) == 0)
             become(command);
         _exit(EXIT_NOT_FOUND);
     }

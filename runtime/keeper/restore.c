@@ -24,6 +24,7 @@
 #include "runtime/keeper/output.h"
 #include "runtime/keeper/progress.h"
 #include "runtime/keeper/reading.h"
+#include "runtime/keeper/receipt.h"
 #include "runtime/keeper/site.h"
 #include "runtime/keeper/unpack.h"
 
@@ -254,23 +255,15 @@ static bool unpack(struct restore *restore, struct err *err)
 
 static void report(const struct restore *restore, bool is_kept)
 {
-    const struct manifest *manifest = &restore->reading.manifest;
-    char when[MANIFEST_TIME_SIZE];
-    char size[PROGRESS_SIZE];
-    size_t databases = 0;
+    const struct receipt receipt = {
+        .manifest = &restore->reading.manifest,
+        .place = restore->site->dir,
+        .size_bytes = manifest_bytes(&restore->reading.manifest),
+        .is_check = restore->options->check_only,
+        .kept = is_kept ? restore->before : NULL,
+    };
 
-    for (size_t i = 0; i < manifest->file_count; i++)
-        databases += manifest->files[i].is_database;
-    manifest_time(manifest->time, when);
-    progress_size(manifest_bytes(manifest), size);
-    if (restore->options->check_only)
-        printf("intact   %s  ", when);
-    else
-        printf("restored %s  from %s  ", restore->site->dir, when);
-    printf("%s  %zu databases, %llu rows, %zu files\n", size, databases,
-           (unsigned long long)manifest_rows(manifest), manifest->file_count - databases);
-    if (is_kept)
-        printf("kept     %s/%s  what was there before\n", restore->site->dir, restore->before);
+    receipt_restore(&receipt, restore->options->json, stdout);
 }
 
 static bool put_in_place(struct restore *restore, const struct lineage *lineage, struct err *err)

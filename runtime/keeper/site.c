@@ -12,31 +12,24 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "common/fs.h"
+#include "common/launchlist.h"
 #include "common/xalloc.h"
 #include "runtime/keeper/manifest.h"
 
 static bool damaged(struct err *err)
 {
-    (void)err_set(err, ERR_INPUT, "damaged image: its launch file");
+    (void)err_set(err, ERR_INPUT, "damaged image: no name in its launch file");
     return err_id(err, "E-START");
 }
 
 static bool parse(struct site *site, size_t size, struct err *err)
 {
-    struct launchfile file;
-    size_t lines = 1;
-
-    for (size_t i = 0; i < size; i++)
-        lines += site->text[i] == '\n';
-    site->records = xcalloc(lines, sizeof(*site->records));
-    if (!launchfile_begin(&file, site->text, size))
-        return damaged(err);
-    while (site->count < lines && launchfile_next(&file, &site->records[site->count])) {
-        if (launchfile_is(&site->records[site->count], "name", 1))
-            site->name = site->records[site->count].fields[1];
-        site->count++;
-    }
-    return (file.at == file.end && site->name != NULL) || damaged(err);
+    if (!launchlist_read(site->text, size, &site->records, &site->count, err))
+        return err_id(err, "E-START");
+    for (size_t i = 0; i < site->count; i++)
+        if (launchfile_is(&site->records[i], "name", 1))
+            site->name = site->records[i].fields[1];
+    return site->name != NULL || damaged(err);
 }
 
 bool site_open(struct site *ret, const char *root, const char *dir, const char *file,

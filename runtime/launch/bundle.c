@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/launchlist.h"
 
 enum { LINK_MAX_BYTES = 1 << 16 };
 
@@ -109,26 +110,6 @@ static bool read_text(struct bundle *bundle, int fd, size_t *ret_size, struct er
     return true;
 }
 
-static bool parse(struct bundle *bundle, size_t size, struct err *err)
-{
-    struct launchfile file;
-    size_t lines = 1;
-
-    for (size_t i = 0; i < size; i++)
-        lines += bundle->text[i] == '\n';
-    bundle->records = calloc(lines, sizeof(*bundle->records));
-    if (bundle->records == NULL)
-        return err_sys(err, "launch file");
-    if (!launchfile_begin(&file, bundle->text, size))
-        return err_set(err, ERR_INPUT, "damaged image: no launch file of version %d",
-                       LAUNCHFILE_VERSION);
-    while (bundle->count < lines && launchfile_next(&file, &bundle->records[bundle->count]))
-        bundle->count++;
-    if (file.at != file.end)
-        return err_set(err, ERR_INPUT, "damaged image: launch file, record %zu", bundle->count + 1);
-    return true;
-}
-
 bool bundle_open(struct bundle *ret, struct err *err)
 {
     cleanup_fd int fd = -1;
@@ -139,7 +120,8 @@ bool bundle_open(struct bundle *ret, struct err *err)
     if (ret->self_path == NULL)
         return false;
     fd = find_root(ret, err);
-    return fd >= 0 && read_text(ret, fd, &size, err) && parse(ret, size, err);
+    return fd >= 0 && read_text(ret, fd, &size, err) &&
+           launchlist_read(ret->text, size, &ret->records, &ret->count, err);
 }
 
 void bundle_release(struct bundle *bundle)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-LAUNCH := $(wildcard runtime/launch/*.c) common/err.c common/launchfile.c common/port.c common/statelock.c \
+LAUNCH := $(wildcard runtime/launch/*.c) common/err.c common/launchfile.c common/launchlist.c common/port.c common/statelock.c \
     common/stateswap.c common/suggest.c common/words.c
 
 $(BUILD)/launch-obj/%.o: %.c Makefile runtime/launch/launch.mk

@@ -194,10 +194,9 @@ static bool unknown_verb(const char *given, struct err *err)
     (void)err_set(err, ERR_INPUT, "unknown verb '%.100s'", given);
     for (size_t i = 0; i < VERBS; i++)
         suggest_offer(&suggest, verbs[i].name);
-    if (suggest.nearest != NULL)
-        (void)err_hint(err, "did you mean '%s'?", suggest.nearest);
-    else
-        (void)err_hint(err, "there are: run, exec, console, backup, restore, service, help");
+    suggest_offer(&suggest, "--state");
+    (void)suggest_hint(&suggest, "there are: run, exec, console, backup, restore, service, help",
+                       err);
     err->sys_errno = ENOENT;
     return false;
 }

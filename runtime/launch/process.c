@@ -93,10 +93,7 @@ static bool unknown(const struct bundle *bundle, const char *name, struct err *e
     for (size_t i = 0; i < bundle->count; i++)
         if (launchfile_is(&bundle->records[i], "process", 2))
             suggest_offer(&suggest, bundle->records[i].fields[1]);
-    if (suggest.nearest != NULL)
-        (void)err_hint(err, "did you mean '%s'?", suggest.nearest);
-    else
-        (void)err_hint(err, "see which there are: FILE help");
+    (void)suggest_hint(&suggest, "see which there are: FILE help", err);
     err->sys_errno = ENOENT;
     return false;
 }

@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/suggest.h"
 #include "common/words.h"
 #include "script.h"
 
@@ -161,6 +162,22 @@ static bool start_ruby_script(const struct bundle *bundle, const struct script *
     return start_image_path(bundle, FORMAT_DIR "/bin/ruby", words, err);
 }
 
+/* What the bundle has under a name like that; of the host's commands nothing is known. */
+static void suggest_command(const struct bundle *bundle, const char *name, struct err *err)
+{
+    static const char dir[] = FORMAT_DIR "/bin/";
+    struct suggest suggest = suggest_begin(name);
+
+    for (size_t i = 0; i < bundle->count; i++) {
+        const struct launchfile_record *record = &bundle->records[i];
+
+        if ((launchfile_is(record, "program", 2) || launchfile_is(record, "script", 2)) &&
+            strncmp(record->fields[1], dir, sizeof(dir) - 1) == 0)
+            suggest_offer(&suggest, record->fields[1] + sizeof(dir) - 1);
+    }
+    (void)suggest_hint(&suggest, NULL, err);
+}
+
 bool start_command(const struct bundle *bundle, char *const argv[], struct err *err)
 {
     cleanup_free char *own = NULL;
@@ -176,5 +193,8 @@ bool start_command(const struct bundle *bundle, char *const argv[], struct err *
         return start_ruby_script(bundle, &script, argv, err);
     }
     (void)execvp(argv[0], argv);
-    return err_sys(err, "'%s'", argv[0]);
+    (void)err_sys(err, "'%s'", argv[0]);
+    if (own != NULL && err->sys_errno == ENOENT)
+        suggest_command(bundle, argv[0], err);
+    return false;
 }

@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "common/fs.h"
+#include "common/launchlist.h"
 #include "common/xalloc.h"
 
 enum { PROCESS_NAME_MAX = 64 };
@@ -19,7 +20,7 @@ static const char process_rest[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
 
 static bool damaged(struct err *err)
 {
-    (void)err_set(err, ERR_INPUT, "damaged image: its launch file");
+    (void)err_set(err, ERR_INPUT, "damaged image: no name in its launch file");
     return err_id(err, "E-START");
 }
 
@@ -75,21 +76,11 @@ static void take(struct app *app, const struct launchfile_record *record)
 
 static bool parse(struct app *app, size_t size, struct err *err)
 {
-    struct launchfile file;
-    size_t lines = 1;
-
-    for (size_t i = 0; i < size; i++)
-        lines += app->text[i] == '\n';
-    app->records = xcalloc(lines, sizeof(*app->records));
-    if (!launchfile_begin(&file, app->text, size))
-        return damaged(err);
-    while (app->count < lines && launchfile_next(&file, &app->records[app->count])) {
-        take(app, &app->records[app->count]);
-        app->count++;
-    }
-    if (file.at != file.end || app->name == NULL)
-        return damaged(err);
-    return check_name(app->name, err);
+    if (!launchlist_read(app->text, size, &app->records, &app->count, err))
+        return err_id(err, "E-START");
+    for (size_t i = 0; i < app->count; i++)
+        take(app, &app->records[i]);
+    return app->name != NULL ? check_name(app->name, err) : damaged(err);
 }
 
 static bool check(const struct app *app, struct err *err)

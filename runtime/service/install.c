@@ -121,7 +121,7 @@ static bool print_plan(const struct installation *installation, struct err *err)
            "the environment of the processes\n",
            app->name, release, app->name, app->name);
     plan_release(&plan);
-    return fflush(stdout) == 0 || err_sys(err, "standard output");
+    return fs_flush(stdout, "standard output", err);
 }
 
 /* The name of the running bundle's file may be another's by now. */
@@ -300,7 +300,7 @@ static bool install(struct installation *installation, struct err *err)
                settings_port(&installation->settings));
     printf("state      %s\n", state);
     candidate_release(&candidate);
-    return fflush(stdout) == 0 || err_sys(err, "standard output");
+    return fs_flush(stdout, "standard output", err);
 }
 
 static void release(struct installation *installation)

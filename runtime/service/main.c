@@ -16,6 +16,7 @@
 #include "common/complaint.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/fs.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/service/app.h"
@@ -78,7 +79,6 @@ int main(int argc, char **argv)
     }
     ok = ok && app_open(&service.app, service.root, &err) && serve(&service, &options, &err);
     app_release(&service.app);
-    if (fflush(stdout) != 0 && ok)
-        ok = err_sys(&err, "standard output");
+    ok = ok && fs_flush(stdout, "standard output", &err);
     return ok ? 0 : report(&err);
 }

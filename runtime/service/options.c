@@ -41,7 +41,7 @@ static const struct option {
     {"--replace", INSTALL | RESTORE, FLAG, offsetof(struct options, replace)},
     {"--other-secrets", INSTALL | RESTORE, FLAG, offsetof(struct options, other_secrets)},
     {"--none", TRUST, FLAG, offsetof(struct options, none)},
-    {"--json", STATUS, FLAG, offsetof(struct options, json)},
+    {"--json", STATUS | TRUST, FLAG, offsetof(struct options, json)},
     {"--purge", UNINSTALL, FLAG, offsetof(struct options, purge)},
 };
 
@@ -57,10 +57,12 @@ static const char *const verbs[] = {
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
+static const char help_hint[] = "try: FILE service --help";
+
 static bool see_help(struct err *err)
 {
     err->kind = ERR_USAGE;
-    return err_hint(err, "try: FILE service --help");
+    return err_hint(err, "%s", help_hint);
 }
 
 static bool parse_verb(struct options *parsed, const char *word, struct err *err)
@@ -78,9 +80,7 @@ static bool parse_verb(struct options *parsed, const char *word, struct err *err
         (void)err_set(err, ERR_USAGE, "service: what?");
     else
         (void)err_set(err, ERR_USAGE, "service: unknown verb '%.100s'", word);
-    if (word != NULL && suggest.nearest != NULL)
-        return err_hint(err, "did you mean '%s'?", suggest.nearest);
-    return see_help(err);
+    return suggest_hint(&suggest, help_hint, err);
 }
 
 static bool unknown(const struct options *parsed, const char *word, struct err *err)
@@ -91,9 +91,7 @@ static bool unknown(const struct options *parsed, const char *word, struct err *
         if ((options[i].verbs & 1 << parsed->verb) != 0)
             suggest_offer(&suggest, options[i].name);
     (void)err_set(err, ERR_USAGE, "service %s: unknown option '%.100s'", verbs[parsed->verb], word);
-    if (suggest.nearest != NULL)
-        return err_hint(err, "did you mean '%s'?", suggest.nearest);
-    return see_help(err);
+    return suggest_hint(&suggest, help_hint, err);
 }
 
 /* "--name" or "--name=value"; *ret_value is NULL or what follows the '='. */
@@ -226,6 +224,7 @@ const char *options_help(void)
            "another:\n"
            "                       a public key, or that of a signed bundle\n"
            "    --none             take any bundle again\n"
+           "    --json             what it trusts then, as one JSON document\n"
            "  uninstall            all but state, environment and backups\n"
            "    --purge            state and environment, too\n";
 }

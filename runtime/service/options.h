@@ -38,7 +38,7 @@ struct options {
     bool force;             /* rollback, install: although no snapshot can be made */
     bool replace;           /* install, restore: although the state is of another lineage */
     bool other_secrets;     /* install, restore: although the secrets are not the snapshot's */
-    bool json;              /* status: one document */
+    bool json;              /* status, trust: one document */
     bool purge;             /* uninstall: state and environment, too */
     char *const *arguments; /* logs: of journalctl */
 };

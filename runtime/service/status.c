@@ -6,6 +6,8 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/fs.h"
+#include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/service/options.h"
 #include "runtime/service/releases.h"
@@ -20,17 +22,12 @@ struct sheet {
     size_t rows; /* of the list that is open */
 };
 
-/* What systemd and our names are made of needs no escapes; whatever else there is gets them. */
+/* NULL is null. */
 static void put_string(const char *text)
 {
-    putchar('"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\' || (unsigned char)*text < 0x20)
-            printf("\\u%04x", (unsigned char)*text);
-        else
-            putchar(*text);
-    }
-    putchar('"');
+    cleanup_free char *quoted = text != NULL ? text_json(text) : NULL;
+
+    fputs(quoted != NULL ? quoted : "null", stdout);
 }
 
 /* One row, of two texts: {"unit": "guestbook-web.service", "state": "active"}. */
@@ -102,10 +99,7 @@ static void show_backup(const struct sheet *sheet, const char *name)
         return;
     }
     fputs(", \"backup\": ", stdout);
-    if (newest != NULL)
-        put_string(newest);
-    else
-        fputs("null", stdout);
+    put_string(newest);
 }
 
 static void show_releases(struct sheet *sheet, const struct releases *releases,
@@ -163,7 +157,7 @@ bool service_status(const struct service *service, const struct options *options
     }
     show_all(&sheet, &service->app, &releases, current);
     releases_release(&releases);
-    return fflush(stdout) == 0 || err_sys(err, "standard output");
+    return fs_flush(stdout, "standard output", err);
 }
 
 static bool change_trust(const struct service *service, const struct options *options,
@@ -176,6 +170,18 @@ static bool change_trust(const struct service *service, const struct options *op
     if (!service_begin(service, &lock, err))
         return false;
     return options->none ? trust_forget(name, err) : trust_take(name, options->file, &key, err);
+}
+
+/* docs/schema/trust.json; NULL: no key is pinned. */
+static void show_trust(const char *name, const char *id, const char *key)
+{
+    fputs("{\"format\": 1, \"name\": ", stdout);
+    put_string(name);
+    fputs(", \"id\": ", stdout);
+    put_string(id);
+    fputs(", \"key\": ", stdout);
+    put_string(key);
+    puts("}");
 }
 
 bool service_trust(const struct service *service, const struct options *options, struct err *err)
@@ -192,9 +198,12 @@ bool service_trust(const struct service *service, const struct options *options,
     if (is_pinned) {
         minisign_name_id(key.id, id);
         minisign_name_key(&key, text);
-        printf("trusts     %s  %s\n", id, text);
-    } else {
-        printf("trusts     any bundle: no key is pinned\n");
     }
-    return fflush(stdout) == 0 || err_sys(err, "standard output");
+    if (options->json)
+        show_trust(service->app.name, is_pinned ? id : NULL, is_pinned ? text : NULL);
+    else if (is_pinned)
+        printf("trusts     %s  %s\n", id, text);
+    else
+        printf("trusts     any bundle: no key is pinned\n");
+    return fs_flush(stdout, "standard output", err);
 }

@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/fs.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/service/envfile.h"
@@ -100,7 +101,7 @@ static bool uninstall(const char *name, const struct plan *units, bool is_purge,
         (void)rmdir(etc);
     }
     report(name, is_purge);
-    return fflush(stdout) == 0 || err_sys(err, "standard output");
+    return fs_flush(stdout, "standard output", err);
 }
 
 /* An installation that was killed has left something, but no release that serves. */

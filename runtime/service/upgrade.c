@@ -5,6 +5,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/fs.h"
 #include "common/xalloc.h"
 #include "runtime/service/bundlefile.h"
 #include "runtime/service/candidate.h"
@@ -279,7 +280,7 @@ bool service_upgrade(const struct service *service, const struct options *option
     bool ok = service_begin(service, &lock, err) && upgrade(&change, err);
 
     release(&change);
-    return ok && (fflush(stdout) == 0 || err_sys(err, "standard output"));
+    return ok && fs_flush(stdout, "standard output", err);
 }
 
 static const struct release *target_of(const struct change *change, struct err *err)
@@ -415,7 +416,7 @@ bool service_rollback(const struct service *service, const struct options *optio
     bool ok = service_begin(service, &lock, err) && rollback(&change, err);
 
     release(&change);
-    return ok && (fflush(stdout) == 0 || err_sys(err, "standard output"));
+    return ok && fs_flush(stdout, "standard output", err);
 }
 
 static bool restore(struct change *change, struct err *err)
@@ -441,5 +442,5 @@ bool service_restore(const struct service *service, const struct options *option
     bool ok = service_begin(service, &lock, err) && restore(&change, err);
 
     release(&change);
-    return ok && (fflush(stdout) == 0 || err_sys(err, "standard output"));
+    return ok && fs_flush(stdout, "standard output", err);
 }

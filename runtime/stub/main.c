@@ -20,6 +20,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/format.h"
+#include "common/suggest.h"
 #include "runtime/stub/cwd.h"
 #include "runtime/stub/extract.h"
 #include "runtime/stub/mount.h"
@@ -356,13 +357,25 @@ static const struct flag *find_flag(const char *name)
     return NULL;
 }
 
+static void unknown_flag(const char *name, struct err *err)
+{
+    struct suggest suggest = suggest_begin(name);
+
+    (void)err_set(err, ERR_USAGE, "unknown option '" FLAG_PREFIX "%s'", name);
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        suggest_offer(&suggest, flags[i].name);
+    if (suggest.nearest != NULL)
+        (void)err_hint(err, "did you mean '" FLAG_PREFIX "%s'?", suggest.nearest);
+    else
+        (void)err_hint(err, "try " FLAG_PREFIX "help");
+}
+
 static int run_flag(struct start *start, const char *name, struct err *err)
 {
     const struct flag *flag = find_flag(name);
 
     if (flag == NULL) {
-        (void)err_set(err, ERR_USAGE, "unknown option '" FLAG_PREFIX "%s'", name);
-        (void)err_hint(err, "try " FLAG_PREFIX "help");
+        unknown_flag(name, err);
     } else if (flag->run(start, err)) {
         if (fflush(stdout) == 0 && ferror(stdout) == 0)
             return EXIT_SUCCESS;

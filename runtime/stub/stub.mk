@@ -24,7 +24,7 @@ $(BUILD)/stub-obj/runtime/stub/lz4.o: STUB_CFLAGS += -O2
 endif
 
 # The archives are named as files: by -l the linker would look for musl's.
-STUB_SOURCES := $(wildcard runtime/stub/*.c) common/blake2b.c common/checksum.c common/err.c
+STUB_SOURCES := $(wildcard runtime/stub/*.c) common/blake2b.c common/checksum.c common/err.c common/suggest.c
 STUB_OBJECTS := $(patsubst %.c,$(BUILD)/stub-obj/%.o,$(STUB_SOURCES))
 STUB_ARCHIVES := $(addprefix $(SYSROOT)/usr/lib/$(MULTIARCH)/,libsquashfuse.a libzstd.a libz.a \
     liblzma.a)

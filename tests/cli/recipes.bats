@@ -52,11 +52,22 @@ setup() {
     [ "$output" = $'./recipes/a.yml: ok\n./recipes/b.yml: ok' ]
 }
 
+@test "names that are misspelt: which one may be meant" {
+    run -1 --separate-stderr "$rucksack" recipes show opensl
+    [[ $stderr == *"there is no recipe 'opensl'"$'\n'"hint: did you mean 'openssl'?" ]]
+    run -1 --separate-stderr "$rucksack" recipes show nothing-like-it
+    [[ $stderr == *$'\n'"hint: see which there are: rucksack recipes list" ]]
+    run -2 --separate-stderr "$rucksack" recipes shwo
+    [[ $stderr == *"unknown word 'shwo'"$'\n'"hint: did you mean 'show'?"* ]]
+    run -2 --separate-stderr "$rucksack" recipes everything
+    [[ $stderr == *"hint: there are: list, show NAME, check [FILE...]"* ]]
+}
+
 @test "check names file, line and key of what is wrong" {
     printf 'name: x\nsummary: y\nalways: true\nlbis: [a]\n' >x.yml
     run --separate-stderr "$rucksack" recipes check x.yml
     [ "$status" -eq 1 ]
-    [[ $stderr == *"E-RECIPE: x.yml:4: unknown key 'lbis'"* ]]
+    [[ $stderr == *"E-RECIPE: x.yml:4: unknown key 'lbis'"$'\n'"hint: did you mean 'libs'?" ]]
     run --separate-stderr "$rucksack" recipes check absent.yml
     [ "$status" -eq 1 ]
     [[ $stderr == *"E-RECIPE: 'absent.yml'"* ]]
@@ -71,7 +82,7 @@ setup() {
 @test "usage: unknown words, missing and superfluous operands" {
     run --separate-stderr "$rucksack" recipes lst
     [ "$status" -eq 2 ]
-    [[ $stderr == *"unknown word 'lst'"*"there are: list, show NAME, check"* ]]
+    [[ $stderr == *"unknown word 'lst'"*"did you mean 'list'?"* ]]
     run --separate-stderr "$rucksack" recipes
     [ "$status" -eq 2 ]
     run --separate-stderr "$rucksack" recipes show

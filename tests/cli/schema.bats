@@ -55,7 +55,7 @@ valid() {
     for schema in "$tree"/docs/schema/*.json; do
         name=$(basename "$schema" .json)
         echo "$name"
-        grep -q "schema/$name.json\|valid $name" "$BATS_TEST_FILENAME" "$tree/tests/service/scenario"
+        grep -q "schema/$name.json\|valid $name" "$BATS_TEST_FILENAME" "$tree/tests/service/"{scenario,units.bats}
         grep -q "_${name}.json_" "$tree/docs/rucksack.1.scd"
     done
 }
@@ -91,6 +91,13 @@ valid() {
     "$rucksack" why --json "$guestbook" /app/config.ru | valid why reason "the application"
 }
 
+@test "why: a name that is misspelt" {
+    run -1 --separate-stderr "$rucksack" why "$guestbook" libz.so.2
+    [[ $stderr == *"E-UNKNOWN: "*$'\n'"hint: did you mean 'libz.so.1'?" ]]
+    run -1 --separate-stderr "$rucksack" why "$guestbook" pmua
+    [[ $stderr == *"E-UNKNOWN: "*$'\n'"hint: did you mean 'puma'?" ]]
+}
+
 @test "diff, verify, doctor" {
     "$rucksack" diff --json one.AppImage "$guestbook" | valid diff same false
     "$rucksack" verify --json one.AppImage | valid verify ok true
@@ -110,6 +117,12 @@ valid() {
     "$rucksack" deps --json "$(command -v ruby)" /bin/true | valid deps
     "$rucksack" recipes --json list | valid recipes
     "$rucksack" recipes --json check "$tree/recipes/openssl.yml" | valid recipes
+}
+
+@test "what a bundle says of its own state" {
+    ./guestbook backup --json --emptier -o snapshot.tar.zst | valid backup file snapshot.tar.zst
+    ./guestbook restore --json --check-only snapshot.tar.zst | valid restore restored false
+    ./guestbook restore --json snapshot.tar.zst | valid restore restored true
 }
 
 @test "what makes files names them" {

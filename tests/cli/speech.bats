@@ -105,14 +105,52 @@ END
     CI=false "$rucksack" build --fast --no-check --no-cache -o one one.rb 2>&1 >/dev/null | grep -q ^detect
 }
 
+# annotated FILE[,line=N] ARGUMENT...: of a build in the repository work, which is named by a link.
+annotated() {
+    local place=$1
+    shift
+    GITHUB_WORKSPACE=$BATS_TEST_TMPDIR/link GITHUB_ACTIONS=true run -1 --separate-stderr "$rucksack" build --fast --no-check "$@"
+    grep -q "^::error file=$place,title=E-" <<<"$stderr" || { echo "$stderr"; return 1; }
+}
+
+@test "on GitHub a file is named from the repository's root, wherever the build runs" {
+    application
+    mkdir -p work/services
+    ln -s work link
+    mv app "work/services/my app,1"
+    cd work
+    here="services/my app,1"
+    there='services/my app%2C1'
+    echo 'rubby: 3' >>"$here/rucksack.yml"
+    annotated "$there/rucksack.yml,line=3" "$here"
+    (cd services && annotated "$there/rucksack.yml,line=3" "my app,1")
+    (cd "$here" && annotated "$there/rucksack.yml,line=3")
+    (cd / && annotated "$there/rucksack.yml,line=3" "$BATS_TEST_TMPDIR/link/$here")
+    cd services
+    echo 'single: [wep]' >"my app,1/rucksack.yml"
+    annotated "$there/rucksack.yml" "my app,1"
+    rm "my app,1/rucksack.yml"
+    printf 'web: puma\nnonsense\n' >"my app,1/Procfile"
+    annotated "$there/Procfile,line=2" "my app,1"
+    rm "my app,1/Procfile"
+    mkdir "my app,1/recipes"
+    printf 'name: x\nsummary: y\nlbis: [a]\n' >"my app,1/recipes/x.yml"
+    annotated "$there/recipes/x.yml,line=3" "my app,1"
+    # Of another repository, or of no file at all.
+    cp -r "my app,1" "$BATS_TEST_TMPDIR/other"
+    annotated "$BATS_TEST_TMPDIR/other/recipes/x.yml,line=3" "$BATS_TEST_TMPDIR/other"
+    GITHUB_WORKSPACE=$BATS_TEST_TMPDIR/work GITHUB_ACTIONS=true run -1 --separate-stderr "$rucksack" build nowhere:3
+    grep -q "^::error title=E-APP::'nowhere:3'" <<<"$stderr"
+}
+
 @test "on GitHub errors and warnings are annotations, at their file and line" {
     application
     echo 'rubby: 3' >>app/rucksack.yml
     CI=true GITHUB_ACTIONS=true run -1 --separate-stderr "$rucksack" build app
     [ -z "$output" ]
     echo "$stderr"
-    [[ ${stderr_lines[0]} == "rucksack: E-CONFIG: rucksack.yml:3: unknown key 'rubby'" || $stderr == *"rucksack.yml:3: "* ]]
-    grep -qE "^::error file=(app/)?rucksack\.yml,line=3,title=E-CONFIG::.*'rubby'.*%0Ahint: did you mean 'ruby'\?$" <<<"$stderr"
+    [[ $stderr == *"rucksack: E-CONFIG: app/rucksack.yml:3: unknown key 'rubby'"* ]]
+    grep -qx "::error file=app/rucksack.yml,line=3,title=E-CONFIG::unknown key 'rubby'%0Ahint: did you mean 'ruby'?" <<<"$stderr"
     # What is of no file has none; a percent sign is one.
     CI=true GITHUB_ACTIONS=true run -1 --separate-stderr "$rucksack" inspect '100%,a:b'
     [[ $stderr == *$'\n::error title=E-BUNDLE::\'100%25,a:b\': '* ]]

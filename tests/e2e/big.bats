@@ -12,13 +12,7 @@ app=$cache/big
 # The gems are compiled once for all runs.
 setup_file() {
     make_guestbook
-    mkdir -p "$app/vendor"
-    cp "$BATS_TEST_DIRNAME"/big/* "$app/"
-    (
-        cd "$app"
-        bundle config set --local path vendor/bundle
-        bundle check >/dev/null || bundle install --quiet
-    ) >&2
+    install_app "$BATS_TEST_DIRNAME/big" "$app"
     "$rucksack" build --fast -n big -o "$app.AppImage" "$app" 2>"$BATS_FILE_TMPDIR/said"
 }
 

@@ -11,13 +11,7 @@ bundle=$RUCKSACK_BUILD/children.AppImage
 
 # The gems are compiled once for all runs.
 setup_file() {
-    mkdir -p "$app"
-    cp -r "$BATS_TEST_DIRNAME"/children/. "$app/"
-    (
-        cd "$app"
-        bundle config set --local path vendor/bundle
-        bundle check >/dev/null || bundle install --quiet
-    ) >&2
+    install_app "$BATS_TEST_DIRNAME/children" "$app"
     "$rucksack" build --fast --no-check --quiet -n children -o "$bundle" "$app"
     # A command, too: it stays where the user is.
     echo 'eval($stdin.read, binding, "text")' >"$BATS_FILE_TMPDIR/tool.rb"

@@ -271,6 +271,8 @@ module Greet; def self.run(a) = puts(File.read("#{__dir__}/../data/hello") + a.i
     printf hello >data/hello
     printf 'source Gem.sources.first.uri.to_s\ngemspec\n' >Gemfile
     bundle lock --local >/dev/null
+    run -1 "$rucksack" build --executable gret .
+    [[ $output == *"E-APP: "*"hint: did you mean 'greet'?" ]]
     pack --check a .
     run -0 in_root --all x
     [ "$output" = 'hello["--all", "x"]2' ]

@@ -21,6 +21,17 @@ make_guestbook() {
     ) 9>"$RUCKSACK_BUILD/guestbook.lock"
 }
 
+# install_app FROM TO: a copy of the application, with its gems, which are installed once.
+install_app() {
+    mkdir -p "$2"
+    cp -r "$1"/. "$2/"
+    (
+        cd "$2"
+        bundle config set --local path vendor/bundle
+        bundle check >/dev/null || bundle install --quiet
+    ) >&2
+}
+
 # A small static program that enters a root; see enter.c.
 make_enter() {
     enter=$RUCKSACK_BUILD/enter

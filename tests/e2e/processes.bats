@@ -77,6 +77,16 @@ copy_app() {
     [[ $output == *"no process 'wep'"*"hint: did you mean 'web'?"* ]]
     run -127 "$bundle" rnu
     [[ $output == *"unknown verb 'rnu'"*"hint: did you mean 'run'?"* ]]
+    run -127 "$bundle" --stat elsewhere run
+    [[ $output == *"unknown verb '--stat'"*"hint: did you mean '--state'?"* ]]
+    run -127 "$bundle" exec rbuy
+    [[ $output == *"'rbuy': No such file or directory"*"hint: did you mean 'ruby'?"* ]]
+    run -127 "$bundle" exec nothing-like-it
+    [[ $output != *hint:* ]]
+    run ! "$bundle" --appimage-extrct
+    [[ $output == *"unknown option '--appimage-extrct'"*"did you mean '--appimage-extract'?"* ]]
+    run ! "$bundle" --appimage-frobnicate
+    [[ $output == *"try --appimage-help"* ]]
 }
 
 @test "help lists verbs and processes" {
@@ -295,13 +305,13 @@ refuses() {
     copy_app
     printf 'web: ruby x\nnonsense\n' >Procfile
     run -1 "$rucksack" build --fast --no-check -o "$made"
-    [[ $output == *"E-PROCFILE: Procfile: line 2: 'nonsense' is no 'name: command'"*hint:* ]]
+    [[ $output == *"E-PROCFILE: Procfile:2: 'nonsense' is no 'name: command'"*hint:* ]]
     printf 'web: ruby x\nweb: ruby y\n' >Procfile
     run -1 "$rucksack" build --fast --no-check -o "$made"
-    [[ $output == *"line 2: process 'web' for the second time"* ]]
+    [[ $output == *"Procfile:2: process 'web' for the second time"* ]]
     printf "web: ruby 'x\n" >Procfile
     run -1 "$rucksack" build --fast --no-check -o "$made"
-    [[ $output == *"line 1: 'ruby 'x': a quote"* ]]
+    [[ $output == *"Procfile:1: 'ruby 'x': a quote"* ]]
     printf 'web: ruby \33[31m\n' >Procfile
     run -1 "$rucksack" build --fast --no-check -o "$made"
     [[ $output == *'a control character'* ]]

@@ -11,13 +11,7 @@ app=$cache/programs
 # The gems are installed once for all runs.
 setup_file() {
     make_guestbook
-    mkdir -p "$app"
-    cp "$BATS_TEST_DIRNAME"/programs/* "$app/"
-    (
-        cd "$app"
-        bundle config set --local path vendor/bundle
-        bundle check >/dev/null || bundle install --quiet
-    ) >&2
+    install_app "$BATS_TEST_DIRNAME/programs" "$app"
     "$rucksack" build --fast -n programs -o "$app.AppImage" "$app" 2>"$BATS_FILE_TMPDIR/said" || {
         cat "$BATS_FILE_TMPDIR/said" >&2
         return 1

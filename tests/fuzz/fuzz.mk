@@ -67,21 +67,21 @@ $(BUILD)/replay/archive $(BUILD)/fuzz/archive: FUZZ_LIBS := -larchive -lsqlite3 
 # What the tool parses: each with the modules that it needs.
 FUZZ_TOOL_SOURCES := common/err.c common/fs.c common/xalloc.c tests/fuzz/fuzz.c
 FUZZ_LOADER_SOURCES := bundler/elf.c bundler/loader.c common/proc.c $(FUZZ_TOOL_SOURCES)
-$(eval $(call fuzz_target,elf,bundler/elfscan.c bundler/elfsym.c bundler/jdoc.c $(FUZZ_LOADER_SOURCES)))
+$(eval $(call fuzz_target,elf,bundler/elfscan.c bundler/elfsym.c bundler/jdoc.c common/text.c $(FUZZ_LOADER_SOURCES)))
 $(BUILD)/replay/elf $(BUILD)/fuzz/elf: FUZZ_LIBS := -Wl,--wrap=mmap64,--wrap=munmap -lelf -ljansson
 $(eval $(call fuzz_target,ldcache,$(FUZZ_LOADER_SOURCES)))
 $(BUILD)/replay/ldcache $(BUILD)/fuzz/ldcache: FUZZ_LIBS := -lelf
 $(eval $(call fuzz_target,config,bundler/config.c bundler/procfile.c bundler/ydoc.c common/suggest.c \
     common/words.c $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/config $(BUILD)/fuzz/config: FUZZ_LIBS := -lyaml
-$(eval $(call fuzz_target,recipe,bundler/recipe.c $(FUZZ_TOOL_SOURCES)))
+$(eval $(call fuzz_target,recipe,bundler/recipe.c common/suggest.c $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/recipe $(BUILD)/fuzz/recipe: FUZZ_LIBS := -lcyaml -lyaml
 $(eval $(call fuzz_target,probe,bundler/jdoc.c common/proc.c common/text.c common/unfinished.c \
     $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/probe $(BUILD)/fuzz/probe: FUZZ_LIBS := -ljansson
 $(eval $(call fuzz_target,bundle,$(addprefix bundler/,blockcache.c bundle.c cachedir.c elf.c hash.c \
     image.c jdoc.c nametable.c outline.c plan.c sight.c store.c weight.c witness.c) $(addprefix common/,base64.c \
-    blake2b.c checksum.c minisign.c path.c prim.c signature.c trailer.c) $(FUZZ_TOOL_SOURCES)))
+    blake2b.c checksum.c minisign.c path.c prim.c signature.c text.c trailer.c) $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/bundle $(BUILD)/fuzz/bundle: FUZZ_LIBS := $(LOOKS:%=-Wl,--wrap=%) -lsquashfs -lelf \
     -ljansson -lsodium -lmd -lzstd -lpthread
 $(eval $(call fuzz_target,launchfile,common/launchfile.c common/words.c $(FUZZ_TOOL_SOURCES)))

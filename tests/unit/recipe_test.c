@@ -136,6 +136,29 @@ static void wrong_recipes_name_file_and_line(void **state)
     assert_refused("\x80\xff", "x.yml");
 }
 
+static void assert_hint(const char *text, const char *hint)
+{
+    struct recipe *recipe = NULL;
+    struct err err = {0};
+
+    assert_false(recipe_load(text, strlen(text), "x.yml", &recipe, &err));
+    assert_string_equal(err.hint, hint);
+}
+
+static void unknown_keys_are_compared_with_those_of_their_map(void **state)
+{
+    (void)state;
+    assert_hint("name: x\nsummary: y\nlbis: [a]\n", "did you mean 'libs'?");
+    assert_hint("name: x\nsummary: y\nmatch:\n  sonames: [a]\n", "did you mean 'soname'?");
+    assert_hint("name: x\nsummary: y\ndirectories:\n  - path: /a\n  - pat: /b\n",
+                "did you mean 'path'?");
+    assert_hint("name: x\nsummary: y\nfirst_runs:\n  - gme: a\n", "did you mean 'gem'?");
+    /* Of another map. */
+    assert_hint("name: x\nsummary: y\nimports: [a]\n", "see which there are: man rucksack-recipe");
+    assert_hint("name: x\nsummary: y\nmatch:\n  advice: a\n",
+                "see which there are: man rucksack-recipe");
+}
+
 static void wrong_values_are_refused(void **state)
 {
     (void)state;
@@ -278,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(wrong_recipes_name_file_and_line),
+        cmocka_unit_test(unknown_keys_are_compared_with_those_of_their_map),
         cmocka_unit_test(wrong_values_are_refused),
         cmocka_unit_test(conditions_decide),
         cmocka_unit_test(conditions_ask),

@@ -15,29 +15,23 @@
 #include <cmocka.h>
 
 #include "common/err.h"
-#include "common/fs.h"
 #include "common/stateswap.h"
+#include "tests/unit/scratch.h"
 
-static char dir_path[32];
-static int dir = -1;
+static int dir = -1; /* the scratch directory */
 
 static int make_dir(void **state)
 {
-    (void)state;
-    (void)snprintf(dir_path, sizeof(dir_path), "/tmp/stateswap-XXXXXX");
-    if (mkdtemp(dir_path) == NULL)
+    if (scratch_enter(state) != 0)
         return -1;
-    dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return dir >= 0 ? 0 : -1;
 }
 
 static int remove_dir(void **state)
 {
-    struct err ignored = {0};
-
-    (void)state;
     close(dir);
-    return fs_remove_tree(AT_FDCWD, dir_path, &ignored) ? 0 : -1;
+    return scratch_leave(state);
 }
 
 static void make_file(const char *path)

@@ -4,9 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "common/err.h"
 #include "common/suggest.h"
 
 static const char *nearest(const char *typed)
@@ -29,10 +31,37 @@ static void near_names(void **state)
     assert_string_equal(nearest("rlease"), "release");
 }
 
+static void a_value_does_not_count(void **state)
+{
+    (void)state;
+    assert_string_equal(nearest("workr=as many letters as one likes"), "worker");
+    assert_null(nearest("=worker"));
+}
+
+static void the_hint_has_the_name_or_what_else_there_is(void **state)
+{
+    struct suggest suggest = suggest_begin("wep");
+    struct err err = {0};
+
+    (void)state;
+    assert_false(suggest_hint(&suggest, "there is web", &err));
+    assert_string_equal(err.hint, "there is web");
+    err = (struct err){0};
+    suggest_offer(&suggest, "web");
+    assert_false(suggest_hint(&suggest, "there is web", &err));
+    assert_string_equal(err.hint, "did you mean 'web'?");
+    err = (struct err){0};
+    suggest = suggest_begin("wep");
+    assert_false(suggest_hint(&suggest, NULL, &err));
+    assert_string_equal(err.hint, "");
+}
+
 static void far_names(void **state)
 {
     (void)state;
     assert_null(nearest("database"));
+    assert_null(nearest("x"));
+    assert_null(nearest(""));
     assert_null(nearest("workerworkerworkerworkerworkerworker"));
 }
 
@@ -40,6 +69,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(near_names),
+        cmocka_unit_test(a_value_does_not_count),
+        cmocka_unit_test(the_hint_has_the_name_or_what_else_there_is),
         cmocka_unit_test(far_names),
     };
 

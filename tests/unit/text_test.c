@@ -71,6 +71,25 @@ static void bytes_that_are_no_utf8_become_visible(void **state)
     assert_visible("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");
 }
 
+static void assert_json(const char *text, const char *expected)
+{
+    char *quoted = text_json(text);
+
+    assert_string_equal(quoted, expected);
+    free(quoted);
+}
+
+static void json_has_quotes_and_escapes(void **state)
+{
+    (void)state;
+    assert_json("", "\"\"");
+    assert_json("a \"b\" \\ /", "\"a \\\"b\\\" \\\\ /\"");
+    assert_json("1\n2\x1f\x7f", "\"1\\u000a2\\u001f\x7f\"");
+    assert_json("M\u00fcller \U0001F600", "\"M\u00fcller \U0001F600\"");
+    assert_json("\u00fc\xff\xc3", "\"\u00fc\uFFFD\uFFFD\"");
+    assert_json("\xed\xa0\x80", "\"\uFFFD\uFFFD\uFFFD\"");
+}
+
 static void plain_is_utf8_without_controls(void **state)
 {
     (void)state;
@@ -115,6 +134,7 @@ int main(void)
         cmocka_unit_test(ordinary_text_stays),
         cmocka_unit_test(controls_become_visible),
         cmocka_unit_test(bytes_that_are_no_utf8_become_visible),
+        cmocka_unit_test(json_has_quotes_and_escapes),
         cmocka_unit_test(plain_is_utf8_without_controls),
         cmocka_unit_test(the_end_is_compared),
         cmocka_unit_test(lists_are_joined),
