@@ -370,9 +370,9 @@ static unsigned int worker_count(const struct image_options *options)
     return online > 0 ? (unsigned int)online : 1;
 }
 
-/* libsquashfs takes blocks back in the order in which they went out, and a small file is one, too, until
- * it is in a fragment. So the small files behind a fragment that is being compressed must be enough for
- * another fragment, or all workers but one have nothing to do. */
+/* libsquashfs takes blocks back in the order in which they went out, and a small file is one, too,
+ * until it is in a fragment. So the small files behind a fragment that is being compressed must be
+ * enough for another fragment, or all workers but one have nothing to do. */
 static unsigned int backlog(unsigned int workers)
 {
     unsigned int wanted = workers * BACKLOG_PER_WORKER;
