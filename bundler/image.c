@@ -455,13 +455,15 @@ static bool append(struct writer *writer, const void *data, size_t size, const c
 static bool append_source(struct writer *writer, const struct plan_entry *entry, struct err *err)
 {
     cleanup_fd int fd = open(entry->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    cleanup_free char *chunk = xcalloc(CHUNK_SIZE, 1);
+    /* One byte more tells a file that grows. */
+    size_t room = entry->size_bytes < CHUNK_SIZE ? (size_t)entry->size_bytes + 1 : CHUNK_SIZE;
+    cleanup_free char *chunk = xcalloc(room, 1);
     uint64_t size = 0;
     ssize_t length;
 
     if (fd < 0)
         return err_sys(err, "'%s'", entry->source);
-    while ((length = read(fd, chunk, CHUNK_SIZE)) != 0) {
+    while ((length = read(fd, chunk, room)) != 0) {
         if (length < 0 && errno == EINTR)
             continue;
         if (length < 0)
