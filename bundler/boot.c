@@ -37,7 +37,7 @@
 enum {
     PORT = 9292,
     PATIENCE_MS = 180 * 1000, /* to the first answer: Rails, traced, on a busy machine */
-    PAUSE_MS = 20,
+    PAUSE_MS = 5,
     END_MS = 5 * 1000,  /* from SIGTERM to SIGKILL */
     OUTPUT_MAX = 16000, /* bytes of the app's last words */
     FROM_MAX = 3,       /* lines of a backtrace that are shown */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bundler/ahead.h"
+#include "bundler/answer.h"
 #include "bundler/app.h"
 #include "bundler/assemble.h"
 #include "bundler/asset.h"
@@ -59,7 +60,7 @@
 #include "common/xalloc.h"
 
 /* Above 17 a block of this size takes a third more time, for a fifth of a percent of the bytes. */
-enum { LEVEL_RELEASE = 18, LEVEL_FAST = 3, LEVEL_DRAFT = 1 };
+enum { LEVEL_RELEASE = 17, LEVEL_FAST = 3, LEVEL_DRAFT = 1 };
 
 /* Everything a build knows, filled phase by phase. */
 struct build {
@@ -67,7 +68,11 @@ struct build {
     struct report report;
     struct app app;
     struct probe probe;
-    struct trace trace; /* empty without --trace */
+    bool may_guess;           /* what Ruby and Bundler will say */
+    struct probe_run *asking; /* they are asked while probe is what they said last time; or NULL */
+    bool is_misled;           /* and they say something else */
+    char *question;           /* of the record; NULL: there is none */
+    struct trace trace;       /* empty without --trace */
     struct plan plan;
     struct ruby ruby;
     struct gems gems;
@@ -114,6 +119,7 @@ static void build_release(struct build *build)
     start_release(&build->started);
     record_release(&build->record);
     witness_release(&build->witness);
+    free(build->question);
     free(build->output);
 }
 
@@ -215,15 +221,31 @@ static void open_record(struct build *build)
     cleanup_free char *keep = join(request->keep, request->keep_count);
     cleanup_free char *revision = provenance_text(&build->provenance);
     cleanup_free char *allowed = join(request->app.allowed.paths, request->app.allowed.count);
-    cleanup_free char *question = xasprintf(
-        "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d %d\n%s", keep, allowed,
-        revision != NULL ? revision : "", request->update_info != NULL ? request->update_info : "",
-        request->app.executable != NULL ? request->app.executable : "", build->app.dir,
-        build->app.script != NULL ? build->app.script : "", build->app.name,
-        request->check != NULL ? request->check : "", request->fast, request->no_check,
-        request->hwcaps, request->slim, around);
 
-    record_open(&build->record, question, build->output);
+    build->question = xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d %d\n%s", keep, allowed,
+                                revision != NULL ? revision : "",
+                                request->update_info != NULL ? request->update_info : "",
+                                request->app.executable != NULL ? request->app.executable : "",
+                                build->app.dir, build->app.script != NULL ? build->app.script : "",
+                                build->app.name, request->check != NULL ? request->check : "",
+                                request->fast, request->no_check, request->hwcaps, request->slim,
+                                around);
+
+    record_open(&build->record, build->question, build->output);
+}
+
+static bool guess_answer(struct build *build)
+{
+    struct err ignored = {0};
+    cleanup_free char *text = NULL;
+
+    if (build->question == NULL)
+        return false;
+    text = answer_recall(build->question, &build->app);
+    if (text == NULL || !probe_read(&build->probe, text, &ignored))
+        return false;
+    record_answer(&build->record, text);
+    return true;
 }
 
 static bool probe_app(struct build *build, struct err *err)
@@ -238,16 +260,42 @@ static bool probe_app(struct build *build, struct err *err)
     };
 
     cleanup_free char *answer = NULL;
-    struct progress *progress =
-        progress_begin(&build->report, "probe", "asking the application's Ruby and Bundler", 0);
-    bool ok = probe_run(&build->probe, &request, err);
+    struct progress *progress;
+    bool ok;
 
+    if (!probe_begin(&build->asking, &request, err))
+        return false;
+    if (build->may_guess && guess_answer(build))
+        return true;
+    progress =
+        progress_begin(&build->report, "probe", "asking the application's Ruby and Bundler", 0);
+    ok = probe_end(steal_ptr(&build->asking), &build->probe, err);
     progress_end(progress);
     if (!ok)
         return false;
     answer = jdoc_format(build->probe.answer);
     record_answer(&build->record, answer);
+    if (build->question != NULL)
+        answer_keep(build->question, app, answer);
     return true;
+}
+
+/* True when they have said again what all until now was made from. Before anything is written or
+ * said to be as it should. */
+static bool settle_answer(struct build *build, struct err *err)
+{
+    cleanup_with(probe_release) struct probe probe = {0};
+    cleanup_free char *guessed = NULL;
+    cleanup_free char *answer = NULL;
+
+    if (build->asking == NULL)
+        return true;
+    if (!probe_end(steal_ptr(&build->asking), &probe, err))
+        return false;
+    guessed = jdoc_format(build->probe.answer);
+    answer = jdoc_format(probe.answer);
+    build->is_misled = strcmp(guessed, answer) != 0;
+    return !build->is_misled || err_set(err, ERR_INPUT, "Bundler answers otherwise than before");
 }
 
 /* What a script requires by name and no gem has: maybe on purpose, behind a rescue. */
@@ -875,7 +923,7 @@ static bool prepare_start(struct build *build, struct err *err)
         !profile_plan(&build->start, compiled.count > 0, !config->boot.no_profile, &build->plan,
                       err))
         return false;
-    plan_sort(&build->plan);
+    plan_arrange(&build->plan);
     if (config->boot.no_compiled)
         return true;
     what = compiled.why_not != NULL ? xstrdup(compiled.why_not)
@@ -953,7 +1001,7 @@ static bool write_again(struct build *build, struct assemble_options *options,
     build->started = (struct start){0};
     compiled_forget(&build->plan);
     profile_forget(&build->plan);
-    plan_sort(&build->plan);
+    plan_arrange(&build->plan);
     return (build->start.count == 0 || prepare_start(build, err)) &&
            write_image(build, options, ret_size_bytes, err);
 }
@@ -976,6 +1024,7 @@ static bool write_file(struct build *build, struct err *err)
     cleanup_free char *size = NULL;
     uint64_t size_bytes;
 
+    plan_arrange(&build->plan);
     if (!learn(build, options, err))
         return false;
     if (!write_image(build, &options, &size_bytes, err) &&
@@ -993,18 +1042,22 @@ static bool write_file(struct build *build, struct err *err)
 }
 
 /* The file of the last build is what this one would write. */
-static bool is_unchanged(struct build *build)
+static bool find_unchanged(struct build *build, struct err *err)
 {
     cleanup_free char *size = NULL;
     cleanup_free char *what = NULL;
     cleanup_free char *changed = NULL;
     uint64_t size_bytes;
 
+    if (build->request->dry_run)
+        return true;
     if (!record_holds(&build->record, &size_bytes, &changed)) {
         if (changed != NULL)
             report_phase(&build->report, "changed", changed, NULL);
-        return false;
+        return true;
     }
+    if (!settle_answer(build, err))
+        return false;
     size = report_size(size_bytes);
     build->is_unchanged = true;
     build->size_bytes = size_bytes;
@@ -1029,6 +1082,8 @@ static bool make(struct build *build, struct err *err)
         !plan_origins(build, err) || !plan_manifest(build, err))
         return false;
     plan_sort(&build->plan);
+    if (!settle_answer(build, err))
+        return false;
     tempdir_tidy();
     explain(build);
     return build->request->dry_run || write_file(build, err);
@@ -1063,20 +1118,53 @@ static void tell(struct build *build, struct build_result *ret)
     }
 }
 
-bool build_run(const struct build_request *request, struct build_result *ret, struct err *err)
+/* What went wrong counts only if they say what it was made from. */
+static bool work(struct build *build, struct err *err)
 {
-    struct build build = {.request = request, .report = {request->quiet, request->verbose}};
+    struct err why = {0};
+    bool ok = detect(build, err) && find_unchanged(build, err) &&
+              (build->is_unchanged || make(build, err));
+
+    if (!ok && !settle_answer(build, &why))
+        *err = why;
+    return ok;
+}
+
+static bool attempt(const struct build_request *request, bool may_guess, struct build_result *ret,
+                    bool *ret_is_misled, struct err *err)
+{
+    struct build build = {
+        .request = request, .report = {request->quiet, request->verbose}, .may_guess = may_guess};
     bool ok;
 
     plan_init(&build.plan);
     build.plan.notes_left_out = request->verbose || request->dry_run;
     witness_begin(&build.witness);
-    ok = detect(&build, err) && ((!request->dry_run && is_unchanged(&build)) || make(&build, err));
+    ok = work(&build, err);
     witness_end();
     if (ok)
         tell(&build, ret);
+    *ret_is_misled = build.is_misled;
+    if (build.is_misled)
+        report_phase(&build.report, "again", err->msg, NULL);
     build_release(&build);
     return ok;
+}
+
+bool build_run(const struct build_request *request, struct build_result *ret, struct err *err)
+{
+    cleanup_free char *path = getenv("PATH") != NULL ? xstrdup(getenv("PATH")) : NULL;
+    bool is_misled = false;
+
+    if (attempt(request, true, ret, &is_misled, err))
+        return true;
+    if (!is_misled)
+        return false;
+    *err = (struct err){0};
+    /* What choose_ruby() has put there is no part of the question. */
+    if (path != NULL && setenv("PATH", path, 1) != 0)
+        return err_sys(err, "environment");
+    return attempt(request, false, ret, &is_misled, err);
 }
 
 void build_result_release(struct build_result *result)

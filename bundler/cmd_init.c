@@ -66,7 +66,7 @@ static bool find_and_write(const char *dir, const char *file, struct err *err)
         return err_id(err, "E-APP");
     }
     question.dir = app.dir;
-    if (!probe_run(&probe, &question, err) || !app_complete(&app, &request, &probe, err))
+    if (!probe_ask(&probe, &question, err) || !app_complete(&app, &request, &probe, err))
         return false;
     text = draft_text(&app);
     return write_new(file, text, err);

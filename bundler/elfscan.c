@@ -203,6 +203,27 @@ bool elfscan_notes(const struct elf *elf,
     return ok;
 }
 
+/* Machine code is full of NULs, so most of what ends with one is too short for a string: passes
+ * that over, and looks at eight bytes at once whether there is a NUL at all ("Determine if a word
+ * has a zero byte", Bit Twiddling Hacks). */
+static const char *skip_short(const char *at, const char *end)
+{
+    while (end - at >= (ptrdiff_t)sizeof(uint64_t)) {
+        const char *last = NULL;
+        uint64_t word;
+
+        memcpy(&word, at, sizeof(word));
+        if (((word - 0x0101010101010101) & ~word & 0x8080808080808080) == 0)
+            return at;
+        for (int i = 0; i < PATH_MIN_LEN; i++)
+            last = at[i] == '\0' ? at + i : last;
+        if (last == NULL)
+            return at;
+        at = last + 1;
+    }
+    return at;
+}
+
 /* Every NUL-terminated string of the segments that are mapped read-only. */
 static void each_string(const struct elf *elf,
                         void (*visit)(const char *text, size_t len, void *context), void *context)
@@ -219,8 +240,14 @@ static void each_string(const struct elf *elf,
 
         if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0)
             continue;
-        for (; at < end && (nul = memchr(at, '\0', (size_t)(end - at))) != NULL; at = nul + 1) {
-            size_t len = (size_t)(nul - at);
+        for (; at < end; at = nul + 1) {
+            size_t len;
+
+            at = skip_short(at, end);
+            nul = memchr(at, '\0', (size_t)(end - at));
+            if (nul == NULL)
+                break;
+            len = (size_t)(nul - at);
 
             if (len >= PATH_MIN_LEN && len < ELFSCAN_STRING_MAX)
                 visit(at, len, context);

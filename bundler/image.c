@@ -41,7 +41,9 @@ enum {
     DEVICE_BLOCK = 4096,
     CHUNK_SIZE = 1 << 20,
     CACHED_LEVEL_MIN = 10,   /* a lower one takes less time than the look-up */
-    BACKLOG_PER_WORKER = 10, /* blocks in flight: bounds the memory, not the image */
+    BACKLOG_PER_WORKER = 64, /* blocks in flight: bounds the memory, not the image */
+    BACKLOG_MAX = 512,
+    BACKLOG_PER_WORKER_MIN = 10,
     DEPTH_MAX = 128,
     NAME_MAX_BYTES = 256,          /* SQUASHFS_NAME_LEN */
     NAMES_MAX = 1024 * 1024,       /* of an image with hard links */
@@ -368,6 +370,19 @@ static unsigned int worker_count(const struct image_options *options)
     return online > 0 ? (unsigned int)online : 1;
 }
 
+/* libsquashfs takes blocks back in the order in which they went out, and a small file is one, too,
+ * until it is in a fragment. So the small files behind a fragment that is being compressed must be
+ * enough for another fragment, or all workers but one have nothing to do. */
+static unsigned int backlog(unsigned int workers)
+{
+    unsigned int wanted = workers * BACKLOG_PER_WORKER;
+    unsigned int least = workers * BACKLOG_PER_WORKER_MIN;
+
+    if (wanted > BACKLOG_MAX)
+        wanted = BACKLOG_MAX;
+    return wanted > least ? wanted : least;
+}
+
 static bool make_processor(struct writer *writer, struct err *err)
 {
     unsigned int workers = worker_count(writer->options);
@@ -375,7 +390,7 @@ static bool make_processor(struct writer *writer, struct err *err)
         .size = sizeof(desc),
         .max_block_size = BLOCK_SIZE,
         .num_workers = workers,
-        .max_backlog = workers * BACKLOG_PER_WORKER,
+        .max_backlog = backlog(workers),
         .cmp = writer->data,
         .file = &writer->window.base,
         .uncmp = writer->uncompressor,
@@ -440,13 +455,15 @@ static bool append(struct writer *writer, const void *data, size_t size, const c
 static bool append_source(struct writer *writer, const struct plan_entry *entry, struct err *err)
 {
     cleanup_fd int fd = open(entry->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    cleanup_free char *chunk = xcalloc(CHUNK_SIZE, 1);
+    /* One byte more tells a file that grows. */
+    size_t room = entry->size_bytes < CHUNK_SIZE ? (size_t)entry->size_bytes + 1 : CHUNK_SIZE;
+    cleanup_free char *chunk = xcalloc(room, 1);
     uint64_t size = 0;
     ssize_t length;
 
     if (fd < 0)
         return err_sys(err, "'%s'", entry->source);
-    while ((length = read(fd, chunk, CHUNK_SIZE)) != 0) {
+    while ((length = read(fd, chunk, room)) != 0) {
         if (length < 0 && errno == EINTR)
             continue;
         if (length < 0)

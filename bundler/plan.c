@@ -745,16 +745,71 @@ int plan_path_compare(const char *a, const char *b)
     return (unsigned char)*a - (unsigned char)*b;
 }
 
-static int compare_entries(const void *a, const void *b)
+/* Files of a standard library stand below its version, those of gems below lib. */
+static bool is_load_path(const char *component, size_t len)
+{
+    static const char *const names[] = {"lib", "vendor_ruby", "site_ruby"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == len && memcmp(names[i], component, len) == 0)
+            return true;
+    return len >= 3 && strspn(component, "0123456789.") == len;
+}
+
+/* What a Ruby source is required by. */
+static const char *feature(const char *path)
+{
+    const char *found = path;
+    const char *end;
+
+    for (const char *at = path; (end = strchr(at, '/')) != NULL; at = end + 1)
+        if (is_load_path(at, (size_t)(end - at)))
+            found = end + 1;
+    return found;
+}
+
+enum rank {
+    RANK_EARLY,
+    RANK_OTHER,
+    RANK_RUBY,
+    RANK_OURS, /* what the tool writes knows the application */
+    RANK_APP,
+};
+
+static enum rank rank_of(const struct plan_entry *entry)
+{
+    const char *dot = strrchr(entry->path, '.');
+
+    if (entry->early != 0)
+        return RANK_EARLY;
+    if (entry->type != PLAN_FILE && entry->type != PLAN_DATA)
+        return RANK_OTHER;
+    if (entry->part == PLAN_PART_APP)
+        return RANK_APP;
+    if (entry->part == PLAN_PART_RUNTIME)
+        return RANK_OURS;
+    return dot != NULL && strcmp(dot, ".rb") == 0 ? RANK_RUBY : RANK_OTHER;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return plan_path_compare((*(const struct plan_entry *const *)a)->path,
+                             (*(const struct plan_entry *const *)b)->path);
+}
+
+static int compare_places(const void *a, const void *b)
 {
     const struct plan_entry *const *left = a;
     const struct plan_entry *const *right = b;
 
-    if (((*left)->early == 0) != ((*right)->early == 0))
-        return (*left)->early != 0 ? -1 : 1;
-    if ((*left)->early != (*right)->early)
+    enum rank rank = rank_of(*left);
+    int order = (int)rank - (int)rank_of(*right);
+
+    if (order == 0 && rank == RANK_EARLY)
         return (*left)->early < (*right)->early ? -1 : 1;
-    return plan_path_compare((*left)->path, (*right)->path);
+    if (order == 0 && rank == RANK_RUBY)
+        order = plan_path_compare(feature((*left)->path), feature((*right)->path));
+    return order != 0 ? order : plan_path_compare((*left)->path, (*right)->path);
 }
 
 void plan_mark_early(struct plan *plan, const char *path)
@@ -776,5 +831,11 @@ void plan_forget_early(struct plan *plan)
 void plan_sort(struct plan *plan)
 {
     if (plan->count > 0)
-        qsort(plan->entries, plan->count, sizeof(struct plan_entry *), compare_entries);
+        qsort(plan->entries, plan->count, sizeof(struct plan_entry *), compare_paths);
+}
+
+void plan_arrange(struct plan *plan)
+{
+    if (plan->count > 0)
+        qsort(plan->entries, plan->count, sizeof(struct plan_entry *), compare_places);
 }

@@ -58,7 +58,7 @@ struct plan_left {
 };
 
 struct plan {
-    struct plan_entry **entries; /* in the order of plan_sort(), or of addition before */
+    struct plan_entry **entries; /* in the order of plan_sort() or plan_arrange(), or of addition */
     size_t count;
     size_t capacity;
     size_t early_count;
@@ -141,9 +141,14 @@ bool plan_has_own_reason(const struct plan *plan, const struct plan_entry *entry
 void plan_mark_early(struct plan *plan, const char *path);
 void plan_forget_early(struct plan *plan);
 
-/* Orders entries: the early ones first, then by path, component by component, so that parents come
- * before children. */
+/* Orders entries by path, component by component, so that parents come before children. */
 void plan_sort(struct plan *plan);
+
+/* Orders them as their contents stand in the image: the early ones first, then by path. Behind
+ * those Ruby sources by what they are required by, for Bundler and RubyGems have copies of parts of
+ * the standard library, and what is alike takes less room in one block. Last what is of this
+ * application, so that the blocks before stay as they are when it changes. */
+void plan_arrange(struct plan *plan);
 
 /* That order, as strcmp(): by bytes, but '/' before every other one. */
 int plan_path_compare(const char *a, const char *b);

@@ -129,55 +129,70 @@ static void free_environment(char **envp)
     free(envp);
 }
 
-static bool start_ruby(const struct scratch *scratch, const struct probe_request *wanted,
-                       struct err *err)
+/* What probe_begin() has started. */
+struct probe_run {
+    struct scratch scratch;
+    struct proc_run *process;
+    char *dir;
+    const char *program;
+};
+
+static void run_free(struct probe_run *run)
+{
+    scratch_release(&run->scratch);
+    free(run->dir);
+    free(run);
+}
+
+static bool start_ruby(struct probe_run *run, const struct probe_request *wanted, struct err *err)
 {
     static const char *const bundle[] = {"bundle", NULL};
     static const char *const ruby[] = {"ruby", "-e", "", NULL};
     bool is_bundle = wanted->script == NULL && wanted->gem == NULL;
-    char **envp = probe_environment(scratch, wanted);
+    char **envp = probe_environment(&run->scratch, wanted);
     struct proc_request request = {.argv = is_bundle ? bundle : ruby,
                                    .envp = (const char *const *)envp,
                                    .cwd = wanted->dir,
                                    .output_max_bytes = OUTPUT_MAX};
-    struct proc_output output = {0};
-    bool started = proc_capture(&request, &output, err);
+    bool started = proc_start(&request, &run->process, err);
 
     free_environment(envp);
-    if (!started && !is_bundle) {
+    run->program = request.argv[0];
+    if (started)
+        return true;
+    if (!is_bundle) {
         (void)err_id(err, "E-RUBY");
         return err_hint(err, "install Ruby, or put it on PATH");
     }
-    if (!started) {
-        (void)err_id(err, "E-NO-BUNDLE");
-        return err_hint(err, "install Bundler for the Ruby of this app: gem install bundler");
-    }
-    if (output.exit_code != 0) {
-        (void)err_set(err, ERR_INPUT, "'%s' failed with code %d: %.600s", request.argv[0],
-                      output.exit_code, text_last_lines(output.errors, 1));
-        (void)err_id(err, "E-GEMFILE");
-        (void)err_hint(err, "see what 'bundle check' says in '%s'", wanted->dir);
-    }
-    started = output.exit_code == 0;
-    proc_output_release(&output);
-    return started;
+    (void)err_id(err, "E-NO-BUNDLE");
+    return err_hint(err, "install Bundler for the Ruby of this app: gem install bundler");
 }
 
-static bool read_answer(struct probe *probe, const struct scratch *scratch, struct err *err)
+static bool wait_for_ruby(struct probe_run *run, struct err *err)
 {
-    cleanup_free char *path = xasprintf("/proc/self/fd/%d", scratch->answer);
-    cleanup_free char *text = NULL;
+    struct proc_output output = {0};
+    bool ok;
+
+    if (!proc_finish(run->process, &output, err)) {
+        (void)err_id(err, "E-NO-BUNDLE");
+        return err_hint(err, "see what 'bundle check' says in '%s'", run->dir);
+    }
+    ok = output.exit_code == 0;
+    if (!ok) {
+        (void)err_set(err, ERR_INPUT, "'%s' failed with code %d: %.600s", run->program,
+                      output.exit_code, text_last_lines(output.errors, 1));
+        (void)err_id(err, "E-GEMFILE");
+        (void)err_hint(err, "see what 'bundle check' says in '%s'", run->dir);
+    }
+    proc_output_release(&output);
+    return ok;
+}
+
+static bool take_answer(struct probe *probe, const char *text, size_t size, struct err *err)
+{
     const struct jdoc *problem;
     const char *message;
-    size_t size;
 
-    if (!fs_read_file(path, ANSWER_MAX, &text, &size, err))
-        return err_wrap(err, "the answer of 'bundle'");
-    if (size == 0) {
-        (void)err_set(err, ERR_INPUT, "'bundle' started no Ruby");
-        (void)err_id(err, "E-NO-BUNDLE");
-        return err_hint(err, "see what 'command -v bundle' names; it must be Bundler's");
-    }
     probe->answer = jdoc_parse(text, size, err);
     if (probe->answer == NULL)
         return err_wrap(err, "the answer of 'bundle'");
@@ -189,6 +204,22 @@ static bool read_answer(struct probe *probe, const struct scratch *scratch, stru
                   message[0] != '\0' ? message : "it failed, and says no reason");
     (void)err_id(err, jdoc_text_or(problem, "id", "E-GEMFILE"));
     return err_hint(err, "%s", jdoc_text_or(problem, "hint", "see what 'bundle check' says"));
+}
+
+static bool read_answer(struct probe *probe, const struct scratch *scratch, struct err *err)
+{
+    cleanup_free char *path = xasprintf("/proc/self/fd/%d", scratch->answer);
+    cleanup_free char *text = NULL;
+    size_t size;
+
+    if (!fs_read_file(path, ANSWER_MAX, &text, &size, err))
+        return err_wrap(err, "the answer of 'bundle'");
+    if (size == 0) {
+        (void)err_set(err, ERR_INPUT, "'bundle' started no Ruby");
+        (void)err_id(err, "E-NO-BUNDLE");
+        return err_hint(err, "see what 'command -v bundle' names; it must be Bundler's");
+    }
+    return take_answer(probe, text, size, err);
 }
 
 static bool read_ruby(struct probe *probe, struct err *err)
@@ -301,20 +332,53 @@ const struct probe_gem *probe_find_gem(const struct probe *probe, const char *na
     return NULL;
 }
 
-bool probe_run(struct probe *ret, const struct probe_request *request, struct err *err)
+/* The rest of what has an answer; nothing is left of one that is not understood. */
+static bool understand(struct probe *probe, bool has_answer, struct err *err)
 {
-    struct scratch scratch = {.answer = -1};
+    if (!has_answer || !read_ruby(probe, err) || !read_gems(probe, err)) {
+        probe_release(probe);
+        return false;
+    }
+    read_databases(probe);
+    return true;
+}
+
+bool probe_begin(struct probe_run **ret, const struct probe_request *request, struct err *err)
+{
+    struct probe_run *run = xcalloc(1, sizeof(*run));
+
+    run->scratch.answer = -1;
+    run->dir = xstrdup(request->dir);
+    if (!scratch_init(&run->scratch, err) || !start_ruby(run, request, err)) {
+        run_free(run);
+        return false;
+    }
+    *ret = run;
+    return true;
+}
+
+bool probe_end(struct probe_run *run, struct probe *ret, struct err *err)
+{
     bool ok;
 
     *ret = (struct probe){0};
-    ok = scratch_init(&scratch, err) && start_ruby(&scratch, request, err) &&
-         read_answer(ret, &scratch, err) && read_ruby(ret, err) && read_gems(ret, err);
-    scratch_release(&scratch);
-    if (ok)
-        read_databases(ret);
-    else
-        probe_release(ret);
-    return ok;
+    ok = wait_for_ruby(run, err) && read_answer(ret, &run->scratch, err);
+    run_free(run);
+    return understand(ret, ok, err);
+}
+
+bool probe_ask(struct probe *ret, const struct probe_request *request, struct err *err)
+{
+    struct probe_run *run = NULL;
+
+    *ret = (struct probe){0};
+    return probe_begin(&run, request, err) && probe_end(run, ret, err);
+}
+
+bool probe_read(struct probe *ret, const char *text, struct err *err)
+{
+    *ret = (struct probe){0};
+    return understand(ret, take_answer(ret, text, strlen(text), err), err);
 }
 
 void probe_release(struct probe *probe)

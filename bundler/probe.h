@@ -73,8 +73,18 @@ struct probe_request {
  * E-LOCK, E-GEM, E-EXT, E-RUBY, E-SYNTAX (of a script), E-APP (a gem without executable), each with
  * the command that mends it.
  */
-[[nodiscard]] bool probe_run(struct probe *ret, const struct probe_request *request,
+[[nodiscard]] bool probe_ask(struct probe *ret, const struct probe_request *request,
                              struct err *err);
+
+/* The same in two steps, between which the probe runs beside us. The second ends it in any case. */
+struct probe_run;
+[[nodiscard]] bool probe_begin(struct probe_run **ret, const struct probe_request *request,
+                               struct err *err);
+[[nodiscard]] bool probe_end(struct probe_run *run, struct probe *ret, struct err *err);
+
+/* From the text of an answer, as jdoc_format() gives it. */
+[[nodiscard]] bool probe_read(struct probe *ret, const char *text, struct err *err);
+
 /* NULL when the app has no such gem. */
 const struct probe_gem *probe_find_gem(const struct probe *probe, const char *name);
 void probe_release(struct probe *probe);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,8 +27,8 @@ struct stream {
 };
 
 /* A program that runs. */
-struct run {
-    const struct proc_request *request;
+struct proc_run {
+    struct proc_request request;
     pid_t pid;
     uint64_t started_us;
     uint64_t line_us; /* when the first line was there; 0: not yet */
@@ -75,17 +76,17 @@ uint64_t proc_clock_us(void)
 }
 
 /* Milliseconds that are left, as for poll(2): -1 is no limit, 0 is too late. */
-static int time_left(const struct run *run)
+static int time_left(const struct proc_run *run)
 {
     uint64_t used_ms = (proc_clock_us() - run->started_us) / 1000;
-    unsigned int limit_ms = run->request->timeout_ms;
+    unsigned int limit_ms = run->request.timeout_ms;
 
     if (limit_ms == 0)
         return -1;
     return used_ms < limit_ms ? (int)(limit_ms - used_ms) : 0;
 }
 
-static void stop_at_line(struct run *run)
+static void stop_at_line(struct proc_run *run)
 {
     const struct stream *out = &run->streams[0];
 
@@ -106,7 +107,7 @@ static bool ensure_text(struct stream *stream, struct err *err)
     return true;
 }
 
-static bool collect(struct run *run, struct err *err)
+static bool collect(struct proc_run *run, struct err *err)
 {
     struct stream *streams = run->streams;
 
@@ -120,18 +121,18 @@ static bool collect(struct run *run, struct err *err)
         if (run->timed_out)
             return ensure_text(&streams[0], err) && ensure_text(&streams[1], err);
         for (size_t i = 0; ready > 0 && i < 2; i++) {
-            if (streams[i].fd >= 0 && fds[i].revents != 0 && !take(&streams[i], run->request, err))
+            if (streams[i].fd >= 0 && fds[i].revents != 0 && !take(&streams[i], &run->request, err))
                 return false;
         }
-        if (run->request->stops_at_line)
+        if (run->request.stops_at_line)
             stop_at_line(run);
     }
     return true;
 }
 
-static bool start(struct run *run, const int out[2], const int errors[2], struct err *err)
+static bool start(struct proc_run *run, const int out[2], const int errors[2], struct err *err)
 {
-    const struct proc_request *request = run->request;
+    const struct proc_request *request = &run->request;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     char *const *envp = request->envp != NULL ? (char *const *)request->envp : environ;
@@ -156,10 +157,10 @@ static bool start(struct run *run, const int out[2], const int errors[2], struct
 }
 
 /* With the streams closed a program can still be running. */
-static int wait_for(struct run *run)
+static int wait_for(struct proc_run *run)
 {
     int status = 0;
-    int flags = run->request->timeout_ms > 0 ? WNOHANG : 0;
+    int flags = run->request.timeout_ms > 0 ? WNOHANG : 0;
     pid_t ended;
 
     while (!run->timed_out && (ended = waitpid(run->pid, &status, flags)) <= 0) {
@@ -177,38 +178,60 @@ static int wait_for(struct run *run)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-bool proc_capture(const struct proc_request *request, struct proc_output *ret, struct err *err)
+bool proc_start(const struct proc_request *request, struct proc_run **ret, struct err *err)
 {
     int out[2] = {-1, -1};
     int errors[2] = {-1, -1};
-    struct run run = {.request = request, .pid = -1, .streams = {{.fd = -1}, {.fd = -1}}};
+    struct proc_run *run = calloc(1, sizeof(*run));
     bool ok = false;
 
+    if (run == NULL)
+        return err_sys(err, "'%s'", request->argv[0]);
+    *run = (struct proc_run){.request = *request, .pid = -1};
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0)
         (void)err_sys(err, "pipe");
     else
-        ok = start(&run, out, errors, err);
+        ok = start(run, out, errors, err);
     cleanup_fd_value(&out[1]);
     cleanup_fd_value(&errors[1]);
-    run.streams[0].fd = out[0];
-    run.streams[1].fd = errors[0];
+    run->streams[0].fd = out[0];
+    run->streams[1].fd = errors[0];
     if (ok) {
-        ok = collect(&run, err);
-        ret->elapsed_us = (run.line_us != 0 ? run.line_us : proc_clock_us()) - run.started_us;
-        if (!ok)
-            kill(run.pid, SIGKILL);
-        ret->exit_code = wait_for(&run);
-        ret->timed_out = run.timed_out;
+        *ret = run;
+        return true;
     }
-    cleanup_fd_value(&run.streams[0].fd);
-    cleanup_fd_value(&run.streams[1].fd);
-    ret->out = run.streams[0].data;
-    ret->out_size = run.streams[0].size;
-    ret->errors = run.streams[1].data;
-    ret->errors_size = run.streams[1].size;
+    cleanup_fd_value(&out[0]);
+    cleanup_fd_value(&errors[0]);
+    free(run);
+    return false;
+}
+
+bool proc_finish(struct proc_run *run, struct proc_output *ret, struct err *err)
+{
+    bool ok = collect(run, err);
+
+    ret->elapsed_us = (run->line_us != 0 ? run->line_us : proc_clock_us()) - run->started_us;
+    if (!ok)
+        kill(run->pid, SIGKILL);
+    ret->exit_code = wait_for(run);
+    ret->timed_out = run->timed_out;
+    cleanup_fd_value(&run->streams[0].fd);
+    cleanup_fd_value(&run->streams[1].fd);
+    ret->out = run->streams[0].data;
+    ret->out_size = run->streams[0].size;
+    ret->errors = run->streams[1].data;
+    ret->errors_size = run->streams[1].size;
+    free(run);
     if (!ok)
         proc_output_release(ret);
     return ok;
+}
+
+bool proc_capture(const struct proc_request *request, struct proc_output *ret, struct err *err)
+{
+    struct proc_run *run = NULL;
+
+    return proc_start(request, &run, err) && proc_finish(run, ret, err);
 }
 
 void proc_output_release(struct proc_output *output)

@@ -39,5 +39,12 @@ struct proc_output {
                                 struct err *err);
 void proc_output_release(struct proc_output *output);
 
+/* The same in two steps, between which the program runs beside us. Of the request, argv must live
+ * until the second, which ends the run whether it succeeds or not. */
+struct proc_run;
+[[nodiscard]] bool proc_start(const struct proc_request *request, struct proc_run **ret,
+                              struct err *err);
+[[nodiscard]] bool proc_finish(struct proc_run *run, struct proc_output *ret, struct err *err);
+
 /* Microseconds of a clock that is never set. */
 uint64_t proc_clock_us(void);

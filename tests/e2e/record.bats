@@ -117,6 +117,29 @@ gem_dir() {
     as_from_nothing
 }
 
+@test "a plan is made from what Bundler said last time; what it says now counts" {
+    sed -i "s|^gem \"sqlite3\".*|gem 'sqlite3', group: (File.exist?('$PWD/flag') ? :test : :default)|" app/Gemfile
+    anew
+    run ! grep -q '^again ' said
+    "$rucksack" inspect --all "$out/app.AppImage" | grep -q sqlite3
+    touch flag # which no build looks at
+    build
+    grep -q '^again .*Bundler answers otherwise than before' said
+    grep -q '^wrote ' said
+    run ! grep -q sqlite3 <("$rucksack" inspect --json "$out/app.AppImage" | jq -r '.gems[].name')
+    kept
+    as_from_nothing
+    # What Bundler refuses is refused, whatever was planned meanwhile.
+    echo "gem 'nowhere' if File.exist?('$PWD/other')" >>app/Gemfile
+    anew
+    touch other
+    run build
+    [ "$status" -eq 1 ]
+    grep -q E-LOCK said
+    rm other
+    kept
+}
+
 @test "each change of the output: built anew" {
     anew
     printf x >>"$out/app.AppImage"

@@ -175,10 +175,50 @@ static void early_files_come_first(void **state)
     plan_mark_early(plan, "b");
     plan_mark_early(plan, "a"); /* a directory */
     plan_mark_early(plan, "absent");
-    plan_sort(plan);
+    plan_arrange(plan);
     assert_int_equal(plan->count, sizeof(want) / sizeof(want[0]));
     for (size_t i = 0; i < plan->count; i++)
         assert_string_equal(plan->entries[i]->path, want[i]);
+}
+
+static void add_of(struct plan *plan, const char *path, enum plan_part part)
+{
+    const struct plan_origin of = {part, "test"};
+    struct err err = {0};
+
+    assert_true(plan_add_data(plan, path, 0644, "", 0, of, &err));
+}
+
+/* A vendored copy beside what it is a copy of; what changes with the application at the end. */
+static void what_is_alike_stands_together_and_the_application_last(void **state)
+{
+    static const char *const want[] = {"opt/ruby/3.1.0/bundler/vendor/optparse/lib/optparse.css",
+                                       "opt/z.so",
+                                       "opt/ruby/3.1.0/json.rb",
+                                       "opt/ruby/3.1.0/optparse/ac.rb",
+                                       "opt/gems/puma-6/lib/optparse.rb",
+                                       "opt/ruby/3.1.0/bundler/vendor/optparse/lib/optparse.rb",
+
+                                       "opt/ruby/3.1.0/optparse.rb",
+                                       "opt/ruby/vendor_ruby/rubygems.rb",
+                                       "AppRun",
+                                       "app/b.rb",
+                                       "app/b.txt",
+                                       "app/lib/a.rb"};
+    struct plan *plan = *state;
+    size_t at = 0;
+
+    for (size_t i = sizeof(want) / sizeof(want[0]); i-- > 0;)
+        add_of(plan, want[i],
+               strncmp(want[i], "app", 3) == 0     ? PLAN_PART_APP
+               : strcmp(want[i], "AppRun") == 0    ? PLAN_PART_RUNTIME
+               : strstr(want[i], "/gems/") != NULL ? PLAN_PART_GEMS
+                                                   : PLAN_PART_RUBY);
+    plan_arrange(plan);
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->entries[i]->type == PLAN_DATA)
+            assert_string_equal(plan->entries[i]->path, want[at++]);
+    assert_int_equal(at, sizeof(want) / sizeof(want[0]));
 }
 
 static void removed_entries_are_gone(void **state)
@@ -412,6 +452,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(modes_are_normalised, setup, teardown),
         cmocka_unit_test_setup_teardown(parents_come_before_children, setup, teardown),
         cmocka_unit_test_setup_teardown(early_files_come_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_alike_stands_together_and_the_application_last,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(removed_entries_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(files_of_the_system_keep_their_symlinks, setup, teardown),
         cmocka_unit_test_setup_teardown(dots_behind_symlinks_mean_what_they_do_on_the_host, setup,

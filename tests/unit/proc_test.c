@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Mirrors proc.c. Cases: outputs and status · what cannot be started · too much output · a limit of
- * time · a program that is stopped at its first line. */
+ * time · a program that is stopped at its first line · one that runs meanwhile. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -110,6 +110,32 @@ static void a_program_can_be_stopped_at_its_first_line(void **state)
     proc_output_release(&output);
 }
 
+/* Each waits for the other: neither ends if they do not run at the same time. */
+static void a_program_runs_meanwhile(void **state)
+{
+    char dir[] = "/tmp/proc_test-XXXXXX";
+    const char *argv[] = {"sh", "-c", "mkfifo a b && echo ready >a && cat b", NULL};
+    struct proc_request request = {.argv = argv, .cwd = dir, .output_max_bytes = PLENTY};
+    struct proc_output output = {0};
+    struct proc_run *run = NULL;
+    struct err err = {0};
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    assert_true(proc_start(&request, &run, &err));
+    output = run_shell("until [ -p b ]; do :; done; cat a; echo word >b",
+                       (struct proc_request){.cwd = dir});
+    assert_string_equal(output.out, "ready\n");
+    proc_output_release(&output);
+    assert_true(proc_finish(run, &output, &err));
+    assert_string_equal(output.out, "word\n");
+    assert_int_equal(output.exit_code, 0);
+    proc_output_release(&output);
+    output = run_shell("rm a b", (struct proc_request){.cwd = dir});
+    proc_output_release(&output);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +144,7 @@ int main(void)
         cmocka_unit_test(too_much_output_is_an_error),
         cmocka_unit_test(a_limit_of_time_ends_the_whole_group),
         cmocka_unit_test(a_program_can_be_stopped_at_its_first_line),
+        cmocka_unit_test(a_program_runs_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
