@@ -14,3 +14,11 @@ bats_require_minimum_version 1.5.0
     echo "$output" | sed 's/^/# /' >&3
     [ "$status" -eq 0 ]
 }
+
+# What once was a crash, half a file, a directory left behind, or damage that is none.
+@test "an allocation fails of what reads a bundle, or writes a draft" {
+    [ -z "${POINTS-}" ] || skip "the other test has them"
+    run "$BATS_TEST_DIRNAME/run" --points 30 --only '^allocation' init inspect "inspect --html" verify
+    echo "$output" | sed 's/^/# /' >&3
+    [ "$status" -eq 0 ]
+}
