@@ -182,7 +182,7 @@ static bool apply_module(const struct apply *apply, const struct recipe *recipe,
 
     if (walk_add_soname(apply->walk, path, reason, &found, &failed) && found)
         return true;
-    if (directory->required) {
+    if (directory->required || failed.kind == ERR_SYSTEM) { /* the latter: not read */
         *err = failed;
         return err_wrap(err, "module '%s'", path);
     }

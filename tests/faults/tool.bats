@@ -15,6 +15,15 @@ bats_require_minimum_version 1.5.0
     [ "$status" -eq 0 ]
 }
 
+# What cannot be read is not what is not there.
+@test "a module of a recipe cannot be opened" {
+    [ -z "${POINTS-}" ] || skip "the other test has them"
+    run "$BATS_TEST_DIRNAME/run" --only '^openat ' --path /ossl-modules/legacy.so build
+    echo "$output" | sed 's/^/# /' >&3
+    [ "$status" -eq 0 ]
+    [[ "$output" == *build* ]]
+}
+
 # What once was a crash, half a file, a directory left behind, or damage that is none.
 @test "an allocation fails of what reads a bundle, or writes a draft" {
     [ -z "${POINTS-}" ] || skip "the other test has them"
