@@ -92,22 +92,37 @@ char **apply_expand(const struct walk *walk, const struct recipe *recipe, const 
     return list;
 }
 
+/* Where a directory could not be opened for what this machine lacks at the moment. */
+static int is_unread(const char *path, int sys_errno)
+{
+    (void)path;
+    return sys_errno == EIO || sys_errno == EMFILE || sys_errno == ENFILE || sys_errno == ENOMEM;
+}
+
 /* What there is of a pattern, in order. */
-static char **find(const struct apply *apply, const struct recipe *recipe, const char *pattern)
+static bool find(const struct apply *apply, const struct recipe *recipe, const char *pattern,
+                 char ***ret, struct err *err)
 {
     cleanup_list char **patterns = apply_expand(apply->walk, recipe, pattern);
-    char **list = xcalloc(1, sizeof(*list));
+    cleanup_list char **list = xcalloc(1, sizeof(*list));
     size_t count = 0;
 
     for (size_t i = 0; patterns[i] != NULL; i++) {
         glob_t found = {0};
+        int code = glob(patterns[i], 0, is_unread, &found);
 
-        if (glob(patterns[i], 0, NULL, &found) == 0)
-            for (size_t j = 0; j < found.gl_pathc; j++)
-                count = list_add(&list, count, xstrdup(found.gl_pathv[j]));
+        for (size_t j = 0; code == 0 && j < found.gl_pathc; j++)
+            count = list_add(&list, count, xstrdup(found.gl_pathv[j]));
         globfree(&found);
+        if (code == GLOB_NOSPACE)
+            xdie();
+        if (code == GLOB_ABORTED) {
+            (void)err_set(err, ERR_SYSTEM, "'%s': a directory of it cannot be read", patterns[i]);
+            return err_id(err, "E-READ");
+        }
     }
-    return list;
+    *ret = steal_ptr(&list);
+    return true;
 }
 
 static bool not_there(const struct apply *apply, const struct recipe *recipe, const char *pattern,
@@ -135,8 +150,10 @@ static bool apply_files(const struct apply *apply, const struct recipe *recipe,
                         char *const *patterns, size_t count, bool is_required, struct err *err)
 {
     for (size_t i = 0; i < count; i++) {
-        cleanup_list char **paths = find(apply, recipe, patterns[i]);
+        cleanup_list char **paths = NULL;
 
+        if (!find(apply, recipe, patterns[i], &paths, err))
+            return false;
         if (paths[0] == NULL && is_required)
             return not_there(apply, recipe, patterns[i], err);
         for (size_t j = 0; paths[j] != NULL; j++) {
@@ -182,7 +199,7 @@ static bool apply_module(const struct apply *apply, const struct recipe *recipe,
 
     if (walk_add_soname(apply->walk, path, reason, &found, &failed) && found)
         return true;
-    if (directory->required) {
+    if (directory->required || failed.kind == ERR_SYSTEM) { /* the latter: not read */
         *err = failed;
         return err_wrap(err, "module '%s'", path);
     }
@@ -260,8 +277,10 @@ static bool apply_sonames(const struct apply *apply, const struct recipe *recipe
 static bool apply_directory(const struct apply *apply, const struct recipe *recipe,
                             const struct recipe_directory *directory, struct err *err)
 {
-    cleanup_list char **dirs = find(apply, recipe, directory->path);
+    cleanup_list char **dirs = NULL;
 
+    if (!find(apply, recipe, directory->path, &dirs, err))
+        return false;
     if (dirs[0] == NULL && directory->required)
         return not_there(apply, recipe, directory->path, err);
     for (size_t i = 0; dirs[i] != NULL; i++) {
@@ -318,13 +337,15 @@ static bool keep_output(const struct apply *apply, const struct recipe *recipe,
 static bool apply_command(const struct apply *apply, const struct recipe *recipe,
                           const struct recipe_command *command, struct err *err)
 {
-    cleanup_list char **programs = find(apply, recipe, command->run[0]);
+    cleanup_list char **programs = NULL;
     cleanup_list char **words = xcalloc(1, sizeof(*words));
     cleanup_with(proc_output_release) struct proc_output output = {0};
     struct proc_request request = {.output_max_bytes = OUTPUT_MAX};
     size_t count = 0;
     bool ok;
 
+    if (!find(apply, recipe, command->run[0], &programs, err))
+        return false;
     if (programs[0] == NULL)
         return not_there(apply, recipe, command->run[0], err);
     words = xrealloc_array(words, command->run_count + 1, sizeof(*words));
@@ -349,8 +370,10 @@ static bool apply_fallback(const struct apply *apply, const struct recipe *recip
                            const struct recipe_fallback *fallback, struct err *err)
 {
     for (size_t i = 0; i < fallback->file_count; i++) {
-        cleanup_list char **paths = find(apply, recipe, fallback->files[i]);
+        cleanup_list char **paths = NULL;
 
+        if (!find(apply, recipe, fallback->files[i], &paths, err))
+            return false;
         if (paths[0] == NULL)
             continue;
         extras_add(&apply->extras->fallbacks, fallback->env, paths[0] + 1);
@@ -392,8 +415,10 @@ static bool apply_programs(const struct apply *apply, const struct recipe *recip
     size_t found = 0;
 
     for (size_t i = 0; i < recipe->program_count; i++) {
-        cleanup_list char **paths = find(apply, recipe, recipe->programs[i]);
+        cleanup_list char **paths = NULL;
 
+        if (!find(apply, recipe, recipe->programs[i], &paths, err))
+            return false;
         for (size_t j = 0; paths[j] != NULL; j++, found++) {
             if (!add_system(apply, recipe, paths[j], err))
                 return false;

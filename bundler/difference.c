@@ -278,19 +278,23 @@ static uint64_t extent(const struct growth *growth)
                                           : growth->before - growth->after;
 }
 
+static const struct entry *entry_of(const struct growth *growth)
+{
+    return growth->pair.after != NULL ? growth->pair.after : growth->pair.before;
+}
+
 /* The largest first, whether it grew or shrank. */
 static int by_extent(const void *a, const void *b)
 {
     uint64_t x = extent(a);
     uint64_t y = extent(b);
 
-    return (x < y) - (x > y);
+    return x != y ? (x < y) - (x > y) : by_name(entry_of(a), entry_of(b));
 }
 
 static struct jdoc *growth_of(const struct growth *growth)
 {
-    const struct pair *pair = &growth->pair;
-    const struct entry *entry = pair->after != NULL ? pair->after : pair->before;
+    const struct entry *entry = entry_of(growth);
     struct jdoc *size = jdoc_object();
 
     jdoc_set_text(size, "name", entry->name);

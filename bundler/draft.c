@@ -105,10 +105,8 @@ char *draft_text(const struct app *app)
     const struct config *config = &app->config;
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = xmemstream(&text, &size);
 
-    if (out == NULL)
-        return xstrdup("");
     fprintf(out,
             "# What `rucksack build` has found here (%s: %s).\n"
             "# Every key may be left out: then it is found again at each build. man rucksack.yml\n",

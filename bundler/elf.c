@@ -110,14 +110,23 @@ static bool open_failed(struct err *err, const char *path)
     return err_id(err, "E-ELF");
 }
 
+/* Says nothing of the file: another time it could be opened. */
+static bool is_of_the_machine(int sys_errno)
+{
+    return sys_errno == EIO || sys_errno == EMFILE || sys_errno == ENFILE || sys_errno == ENOMEM;
+}
+
 bool elf_is_elf(const char *path)
 {
     unsigned char magic[SELFMAG];
     struct stat st;
     cleanup_fd int fd = open_regular(path, &st);
+    ssize_t got;
 
-    return fd >= 0 && pread(fd, magic, SELFMAG, 0) == SELFMAG &&
-           memcmp(magic, ELFMAG, SELFMAG) == 0;
+    if (fd < 0)
+        return is_of_the_machine(errno);
+    got = pread(fd, magic, SELFMAG, 0);
+    return got < 0 || (got == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0);
 }
 
 static int half(const unsigned char *bytes, int encoding)
@@ -169,7 +178,7 @@ enum elf_fit elf_fit(const char *path, const struct elf *like, struct err *err)
     if (fd < 0) {
         if (errno == ENOENT || errno == EACCES || errno == ENOTDIR)
             return ELF_FIT_ABSENT;
-        if (errno != EISDIR && errno != ENXIO)
+        if (errno != EISDIR && errno != ENXIO && !is_of_the_machine(errno))
             return ELF_FIT_ABANDON;
         (void)open_failed(err, path);
         return ELF_FIT_BROKEN;

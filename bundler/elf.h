@@ -68,7 +68,8 @@ struct elf {
     size_t dynamic_count;
 };
 
-/* An ELF header and nothing more: false for everything that cannot be read, too. */
+/* An ELF header and nothing more. False where there is no file to be read; where reading fails,
+ * elf_open() will say why, and this says true. */
 bool elf_is_elf(const char *path);
 
 [[nodiscard]] bool elf_open(struct elf *ret, const char *path, struct err *err);
@@ -89,7 +90,7 @@ enum elf_fit {
     ELF_FIT_ABSENT,  /* cannot be opened: next directory */
     ELF_FIT_FOREIGN, /* other class or machine: next directory, silently */
     ELF_FIT_ABANDON, /* ELOOP, ENAMETOOLONG, ...: the loader gives up this list of directories */
-    ELF_FIT_BROKEN,  /* err is filled: the loader stops with an error */
+    ELF_FIT_BROKEN,  /* err is filled: the loader stops with an error; or it cannot be read now */
 };
 enum elf_fit elf_fit(const char *path, const struct elf *like, struct err *err);
 

@@ -891,6 +891,64 @@ void image_compress_ahead(const char *const *files, size_t count, int level,
 
 /* ---- reading ---- */
 
+/* Decompresses by another one. A machine without memory says nothing of the image. */
+struct candid {
+    sqfs_compressor_t base;
+    sqfs_compressor_t *inner;
+};
+
+/* The compressors of libsquashfs tell no reason, but malloc() does. What a block needs is bounded,
+ * so no image is to blame. */
+static void blame_memory(int code)
+{
+    if (code == SQFS_ERROR_ALLOC || (code == SQFS_ERROR_COMPRESSOR && errno == ENOMEM))
+        xdie();
+}
+
+static sqfs_s32 candid_do_block(sqfs_compressor_t *base, const sqfs_u8 *in, sqfs_u32 size,
+                                sqfs_u8 *out, sqfs_u32 room)
+{
+    struct candid *candid = (struct candid *)base;
+    sqfs_s32 made;
+
+    errno = 0;
+    made = candid->inner->do_block(candid->inner, in, size, out, room);
+    if (made < 0)
+        blame_memory(made);
+    return made;
+}
+
+static void candid_destroy(sqfs_object_t *object)
+{
+    struct candid *candid = (struct candid *)object;
+
+    sqfs_destroy(candid->inner);
+    free(candid);
+}
+
+/* For the readers, which only have blocks done. */
+static int make_decompressor(const sqfs_super_t *super, sqfs_compressor_t **ret)
+{
+    sqfs_compressor_config_t config;
+    sqfs_compressor_t *inner = NULL;
+    struct candid *candid;
+    int code = sqfs_compressor_config_init(&config, super->compression_id, super->block_size,
+                                           SQFS_COMP_FLAG_UNCOMPRESS);
+
+    errno = 0;
+    if (code == 0)
+        code = sqfs_compressor_create(&config, &inner);
+    blame_memory(code);
+    if (code != 0)
+        return code;
+    candid = xcalloc(1, sizeof(*candid));
+    candid->base =
+        (sqfs_compressor_t){.base = {.destroy = candid_destroy}, .do_block = candid_do_block};
+    candid->inner = inner;
+    *ret = &candid->base;
+    return 0;
+}
+
 struct image {
     struct window window;
     sqfs_super_t super;
@@ -903,7 +961,6 @@ struct image {
 
 static int open_readers(struct image *image)
 {
-    sqfs_compressor_config_t config;
     int code = sqfs_super_read(&image->super, &image->window.base);
 
     if (code != 0)
@@ -912,10 +969,7 @@ static int open_readers(struct image *image)
     if (image->super.bytes_used > image->window.size || image->super.inode_count > INODES_MAX ||
         image->super.fragment_entry_count > image->super.inode_count)
         return SQFS_ERROR_OUT_OF_BOUNDS;
-    code = sqfs_compressor_config_init(&config, image->super.compression_id,
-                                       image->super.block_size, SQFS_COMP_FLAG_UNCOMPRESS);
-    if (code == 0)
-        code = sqfs_compressor_create(&config, &image->compressor);
+    code = make_decompressor(&image->super, &image->compressor);
     if (code != 0)
         return code;
     image->dirs = sqfs_dir_reader_create(&image->super, image->compressor, &image->window.base, 0);

@@ -336,12 +336,9 @@ bool page_save(const struct bundle *bundle, struct jdoc *document, const char *p
 
     if (!add_more(bundle, document, err))
         return false;
-    page.out = open_memstream(&text, &size);
-    if (page.out == NULL)
-        return err_sys(err, "'%s'", path);
+    page.out = xmemstream(&text, &size);
     put_page(&page);
-    if (fclose(page.out) != 0)
-        return err_sys(err, "'%s'", path);
+    (void)fclose(page.out);
     if (strcmp(path, "-") != 0)
         return write_file(path, text, size, err);
     return fs_write_all(STDOUT_FILENO, text, size, err) || err_wrap(err, "standard output");

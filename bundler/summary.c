@@ -57,13 +57,12 @@ static void lines_release(struct lines *lines)
 [[gnu::format(printf, 3, 4)]] static void add(struct lines *lines, const char *label,
                                               const char *fmt, ...)
 {
-    char *given = NULL;
+    char *given;
     cleanup_free char *visible = NULL;
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&given, fmt, args) < 0)
-        abort();
+    given = xvasprintf(fmt, args);
     va_end(args);
     visible = text_visible(given);
     free(given);
@@ -399,10 +398,13 @@ static void flow_gems(struct lines *lines, const struct view *view)
 
 static int by_bytes(const void *a, const void *b)
 {
-    int64_t x = jdoc_number(*(const struct jdoc *const *)a, "bytes");
-    int64_t y = jdoc_number(*(const struct jdoc *const *)b, "bytes");
+    const struct jdoc *left = *(const struct jdoc *const *)a;
+    const struct jdoc *right = *(const struct jdoc *const *)b;
+    int64_t x = jdoc_number(left, "bytes");
+    int64_t y = jdoc_number(right, "bytes");
 
-    return (x < y) - (x > y);
+    return x != y ? (x < y) - (x > y)
+                  : strcmp(jdoc_text_or(left, "name", "?"), jdoc_text_or(right, "name", "?"));
 }
 
 /* The heaviest first. */

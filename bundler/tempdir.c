@@ -71,8 +71,8 @@ bool tempdir_make(char **ret, struct err *err)
         (void)err_id(err, "E-TMP");
         return err_hint(err, "name one that can be written: TMPDIR=DIR");
     }
+    unfinished_watch_tree(dir); /* first: what follows may find no memory */
     witness_ignore(dir);
-    unfinished_watch_tree(dir);
     *ret = steal_ptr(&dir);
     return true;
 }

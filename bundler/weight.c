@@ -21,6 +21,7 @@ struct file {
     size_t component;
     uint64_t bytes;
     struct image_place place;
+    size_t number; /* in the image: of files with the same bytes the first has their weight */
 };
 
 /* In trees (tsearch(3)), by the first field. */
@@ -246,8 +247,9 @@ static bool visit_file(const struct image_node *node, void *context, struct err 
     if (!S_ISREG(node->mode))
         return true;
     scale->files = xgrow(scale->files, &scale->capacity, scale->count, sizeof(*scale->files));
-    scale->files[scale->count++] =
-        (struct file){find_component(scale, node->path), node->size_bytes, node->place};
+    scale->files[scale->count] = (struct file){find_component(scale, node->path), node->size_bytes,
+                                               node->place, scale->count};
+    scale->count++;
     return true;
 }
 
@@ -258,12 +260,13 @@ static int compare(uint64_t a, uint64_t b)
 
 static int by_place(const void *a, const void *b)
 {
-    const struct image_place *x = &((const struct file *)a)->place;
-    const struct image_place *y = &((const struct file *)b)->place;
-    int order = compare(x->fragment, y->fragment);
+    const struct file *x = a;
+    const struct file *y = b;
+    int order = compare(x->place.fragment, y->place.fragment);
 
-    order = order != 0 ? order : compare(x->tail_at, y->tail_at);
-    return order != 0 ? order : compare(x->blocks_at, y->blocks_at);
+    order = order != 0 ? order : compare(x->place.tail_at, y->place.tail_at);
+    order = order != 0 ? order : compare(x->place.blocks_at, y->place.blocks_at);
+    return order != 0 ? order : compare(x->number, y->number);
 }
 
 /* Whether the same bytes are the previous file's. */
@@ -310,8 +313,11 @@ static void weigh_tails(struct scale *scale, const struct image *image)
 
 static int by_blocks(const void *a, const void *b)
 {
-    return compare(((const struct file *)a)->place.blocks_at,
-                   ((const struct file *)b)->place.blocks_at);
+    const struct file *x = a;
+    const struct file *y = b;
+    int order = compare(x->place.blocks_at, y->place.blocks_at);
+
+    return order != 0 ? order : compare(x->number, y->number);
 }
 
 static void weigh_blocks(struct scale *scale)

@@ -86,13 +86,24 @@ static enum outcome end_word(struct reader *reader)
     return READ;
 }
 
-/* XCU 2.6.5: outside of quotes, blanks in a value separate words. */
+/* Whether the word being read is one, and its '=' was read. */
+static bool is_in_assignment(const struct reader *reader)
+{
+    size_t name;
+
+    if (reader->word == NULL || reader->words.count != reader->words.assignments)
+        return false;
+    name = name_length(reader->word);
+    return name > 0 && reader->word[name] == '=';
+}
+
+/* XCU 2.6.5, 2.9.1: outside of quotes and assignments, blanks in a value separate words. */
 static enum outcome append_value(struct reader *reader, const char *value, size_t len,
                                  bool is_quoted)
 {
     enum outcome outcome = READ;
 
-    if (is_quoted)
+    if (is_quoted || is_in_assignment(reader))
         return append(reader, value, len);
     for (const char *end = value + len; value < end && outcome == READ;) {
         size_t part = 0;
@@ -204,10 +215,15 @@ static enum outcome read_backslash(struct reader *reader)
     return outcome;
 }
 
+/* XCU 2.6.1: in front of a word, and in an assignment behind its '=' and each ':'. */
+static bool is_tilde_prefix(const struct reader *reader)
+{
+    return *reader->at == '~' && (reader->word == NULL || (is_in_assignment(reader) &&
+                                                           strchr("=:", reader->at[-1]) != NULL));
+}
+
 static enum outcome read_part(struct reader *reader)
 {
-    bool begins = reader->word == NULL;
-
     switch (*reader->at) {
     case ' ':
     case '\t':
@@ -223,7 +239,7 @@ static enum outcome read_part(struct reader *reader)
         return read_variable(reader, false);
     default:
         if (strchr("|&;<>()`*?[\n", *reader->at) != NULL ||
-            (begins && (*reader->at == '#' || *reader->at == '~')))
+            (*reader->at == '#' && reader->word == NULL) || is_tilde_prefix(reader))
             return NEEDS_SHELL;
         return append(reader, reader->at++, 1);
     }

@@ -7,12 +7,22 @@
  */
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+
+/* The end, for who learned otherwise that there is no memory. */
+[[gnu::noreturn]] void xdie(void);
 
 [[nodiscard, gnu::malloc]] void *xcalloc(size_t count, size_t size);
 [[nodiscard]] void *xrealloc_array(void *ptr, size_t count, size_t size);
 [[nodiscard, gnu::malloc]] char *xstrdup(const char *text);
 [[nodiscard, gnu::malloc]] char *xstrndup(const char *text, size_t len);
 [[nodiscard, gnu::malloc, gnu::format(printf, 1, 2)]] char *xasprintf(const char *fmt, ...);
+[[nodiscard, gnu::malloc, gnu::format(printf, 1, 0)]] char *xvasprintf(const char *fmt,
+                                                                       va_list args);
+
+/* open_memstream(3), with no write that fails. The text, which the caller frees, is whole after
+ * fclose(). */
+[[nodiscard]] FILE *xmemstream(char **text, size_t *size);
 
 /*
  * Makes room for one more item in a growing array:

@@ -538,7 +538,7 @@ bool names_readlink(const char *path, char *text, size_t size, ssize_t *ret)
         return true;
     }
     target = text_at(entry->extra, entry->size);
-    if (target == NULL)
+    if (target == NULL || entry->size == 0) /* of a damaged table: no kernel says 0 */
         return false;
     *ret = (ssize_t)(entry->size < size ? entry->size : size);
     memcpy(text, target, (size_t)*ret);

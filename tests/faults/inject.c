@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inject [-n N] [-t SECONDS] -o REPORT [-p PROGRAM] COMMAND [ARGUMENT...]
+ * inject [-n N] [-m TEXT] [-t SECONDS] -o REPORT [-p PROGRAM] COMMAND [ARGUMENT...]
  *
  * Runs a command, of which the N-th system call fails that one of its processes makes while it is
- * PROGRAM (a file; the command's own, by default). Without N none fails: they are only counted. The
- * calls are held by seccomp and answered here, so it works with static programs, with programs that
- * use ptrace themselves, and through every namespace and root. Needs root.
+ * PROGRAM (a file; the command's own, by default). Without N none fails: they are only counted.
+ * With TEXT only calls count whose path has it: threads change the order of others. The calls are
+ * held by seccomp and answered here, so it works with static programs, with programs that use
+ * ptrace themselves, and through every namespace and root. Needs root.
  *
  * REPORT gets a line for each call, "N name [path]"; with N one for that call, with the error
  * behind the name. Then "left PID NAME" for each process that outlives the command by more than a
@@ -137,6 +138,7 @@ enum { CALLS = sizeof(calls) / sizeof(calls[0]) };
 struct session {
     unsigned long fail_at; /* 0: none */
     unsigned long count;
+    const char *match; /* NULL: any */
     struct stat program;
     FILE *report;
     int listener;
@@ -308,6 +310,7 @@ static void answer(struct session *session)
         read_text((pid_t)request.pid, request.data.args[call->path], path);
     else if (is_ours && call->path == OF_FD)
         name_fd((pid_t)request.pid, (int)request.data.args[0], path);
+    is_ours = is_ours && (session->match == NULL || strstr(path, session->match) != NULL);
     response.id = request.id;
     response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     if (is_ours && ++session->count == session->fail_at) {
@@ -391,10 +394,13 @@ static struct session read_options(int argc, char **argv, const char **program)
     struct session session = {.listener = -1, .deadline_ms = now_ms() + 60000};
     int option;
 
-    while ((option = getopt(argc, argv, "+n:t:o:p:")) != -1) {
+    while ((option = getopt(argc, argv, "+n:m:t:o:p:")) != -1) {
         switch (option) {
         case 'n':
             session.fail_at = strtoul(optarg, NULL, 10);
+            break;
+        case 'm':
+            session.match = optarg;
             break;
         case 't':
             session.deadline_ms = now_ms() + strtoul(optarg, NULL, 10) * 1000;

@@ -111,6 +111,28 @@ static void assignments_are_counted(void **state)
     words_release(&words);
 }
 
+/* Their values stay whole: what a variable holds, or its default, begins no command. */
+static void assignments_are_no_commands(void **state)
+{
+    struct words words = {0};
+    struct err err = {0};
+
+    (void)state;
+    (void)setenv("WORDS_MANY", " -t 1  -w 2 ", 1);
+    assert_true(words_split(&words, "A=${WORDS_NONE-=0 puma} B=x$WORDS_MANY rails C=$WORDS_MANY",
+                            look_up, &err));
+    assert_int_equal(words.assignments, 2);
+    assert_string_equal(words.items[0], "A==0 puma");
+    assert_string_equal(words.items[1], "B=x -t 1  -w 2 ");
+    assert_string_equal(words.items[2], "rails");
+    assert_string_equal(words.items[3], "C=");
+    assert_string_equal(words.items[4], "-t");
+    words_release(&words);
+    assert_true(words_split(&words, "A=x~y B='~' cp a:~ b=~", look_up, &err));
+    assert_int_equal(words.count, 5);
+    words_release(&words);
+}
+
 static void the_rest_of_the_language_needs_a_shell(void **state)
 {
     static const char *const lines[] = {
@@ -118,7 +140,7 @@ static void the_rest_of_the_language_needs_a_shell(void **state)
         "a $(b)",     "a `b`",      "a \"$(b)\"",    "a \"`b`\"", "a *.rb",    "a ?.rb",
         "a [x]",      "a $$",       "a ${X%y}",      "a ${X:+y}", "if a",      "cd app",
         "a # b",      "a ~/b",      "a & b",         "a\nb",      "a ${X:=y}", "! a",
-        "export A=1", "a ${X:-$Y}", "a ${X:-\"y\"}", ". ./env",
+        "export A=1", "a ${X:-$Y}", "a ${X:-\"y\"}", ". ./env",   "A=~/b c",   "A=b:~/c d",
     };
 
     (void)state;
@@ -152,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_are_those_of_sh),
         cmocka_unit_test(assignments_are_counted),
+        cmocka_unit_test(assignments_are_no_commands),
         cmocka_unit_test(the_rest_of_the_language_needs_a_shell),
         cmocka_unit_test(what_is_not_closed_is_refused),
     };
