@@ -222,14 +222,13 @@ static void open_record(struct build *build)
     cleanup_free char *revision = provenance_text(&build->provenance);
     cleanup_free char *allowed = join(request->app.allowed.paths, request->app.allowed.count);
 
-    build->question = xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d %d\n%s", keep, allowed,
-                                revision != NULL ? revision : "",
-                                request->update_info != NULL ? request->update_info : "",
-                                request->app.executable != NULL ? request->app.executable : "",
-                                build->app.dir, build->app.script != NULL ? build->app.script : "",
-                                build->app.name, request->check != NULL ? request->check : "",
-                                request->fast, request->no_check, request->hwcaps, request->slim,
-                                around);
+    build->question = xasprintf(
+        "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d %d\n%s", keep, allowed,
+        revision != NULL ? revision : "", request->update_info != NULL ? request->update_info : "",
+        request->app.executable != NULL ? request->app.executable : "", build->app.dir,
+        build->app.script != NULL ? build->app.script : "", build->app.name,
+        request->check != NULL ? request->check : "", request->fast, request->no_check,
+        request->hwcaps, request->slim, around);
 
     record_open(&build->record, build->question, build->output);
 }
