@@ -71,6 +71,8 @@ struct elf {
 /* An ELF header and nothing more: false for everything that cannot be read, too. */
 bool elf_is_elf(const char *path);
 
+/* Maps the file and reads all of the above. E-ELF when it is no regular file, no object, or
+ * damaged; ret is only filled on success. */
 [[nodiscard]] bool elf_open(struct elf *ret, const char *path, struct err *err);
 void elf_release(struct elf *elf);
 
@@ -91,6 +93,7 @@ enum elf_fit {
     ELF_FIT_ABANDON, /* ELOOP, ENAMETOOLONG, ...: the loader gives up this list of directories */
     ELF_FIT_BROKEN,  /* err is filled: the loader stops with an error */
 };
+/* As open_verify() of glibc: by the ELF header alone. err is filled for ELF_FIT_BROKEN only. */
 enum elf_fit elf_fit(const char *path, const struct elf *like, struct err *err);
 
 struct elf_match {
