@@ -41,6 +41,7 @@ struct asset {
     size_t size;
 };
 
+/* Its bytes, in the tool itself: static storage. */
 struct asset asset_get(enum asset_id id);
 
 /* A file in memory with its bytes, to be executed or read; close-on-exec. */

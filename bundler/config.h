@@ -83,6 +83,7 @@ const char *config_file(const struct config *config);
 /* Whether it can be split, or needs a shell; a control character is refused. */
 [[nodiscard]] bool config_check_command(const char *text, struct err *err);
 
+/* Both copy what they add, behind what is there. */
 void config_add_text(struct config_list *list, const char *text);
 void config_add_pair(struct config_pairs *pairs, const char *name, const char *value);
 /* Adds it unless the name has a value already. */

@@ -7,6 +7,7 @@
 struct bundle;
 struct jdoc;
 
+/* manifest: of that bundle, as manifest_read() gives it. */
 void details_print(const struct bundle *bundle, const struct jdoc *manifest);
 
 /* Its one line of the newest file. */

@@ -72,6 +72,8 @@ struct elf {
  * elf_open() will say why, and this says true. */
 bool elf_is_elf(const char *path);
 
+/* Maps the file and reads all of the above. E-ELF when it is no regular file, no object, or
+ * damaged; ret is only filled on success. */
 [[nodiscard]] bool elf_open(struct elf *ret, const char *path, struct err *err);
 void elf_release(struct elf *elf);
 
@@ -92,6 +94,7 @@ enum elf_fit {
     ELF_FIT_ABANDON, /* ELOOP, ENAMETOOLONG, ...: the loader gives up this list of directories */
     ELF_FIT_BROKEN,  /* err is filled: the loader stops with an error; or it cannot be read now */
 };
+/* As open_verify() of glibc: by the ELF header alone. err is filled for ELF_FIT_BROKEN only. */
 enum elf_fit elf_fit(const char *path, const struct elf *like, struct err *err);
 
 struct elf_match {

@@ -35,6 +35,7 @@ void extras_add(struct extras_pairs *pairs, const char *name, const char *value)
 /* The same, but a name that is there already gets ":value" behind its value. */
 void extras_join(struct extras_pairs *pairs, const char *name, const char *value);
 
+/* A note of the kind "warning", once however often it is given. */
 [[gnu::format(printf, 2, 3)]] void extras_warn(struct extras *extras, const char *fmt, ...);
 
 /* Whether a library is not to be packed. */

@@ -17,10 +17,12 @@ struct hash {
     struct prim_hash inner;
 };
 
+/* Begin, take in as often as is wanted, end: FORMAT_HASH_SIZE bytes. */
 void hash_init(struct hash *hash);
 void hash_update(struct hash *hash, const void *data, size_t size);
 void hash_final(struct hash *hash, uint8_t ret[FORMAT_HASH_SIZE]); /* ends hash */
 
+/* The hash of these bytes alone. */
 void hash_bytes(const void *data, size_t size, uint8_t ret[FORMAT_HASH_SIZE]);
 
 /*

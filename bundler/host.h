@@ -44,6 +44,7 @@ struct host {
     size_t dir_capacity;
 };
 
+/* Cannot fail: what cannot be looked up is a fact, too. */
 void host_examine(struct host *ret);
 /* Removes the empty directories that starts have made since, in places where there were none. */
 void host_tidy(const struct host *host);

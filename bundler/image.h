@@ -113,6 +113,7 @@ typedef bool image_sink(void *context, const void *data, size_t size, struct err
 [[nodiscard]] bool image_content(const struct image_node *node, image_sink *sink, void *context,
                                  struct err *err);
 
+/* How many shared ends of files it holds. */
 size_t image_fragment_count(const struct image *image);
 /* How many bytes it takes as stored; 0 when there is none of that index. */
 uint64_t image_fragment_bytes(const struct image *image, size_t index);

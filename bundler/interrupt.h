@@ -10,7 +10,9 @@
  */
 #include <stdbool.h>
 
+/* Not within another one. */
 void interrupt_hold(void);
+/* Whether a signal has come since. */
 [[nodiscard]] bool interrupt_noted(void);
 
 /* Everything as it was before; a signal that was noted is delivered, and mostly does not return. */

@@ -38,6 +38,7 @@ void jdoc_each(const struct jdoc *object,
 const char *jdoc_value_text(const struct jdoc *value); /* NULL unless it is a string */
 int64_t jdoc_value_number(const struct jdoc *value);   /* 0 unless it is an integer */
 
+/* Empty ones, owned by the caller. */
 [[nodiscard]] struct jdoc *jdoc_object(void);
 [[nodiscard]] struct jdoc *jdoc_array(void);
 /* text must be UTF-8; bytes that are not become U+FFFD. NULL sets null. */

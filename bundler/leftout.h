@@ -48,6 +48,7 @@ struct leftout_tree {
 enum leftout_class leftout_judge(struct leftout *leftout, const struct leftout_tree *tree,
                                  const char *relative, bool is_dir);
 
+/* "tests", as reports have it; not of LEFTOUT_NOTHING. Static storage. */
 const char *leftout_name(enum leftout_class class);
 
 /* Of what the machine has made that built the gem, like a log of its compiler: another one makes

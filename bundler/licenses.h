@@ -39,6 +39,8 @@ struct licenses_input {
     bool without_texts; /* only their names */
 };
 
+/* Adds the texts to the plan, and fills ret, which is to be released in either case. Fails as
+ * plan_add_file() does. */
 [[nodiscard]] bool licenses_plan(struct licenses *ret, const struct licenses_input *input,
                                  struct plan *plan, struct err *err);
 void licenses_release(struct licenses *licenses);

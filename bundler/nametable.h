@@ -35,4 +35,5 @@ struct nametable {
                                   size_t count, size_t self, uint32_t mtime, struct err *err);
 void nametable_release(struct nametable *table);
 
+/* Of nodes[index], now that it is known. */
 void nametable_set_size(struct nametable *table, size_t index, uint64_t size_bytes);

@@ -12,6 +12,7 @@
 struct err;
 struct objects;
 
+/* An empty one; never NULL. */
 [[nodiscard]] struct objects *objects_new(void);
 void objects_free(struct objects *objects); /* and every object it gave away */
 

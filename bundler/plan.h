@@ -90,6 +90,7 @@ struct plan_origin {
     const char *reason;
 };
 
+/* A directory of mode 0755, also where nothing lies in it. */
 [[nodiscard]] bool plan_add_dir(struct plan *plan, const char *path, struct plan_origin origin,
                                 struct err *err);
 /* Mode bits are normalised to 0755 or 0644 by the source's owner execute bit. */

@@ -171,5 +171,7 @@ struct recipe_context {
     bool (*exists)(const char *pattern, void *data);
     void *data;
 };
+/* Whether it applies to a walk: see `always` and `match` above. */
 bool recipe_matches(const struct recipe *recipe, const struct recipe_context *context);
+/* Whether one of its patterns of `soname` is of that name: of which library ${LIBDIR} is. */
 bool recipe_matches_soname(const struct recipe *recipe, const char *soname);

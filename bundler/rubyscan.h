@@ -21,5 +21,7 @@ struct rubyscan_call {
     size_t line;
 };
 
+/* Calls visit for each call, function by function, in the order of the file; what a visit gets is
+ * valid until it returns. text need not end with a NUL. */
 void rubyscan(const char *text, size_t len,
               void (*visit)(const struct rubyscan_call *call, void *context), void *context);

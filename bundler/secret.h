@@ -27,6 +27,7 @@ struct secret_allowed {
  * NULL: it is none. */
 const char *secret_by_name(const char *relative);
 
+/* Whether the user lets through that path, or a directory that it lies in. */
 bool secret_is_allowed(const struct secret_allowed *allowed, const char *relative);
 
 /* Whether a directory must be entered for what is allowed in it. */

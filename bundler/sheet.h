@@ -10,6 +10,7 @@
 
 enum { SHEET_LABEL = 11, SHEET_BAR = 24 };
 
+/* In characters of UTF-8, not in bytes. */
 size_t sheet_width(const char *text);
 
 /* The text on stdout, with blanks up to so many columns. */

@@ -32,6 +32,7 @@ void sight_see(enum sight_kind kind, const char *path, struct sight *ret);
 /* The names in a directory with their types, without the one path that the build makes itself. */
 void sight_list(const char *dir, const char *without, struct sight *ret);
 
+/* Whether both saw the same: by the hash. */
 bool sight_equals(const struct sight *a, const struct sight *b);
 
 /* Whether what was changed then is old enough that a later change cannot have the same time. */

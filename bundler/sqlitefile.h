@@ -19,4 +19,5 @@ enum sqlitefile_kind {
     SQLITEFILE_UNREADABLE, /* it begins as a database */
 };
 
+/* fd: of a regular file of so many bytes; its position is left alone. */
 enum sqlitefile_kind sqlitefile_look(int fd, uint64_t size_bytes);

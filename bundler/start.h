@@ -26,8 +26,10 @@ struct start {
     size_t count;
 };
 
+/* Never fails: a trace that saw nothing is a start that reads nothing. */
 void start_learn(struct start *ret, const struct trace *trace);
 void start_release(struct start *start);
+/* Whether both read the same in the same order. */
 bool start_equals(const struct start *a, const struct start *b);
 
 /* By anything that tells applications apart. False: nothing is kept. */

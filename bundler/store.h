@@ -35,7 +35,7 @@ char *store_load(const struct store *store, const struct store_key *key, size_t 
 void store_put(const struct store *store, const struct store_key *key, const void *value,
                size_t size_bytes);
 
-/* A key from pieces: each counts with its length. */
+/* A key from pieces: each counts with its length, so that no two lists of pieces have one key. */
 struct store_piece {
     const void *data;
     size_t size_bytes;

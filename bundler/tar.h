@@ -34,6 +34,7 @@ struct tar {
     uint64_t done_bytes;
 };
 
+/* Begins an entry, after the one before is complete. Fails only as the sink does. */
 [[nodiscard]] bool tar_entry(struct tar *tar, const struct tar_entry *entry, struct err *err);
 /* Content of the entry, which is complete when it has its size. */
 [[nodiscard]] bool tar_data(struct tar *tar, const void *data, size_t size, struct err *err);

@@ -25,7 +25,9 @@ enum trial_way {
     TRIAL_WAY_COUNT,
 };
 
+/* "kernel", "fuse", ...: the value of RUCKSACK_MOUNT. Static storage. */
 const char *trial_way_name(enum trial_way way);
+/* Whether nobody else can take that way. */
 bool trial_needs_root(enum trial_way way);
 
 struct trial_result {

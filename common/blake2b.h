@@ -16,6 +16,7 @@ struct blake2b {
     size_t used; /* bytes of the block */
 };
 
+/* Begin, take in as often as is wanted, end; no resource to release. */
 void blake2b_init(struct blake2b *hash);
 void blake2b_update(struct blake2b *hash, const void *data, size_t size);
 void blake2b_final(struct blake2b *hash, uint8_t ret[BLAKE2B_SIZE]);

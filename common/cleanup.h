@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* What the macros below call at the end of a scope, with the address of the variable. */
 static inline void cleanup_free_value(void *ptr)
 {
     free(*(void **)ptr);
@@ -51,6 +52,7 @@ static inline void cleanup_dir_value(DIR **dir)
         steal_value;                                                                               \
     })
 
+/* The same of a descriptor: the variable is -1 afterwards. */
 static inline int steal_fd(int *fd)
 {
     int value = *fd;

@@ -104,6 +104,7 @@ static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
 
 enum { FORMAT_IDENTITY_SIZE = 4 * FORMAT_HASH_SIZE + 1 };
 
+/* Lower case, with a NUL: ret has 2 * size + 1 bytes. */
 static inline void format_hex(const uint8_t *bytes, size_t size, char *ret)
 {
     static const char digits[] = "0123456789abcdef";
@@ -115,6 +116,7 @@ static inline void format_hex(const uint8_t *bytes, size_t size, char *ret)
     ret[2 * size] = '\0';
 }
 
+/* The value of FORMAT_IDENTITY for a bundle with that header. */
 static inline void format_identity(const struct format_header *header,
                                    char ret[FORMAT_IDENTITY_SIZE])
 {
@@ -124,7 +126,7 @@ static inline void format_identity(const struct format_header *header,
 
 /* Paths inside the image; each is relative to the image root. */
 #define FORMAT_DIR ".rucksack"
-#define FORMAT_LAUNCH ".rucksack/launch"          /* see launch.h: what the launcher and guest do */
+#define FORMAT_LAUNCH ".rucksack/launch"          /* see launchfile.h */
 #define FORMAT_MANIFEST ".rucksack/manifest.json" /* what `rucksack inspect` shows */
 #define FORMAT_SBOM ".rucksack/sbom.json" /* CycloneDX: what `rucksack inspect --sbom` shows */
 #define FORMAT_LICENSES ".rucksack/licenses"

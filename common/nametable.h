@@ -63,6 +63,7 @@ static_assert(sizeof(struct nametable_entry) == 24);
 /* FNV-1a, 64 bits (draft-eastlake-fnv): it can be continued from any prefix of a path. */
 static const uint64_t nametable_hash_empty = UINT64_C(0xcbf29ce484222325);
 
+/* hash: of all bytes before, nametable_hash_empty of none. */
 static inline uint64_t nametable_hash_byte(uint64_t hash, char byte)
 {
     return (hash ^ (uint8_t)byte) * UINT64_C(0x100000001b3);

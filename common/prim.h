@@ -40,6 +40,7 @@ struct prim_sha256 {
     _Alignas(8) uint8_t opaque[128];
 };
 
+/* Begin, take in, end; no resource to release. */
 void prim_sha256_init(struct prim_sha256 *hash);
 void prim_sha256_update(struct prim_sha256 *hash, const void *data, size_t size);
 void prim_sha256_final(struct prim_sha256 *hash, char ret[PRIM_SHA256_TEXT]);

@@ -16,6 +16,7 @@
 
 struct err;
 
+/* Whether the field is filled; whether it is right, signature_check() says. */
 bool signature_is_there(const struct format_signature *signature);
 
 /* The key that it says it was made with. */

@@ -34,6 +34,7 @@ const char *text_last_lines(char *text, unsigned int lines);
 /* What follows the last slash of a path; all of it where there is none. Points into it. */
 const char *text_base_name(const char *path);
 
+/* Whether end, which may be empty, is the end of text. */
 bool text_ends_with(const char *text, const char *end);
 
 /* Adds an item to a list, with the separator in between where the list is not empty. The list is

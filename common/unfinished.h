@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#pragma once
 /*
  * Files and directories that must not outlive a program which SIGINT, SIGTERM or SIGHUP ends, or
  * exit(3) in the middle of its work, as where there is no memory.
@@ -8,9 +9,6 @@
  * Nothing helps against SIGKILL: what can do without a name has none. Of a process that forks, only
  * the one that watched first removes anything.
  */
-#ifndef COMMON_UNFINISHED_H
-#define COMMON_UNFINISHED_H
-
 enum { UNFINISHED_MAX = 8 };
 
 /* Watches a file, or a directory that is empty by the time its turn comes; it need not exist yet.
@@ -25,5 +23,3 @@ void unfinished_watch_tree(const char *path);
 
 /* Stops watching that string, compared by address. One that is not watched, or NULL, is ignored. */
 void unfinished_forget(const char *path);
-
-#endif

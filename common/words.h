@@ -22,6 +22,7 @@ struct words {
 /* The value of a variable, or NULL when it is not set: getenv() has this form. */
 typedef char *words_lookup(const char *name);
 
+/* Whether there is more in it than the above; a quote that is not closed is not more. */
 bool words_need_shell(const char *text);
 
 /* ERR_INPUT on what needs a shell, on a quote that is not closed, and without a command. */

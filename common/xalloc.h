@@ -12,6 +12,8 @@
 /* The end, for who learned otherwise that there is no memory. */
 [[gnu::noreturn]] void xdie(void);
 
+/* As calloc(3), reallocarray(3), strdup(3), strndup(3) and asprintf(3); freed with free(3). Of no
+ * items, too, there is memory. */
 [[nodiscard, gnu::malloc]] void *xcalloc(size_t count, size_t size);
 [[nodiscard]] void *xrealloc_array(void *ptr, size_t count, size_t size);
 [[nodiscard, gnu::malloc]] char *xstrdup(const char *text);

@@ -11,4 +11,6 @@ struct err;
 struct options;
 struct site;
 
+/* site is open and not yet entered. E-DBBUSY, E-DATABASE, E-EMPTY, E-LINEAGE, E-LINK, E-NAME,
+ * E-OUTPUT, E-PUSH, E-READ, E-SCHEMA, E-SPACE, E-WRITE. */
 [[nodiscard]] bool backup_run(struct site *site, const struct options *options, struct err *err);

@@ -14,6 +14,7 @@ struct digest {
     _Alignas(16) uint8_t opaque[128];
 };
 
+/* Begin, take in, end; no resource to release. */
 void digest_init(struct digest *digest);
 void digest_update(struct digest *digest, const void *data, size_t size);
 void digest_final(struct digest *digest, uint8_t ret[DIGEST_SIZE]);

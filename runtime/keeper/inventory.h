@@ -50,6 +50,7 @@ struct inventory {
                                   struct err *err);
 void inventory_release(struct inventory *inventory);
 
+/* By its path below the state directory; NULL when it is not in the inventory. */
 const struct inventory_item *inventory_find(const struct inventory *inventory, const char *path);
 
 /* Whether a link at path, below the state directory, with that target stays below its top

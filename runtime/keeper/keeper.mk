@@ -4,7 +4,7 @@
 # struct stat, flock, tm and pthread_mutex_t on the processors that we build for.
 
 KEEPER_SOURCES := $(wildcard runtime/keeper/*.c) \
-    common/blake2b.c common/complaint.c common/err.c common/fs.c common/launchfile.c common/launchlist.c common/path.c \
+    common/blake2b.c common/complaint.c common/err.c common/flags.c common/fs.c common/launchfile.c common/launchlist.c common/path.c \
     common/statelock.c common/stateswap.c common/suggest.c common/text.c common/trailer.c \
     common/words.c common/xalloc.c runtime/stub/zstdlegacy.c
 KEEPER_ARCHIVES := $(addprefix $(SYSROOT)/usr/lib/$(MULTIARCH)/,libarchive.a libsqlite3.a libjansson.a \

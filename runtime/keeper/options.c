@@ -1,47 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/keeper/options.h"
 
-#include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
-#include "common/suggest.h"
+#include "common/flags.h"
 
-enum { KEEP_MAX = 100000 };
+enum { BACKUP = 1 << OPTIONS_BACKUP, RESTORE = 1 << OPTIONS_RESTORE };
 
-enum kind { FLAG, TEXT, COUNT };
-
-static const struct option {
-    enum options_verb verb;
-    const char *name;
-    enum kind kind;
-    size_t offset;
-} options[] = {
-    {OPTIONS_BACKUP, "--output", TEXT, offsetof(struct options, output)},
-    {OPTIONS_BACKUP, "-o", TEXT, offsetof(struct options, output)},
-    {OPTIONS_BACKUP, "--push", TEXT, offsetof(struct options, push)},
-    {OPTIONS_BACKUP, "--schema", TEXT, offsetof(struct options, schema)},
-    {OPTIONS_BACKUP, "--keep", COUNT, offsetof(struct options, keep)},
-    {OPTIONS_BACKUP, "--capsule", FLAG, offsetof(struct options, capsule)},
-    {OPTIONS_BACKUP, "--quiesce", FLAG, offsetof(struct options, quiesce)},
-    {OPTIONS_BACKUP, "--emptier", FLAG, offsetof(struct options, emptier)},
-    {OPTIONS_BACKUP, "--json", FLAG, offsetof(struct options, json)},
-    {OPTIONS_BACKUP, "--help", FLAG, offsetof(struct options, help)},
-    {OPTIONS_RESTORE, "--check-only", FLAG, offsetof(struct options, check_only)},
-    {OPTIONS_RESTORE, "--replace", FLAG, offsetof(struct options, replace)},
-    {OPTIONS_RESTORE, "--other-secrets", FLAG, offsetof(struct options, other_secrets)},
-    {OPTIONS_RESTORE, "--json", FLAG, offsetof(struct options, json)},
-    {OPTIONS_RESTORE, "--help", FLAG, offsetof(struct options, help)},
+static const struct flags_entry entries[] = {
+    {"--output", BACKUP, FLAGS_TEXT, offsetof(struct options, output)},
+    {"-o", BACKUP, FLAGS_TEXT, offsetof(struct options, output)},
+    {"--push", BACKUP, FLAGS_TEXT, offsetof(struct options, push)},
+    {"--schema", BACKUP, FLAGS_TEXT, offsetof(struct options, schema)},
+    {"--keep", BACKUP, FLAGS_COUNT, offsetof(struct options, keep)},
+    {"--capsule", BACKUP, FLAGS_SWITCH, offsetof(struct options, capsule)},
+    {"--quiesce", BACKUP, FLAGS_SWITCH, offsetof(struct options, quiesce)},
+    {"--emptier", BACKUP, FLAGS_SWITCH, offsetof(struct options, emptier)},
+    {"--json", BACKUP, FLAGS_SWITCH, offsetof(struct options, json)},
+    {"--help", BACKUP, FLAGS_SWITCH, offsetof(struct options, help)},
+    {"--check-only", RESTORE, FLAGS_SWITCH, offsetof(struct options, check_only)},
+    {"--replace", RESTORE, FLAGS_SWITCH, offsetof(struct options, replace)},
+    {"--other-secrets", RESTORE, FLAGS_SWITCH, offsetof(struct options, other_secrets)},
+    {"--json", RESTORE, FLAGS_SWITCH, offsetof(struct options, json)},
+    {"--help", RESTORE, FLAGS_SWITCH, offsetof(struct options, help)},
 };
-
-enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
-
-static const char *verb_name(enum options_verb verb)
-{
-    return verb == OPTIONS_BACKUP ? "backup" : "restore";
-}
 
 static const char *help_hint(enum options_verb verb)
 {
@@ -52,56 +36,6 @@ static bool wrong(enum options_verb verb, struct err *err)
 {
     err->kind = ERR_USAGE;
     return err_hint(err, "%s", help_hint(verb));
-}
-
-static bool unknown(enum options_verb verb, const char *word, struct err *err)
-{
-    struct suggest suggest = suggest_begin(word);
-
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (options[i].verb == verb)
-            suggest_offer(&suggest, options[i].name);
-    (void)err_set(err, ERR_USAGE, "%s: unknown option '%.100s'", verb_name(verb), word);
-    return suggest_hint(&suggest, help_hint(verb), err);
-}
-
-/* "--name" or "--name=value"; *ret_value is NULL or what follows the '='. */
-static const struct option *find(enum options_verb verb, const char *word, const char **ret_value)
-{
-    size_t len = strcspn(word, "=");
-
-    *ret_value = word[len] == '=' ? word + len + 1 : NULL;
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (options[i].verb == verb && strlen(options[i].name) == len &&
-            strncmp(options[i].name, word, len) == 0)
-            return &options[i];
-    return NULL;
-}
-
-static bool store(struct options *parsed, const struct option *option, const char *value,
-                  struct err *err)
-{
-    char *place = (char *)parsed + option->offset;
-    char *end = NULL;
-    unsigned long count;
-
-    if (option->kind == FLAG) {
-        *(bool *)(void *)place = true;
-        return true;
-    }
-    if (option->kind == TEXT) {
-        *(const char **)(void *)place = value;
-        return true;
-    }
-    errno = 0;
-    count = strtoul(value, &end, 10);
-    if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || count < 1 ||
-        count > KEEP_MAX) {
-        (void)err_set(err, ERR_USAGE, "%s: '%.100s' is no number from 1 on", option->name, value);
-        return wrong(parsed->verb, err);
-    }
-    *(unsigned int *)(void *)place = (unsigned int)count;
-    return true;
 }
 
 static bool check_together(const struct options *parsed, struct err *err)
@@ -140,27 +74,19 @@ static bool take_operand(struct options *parsed, const char *word, struct err *e
 bool options_parse(struct options *ret, char *const words[], struct err *err)
 {
     struct options parsed = {0};
+    struct flags flags = {.entries = entries, .count = sizeof(entries) / sizeof(entries[0])};
 
     if (words[0] == NULL || (strcmp(words[0], "backup") != 0 && strcmp(words[0], "restore") != 0))
         return err_set(err, ERR_USAGE, "neither 'backup' nor 'restore'");
     parsed.verb = strcmp(words[0], "backup") == 0 ? OPTIONS_BACKUP : OPTIONS_RESTORE;
+    flags.verb = 1u << parsed.verb;
+    flags.where = words[0];
+    flags.hint = help_hint(parsed.verb);
     for (words++; *words != NULL; words++) {
-        const struct option *option;
-        const char *value;
+        bool is_operand = words[0][0] != '-' || strcmp(words[0], "-") == 0;
 
-        if (words[0][0] != '-' || strcmp(words[0], "-") == 0) {
-            if (!take_operand(&parsed, words[0], err))
-                return false;
-            continue;
-        }
-        option = find(parsed.verb, words[0], &value);
-        if (option == NULL || (option->kind == FLAG && value != NULL))
-            return unknown(parsed.verb, words[0], err);
-        if (option->kind != FLAG && value == NULL && (value = *++words) == NULL) {
-            (void)err_set(err, ERR_USAGE, "%s needs a value", option->name);
-            return wrong(parsed.verb, err);
-        }
-        if (!store(&parsed, option, value, err))
+        if (!(is_operand ? take_operand(&parsed, words[0], err)
+                         : flags_take(&flags, &words, &parsed, err)))
             return false;
     }
     *ret = parsed;

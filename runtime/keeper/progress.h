@@ -14,6 +14,7 @@ struct progress {
     bool is_shown;
 };
 
+/* what: borrowed until progress_end(). add counts bytes that are done. */
 void progress_begin(struct progress *progress, const char *what, uint64_t total_bytes);
 void progress_add(struct progress *progress, uint64_t bytes);
 void progress_end(struct progress *progress); /* wipes the line */

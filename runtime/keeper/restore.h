@@ -11,4 +11,6 @@ struct err;
 struct options;
 struct site;
 
+/* site is open and not yet entered. E-SNAPSHOT, E-KEY, E-LINEAGE, E-DBBUSY, E-DATABASE, E-SPACE,
+ * E-WRITE. What is then left of it, stateswap_take() says. */
 [[nodiscard]] bool restore_run(struct site *site, const struct options *options, struct err *err);

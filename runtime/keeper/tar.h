@@ -31,7 +31,11 @@ typedef bool tar_sink(void *context, const void *data, size_t size, struct err *
 /* Gives some; *ret_size 0 at the end. They stay until the next call. */
 typedef bool tar_source(void *context, const void **ret, size_t *ret_size, struct err *err);
 
+/* Never NULL: what fails shows at the first entry. Calls sink with context for all that is written.
+ */
 struct tar_writer *tar_writer_new(tar_sink *sink, void *context);
+/* Begins an entry; of a file, so many bytes of data must follow. Fails as the sink does, and for
+ * want of memory. */
 [[nodiscard]] bool tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry,
                                     struct err *err);
 [[nodiscard]] bool tar_writer_data(struct tar_writer *writer, const void *data, size_t size,
@@ -42,6 +46,7 @@ struct tar_writer *tar_writer_new(tar_sink *sink, void *context);
 [[nodiscard]] bool tar_writer_end(struct tar_writer *writer, struct err *err);
 void tar_writer_free(struct tar_writer *writer);
 
+/* Never NULL: what fails shows at the first entry. */
 struct tar_reader *tar_reader_new(tar_source *source, void *context);
 
 /*

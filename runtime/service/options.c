@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "runtime/service/options.h"
 
-#include <errno.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/err.h"
+#include "common/flags.h"
 #include "common/suggest.h"
-
-enum kind { FLAG, TEXT, COUNT };
 
 enum {
     INSTALL = 1 << OPTIONS_INSTALL,
@@ -22,30 +19,23 @@ enum {
     STATUS = 1 << OPTIONS_STATUS,
 };
 
-static const struct option {
-    const char *name;
-    int verbs;
-    enum kind kind;
-    size_t offset;
-} options[] = {
-    {"--listen", INSTALL | UPGRADE, TEXT, offsetof(struct options, listen)},
-    {"--backup", INSTALL | UPGRADE, TEXT, offsetof(struct options, backup)},
-    {"--push", INSTALL | UPGRADE, TEXT, offsetof(struct options, push)},
-    {"--keep", INSTALL | UPGRADE, COUNT, offsetof(struct options, keep)},
-    {"--env-file", INSTALL, TEXT, offsetof(struct options, env_file)},
-    {"--restore", INSTALL, TEXT, offsetof(struct options, restore)},
-    {"--new", INSTALL, FLAG, offsetof(struct options, is_new)},
-    {"--print", INSTALL, FLAG, offsetof(struct options, print)},
-    {"--with-state", ROLLBACK, FLAG, offsetof(struct options, with_state)},
-    {"--force", INSTALL | ROLLBACK, FLAG, offsetof(struct options, force)},
-    {"--replace", INSTALL | RESTORE, FLAG, offsetof(struct options, replace)},
-    {"--other-secrets", INSTALL | RESTORE, FLAG, offsetof(struct options, other_secrets)},
-    {"--none", TRUST, FLAG, offsetof(struct options, none)},
-    {"--json", STATUS | TRUST, FLAG, offsetof(struct options, json)},
-    {"--purge", UNINSTALL, FLAG, offsetof(struct options, purge)},
+static const struct flags_entry entries[] = {
+    {"--listen", INSTALL | UPGRADE, FLAGS_TEXT, offsetof(struct options, listen)},
+    {"--backup", INSTALL | UPGRADE, FLAGS_TEXT, offsetof(struct options, backup)},
+    {"--push", INSTALL | UPGRADE, FLAGS_TEXT, offsetof(struct options, push)},
+    {"--keep", INSTALL | UPGRADE, FLAGS_COUNT, offsetof(struct options, keep)},
+    {"--env-file", INSTALL, FLAGS_TEXT, offsetof(struct options, env_file)},
+    {"--restore", INSTALL, FLAGS_TEXT, offsetof(struct options, restore)},
+    {"--new", INSTALL, FLAGS_SWITCH, offsetof(struct options, is_new)},
+    {"--print", INSTALL, FLAGS_SWITCH, offsetof(struct options, print)},
+    {"--with-state", ROLLBACK, FLAGS_SWITCH, offsetof(struct options, with_state)},
+    {"--force", INSTALL | ROLLBACK, FLAGS_SWITCH, offsetof(struct options, force)},
+    {"--replace", INSTALL | RESTORE, FLAGS_SWITCH, offsetof(struct options, replace)},
+    {"--other-secrets", INSTALL | RESTORE, FLAGS_SWITCH, offsetof(struct options, other_secrets)},
+    {"--none", TRUST, FLAGS_SWITCH, offsetof(struct options, none)},
+    {"--json", STATUS | TRUST, FLAGS_SWITCH, offsetof(struct options, json)},
+    {"--purge", UNINSTALL, FLAGS_SWITCH, offsetof(struct options, purge)},
 };
-
-enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
 static const char *const verbs[] = {
     [OPTIONS_INSTALL] = "install",     [OPTIONS_UPGRADE] = "upgrade",
@@ -83,73 +73,15 @@ static bool parse_verb(struct options *parsed, const char *word, struct err *err
     return suggest_hint(&suggest, help_hint, err);
 }
 
-static bool unknown(const struct options *parsed, const char *word, struct err *err)
-{
-    struct suggest suggest = suggest_begin(word);
-
-    for (size_t i = 0; i < OPTIONS; i++)
-        if ((options[i].verbs & 1 << parsed->verb) != 0)
-            suggest_offer(&suggest, options[i].name);
-    (void)err_set(err, ERR_USAGE, "service %s: unknown option '%.100s'", verbs[parsed->verb], word);
-    return suggest_hint(&suggest, help_hint, err);
-}
-
-/* "--name" or "--name=value"; *ret_value is NULL or what follows the '='. */
-static const struct option *find(const struct options *parsed, const char *word,
-                                 const char **ret_value)
-{
-    size_t len = strcspn(word, "=");
-
-    *ret_value = word[len] == '=' ? word + len + 1 : NULL;
-    for (size_t i = 0; i < OPTIONS; i++)
-        if ((options[i].verbs & 1 << parsed->verb) != 0 && strlen(options[i].name) == len &&
-            strncmp(options[i].name, word, len) == 0)
-            return &options[i];
-    return NULL;
-}
-
-static bool parse_count(const char *name, const char *text, unsigned int *ret, struct err *err)
-{
-    char *end = NULL;
-    unsigned long count;
-
-    errno = 0;
-    count = strtoul(text, &end, 10);
-    if (errno == 0 && *end == '\0' && text[0] >= '0' && text[0] <= '9' && count > 0 &&
-        count <= INT32_MAX) {
-        *ret = (unsigned int)count;
-        return true;
-    }
-    (void)err_set(err, ERR_USAGE, "%s: '%.100s' is no number from 1 on", name, text);
-    return see_help(err);
-}
-
-static bool take_option(struct options *parsed, const struct option *option, const char *value,
-                        struct err *err)
-{
-    char *place = (char *)parsed + option->offset;
-
-    switch (option->kind) {
-    case FLAG:
-        *(bool *)(void *)place = true;
-        return true;
-    case TEXT:
-        *(const char **)(void *)place = value;
-        return true;
-    case COUNT:
-        return parse_count(option->name, value, (unsigned int *)(void *)place, err);
-    }
-    return true;
-}
-
-static bool take_operand(struct options *parsed, const char *word, struct err *err)
+static bool take_operand(struct options *parsed, const struct flags *flags, const char *word,
+                         struct err *err)
 {
     if (((UPGRADE | TRUST | RESTORE) & 1 << parsed->verb) != 0 && parsed->file == NULL) {
         parsed->file = word;
         return true;
     }
     if (parsed->verb == OPTIONS_ROLLBACK && parsed->number == 0)
-        return parse_count("rollback", word, &parsed->number, err);
+        return flags_count(flags, "rollback", word, &parsed->number, err);
     (void)err_set(err, ERR_USAGE, "service %s: '%.100s' is too much", verbs[parsed->verb], word);
     return see_help(err);
 }
@@ -157,31 +89,23 @@ static bool take_operand(struct options *parsed, const char *word, struct err *e
 bool options_parse(struct options *ret, char *const words[], struct err *err)
 {
     struct options parsed = {0};
+    struct flags flags = {
+        .entries = entries, .count = sizeof(entries) / sizeof(entries[0]), .hint = help_hint};
+    char where[32];
 
     if (!parse_verb(&parsed, words[0], err))
         return false;
+    (void)snprintf(where, sizeof(where), "service %s", verbs[parsed.verb]);
+    flags.verb = 1u << parsed.verb;
+    flags.where = where;
     parsed.arguments = words + 1;
     for (words++; parsed.verb != OPTIONS_LOGS && *words != NULL; words++) {
-        const struct option *option;
-        const char *value;
-
         if (strcmp(words[0], "--help") == 0) {
             parsed.verb = OPTIONS_HELP;
             break;
         }
-        if (words[0][0] != '-') {
-            if (!take_operand(&parsed, words[0], err))
-                return false;
-            continue;
-        }
-        option = find(&parsed, words[0], &value);
-        if (option == NULL || (option->kind == FLAG && value != NULL))
-            return unknown(&parsed, words[0], err);
-        if (option->kind != FLAG && value == NULL && (value = *++words) == NULL) {
-            (void)err_set(err, ERR_USAGE, "%s needs a value", option->name);
-            return see_help(err);
-        }
-        if (!take_option(&parsed, option, value, err))
+        if (!(words[0][0] != '-' ? take_operand(&parsed, &flags, words[0], err)
+                                 : flags_take(&flags, &words, &parsed, err)))
             return false;
     }
     if (parsed.is_new && parsed.restore != NULL) {

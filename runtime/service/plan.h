@@ -36,6 +36,7 @@ void plan_add(struct plan *plan, const char *path, char *text, mode_t mode);
 /* Adds the files in dir that are ours, whatever wrote them: to be removed. */
 void plan_add_existing(struct plan *plan, const char *dir);
 
+/* Each file with its path and mode in front. */
 void plan_print(const struct plan *plan, FILE *out);
 
 /* E-TAKEN when a file is there that is not ours. */

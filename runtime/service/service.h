@@ -37,10 +37,11 @@ struct service {
 [[nodiscard]] bool service_restore(const struct service *service, const struct options *options,
                                    struct err *err);
 
+/* As text, or docs/schema/status.json. E-NOSERVICE when it is not installed. */
 [[nodiscard]] bool service_status(const struct service *service, const struct options *options,
                                   struct err *err);
 
-/* Shows the key that is pinned, or pins another. */
+/* Shows the key that is pinned, or pins another: as text, or docs/schema/trust.json. E-SIG. */
 [[nodiscard]] bool service_trust(const struct service *service, const struct options *options,
                                  struct err *err);
 

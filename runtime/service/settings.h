@@ -17,6 +17,8 @@ struct settings {
     unsigned int keep;
 };
 
+/* Of SETTINGS_FILE in dir. Both name it in their errors; load takes no value that settings_check()
+ * refuses, save writes it in one step, for root alone to read. */
 [[nodiscard]] bool settings_load(struct settings *ret, const char *dir, struct err *err);
 [[nodiscard]] bool settings_save(const struct settings *settings, const char *dir, struct err *err);
 void settings_release(struct settings *settings);

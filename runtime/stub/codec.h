@@ -29,12 +29,14 @@ enum codec_kind {
 /* A name for messages; "unknown" for values that squashfs does not define. */
 const char *codec_name(unsigned int kind);
 
+/* Whether codec_new() takes it. */
 [[nodiscard]] bool codec_supported(unsigned int kind);
 
 /* One decoder's memory: making it anew for each block would cost more than a small block does. For
  * one thread at a time. */
 struct codec;
 
+/* kind: one that is supported. ERR_SYSTEM for want of memory. */
 [[nodiscard]] bool codec_new(struct codec **ret, unsigned int kind, struct err *err);
 void codec_free(struct codec *codec);
 

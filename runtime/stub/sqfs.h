@@ -79,11 +79,14 @@ struct sqfs_list {
                                    uint64_t file_size, struct err *err);
 void sqfs_image_free(struct sqfs_image *image);
 
+/* Of the superblock: ref of the root directory, bytes of a data block, bytes of the image, and how
+ * many inodes it says that it has, which nobody has counted. */
 uint64_t sqfs_image_root(const struct sqfs_image *image);
 uint32_t sqfs_image_block_size(const struct sqfs_image *image);
 uint64_t sqfs_image_bytes(const struct sqfs_image *image);
 uint32_t sqfs_image_inodes(const struct sqfs_image *image);
 
+/* The inode of that ref; ERR_INPUT when the image holds none there. */
 [[nodiscard]] bool sqfs_image_node(struct sqfs_image *image, uint64_t ref, struct sqfs_node *ret,
                                    struct err *err);
 

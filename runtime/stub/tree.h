@@ -30,6 +30,8 @@ struct tree_fact {
 
 enum { TREE_COUNT_MAX = 1 << 22, TREE_PATHS_MAX = 1 << 28 };
 
+/* Of the directory name in dir_fd. Fails where something cannot be looked at, and on more than the
+ * limits above. The caller releases it. */
 [[nodiscard]] bool tree_list(int dir_fd, const char *name, struct tree_list *ret, struct err *err);
 void tree_list_release(struct tree_list *list);
 

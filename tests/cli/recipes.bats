@@ -57,8 +57,8 @@ setup() {
     [[ $stderr == *"there is no recipe 'opensl'"$'\n'"hint: did you mean 'openssl'?" ]]
     run -1 --separate-stderr "$rucksack" recipes show nothing-like-it
     [[ $stderr == *$'\n'"hint: see which there are: rucksack recipes list" ]]
-    run -2 --separate-stderr "$rucksack" recipes shwo
-    [[ $stderr == *"unknown word 'shwo'"$'\n'"hint: did you mean 'show'?"* ]]
+    run -2 --separate-stderr "$rucksack" recipes shom
+    [[ $stderr == *"unknown word 'shom'"$'\n'"hint: did you mean 'show'?"* ]]
     run -2 --separate-stderr "$rucksack" recipes everything
     [[ $stderr == *"hint: there are: list, show NAME, check [FILE...]"* ]]
 }
