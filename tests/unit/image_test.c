@@ -403,7 +403,7 @@ static void the_kernel_accepts_the_image(void **state)
     (void)write_plan("hard", &plan);
     plan_release(&plan);
     assert_int_equal(mkdir("mnt", 0755), 0);
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         !runs(argv))
         skip();
     assert_hard_tree("mnt");
@@ -483,7 +483,7 @@ static void the_name_table_says_what_the_kernel_does(void **state)
     write_named("named-4", 4, &plan);
     assert_same_files("named", "named-4");
     assert_int_equal(mkdir("mnt2", 0755), 0);
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         !runs(argv)) {
         plan_release(&plan);
         skip();

@@ -14,6 +14,7 @@
 
 #include "common/err.h"
 #include "common/proc.h"
+#include "tests/unit/valgrind.h"
 
 enum { PLENTY = 1 << 20 };
 
@@ -55,6 +56,8 @@ static void what_cannot_be_started_is_an_error(void **state)
     struct err err = {0};
 
     (void)state;
+    if (is_in_valgrind())
+        skip();
     assert_false(proc_capture(&request, &output, &err));
     assert_int_equal(err.sys_errno, ENOENT);
     assert_null(output.out);

@@ -16,6 +16,7 @@
 #include "bundler/relocate.h"
 #include "common/err.h"
 #include "fixture.h"
+#include "tests/unit/valgrind.h"
 
 #define RPATH "-Wl,--disable-new-dtags"
 #define RUNPATH "-Wl,--enable-new-dtags"
@@ -215,10 +216,13 @@ static void test_patchelf_keeps_the_first(void **state)
 
 static void test_no_patchelf(void **state)
 {
-    char *path = strdup(getenv("PATH"));
+    char *path;
     struct err err = {0};
 
     (void)state;
+    if (is_in_valgrind())
+        skip();
+    path = strdup(getenv("PATH"));
     make_library();
     MUST("cc -Wl,-rpath,\"\\$ORIGIN/in:$PWD/out\" -o gem/m m.c out/libf.so");
     assert_int_equal(setenv("PATH", at("gem"), 1), 0);

@@ -20,8 +20,8 @@
 
 static void it_is_where_the_user_says(void **state)
 {
-    cleanup_free char *dir = NULL;
-    cleanup_free char *other = NULL;
+    char *dir = NULL;
+    char *other = NULL;
     struct err err = {0};
     struct stat st;
 
@@ -33,6 +33,8 @@ static void it_is_where_the_user_says(void **state)
     assert_int_equal(st.st_mode, S_IFDIR | 0700);
     assert_true(tempdir_make(&other, &err));
     assert_string_not_equal(dir, other);
+    assert_true(tempdir_remove(dir, &err));
+    assert_true(tempdir_remove(other, &err));
 }
 
 static void what_cannot_be_used_is_passed_over(void **state)
@@ -41,13 +43,13 @@ static void what_cannot_be_used_is_passed_over(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
-        cleanup_free char *dir = NULL;
+        char *dir = NULL;
         struct err err = {0};
 
         assert_int_equal(setenv("TMPDIR", given[i], 1), 0);
         assert_true(tempdir_make(&dir, &err));
         assert_int_equal(strncmp(dir, "/tmp/rucksack-", strlen("/tmp/rucksack-")), 0);
-        assert_int_equal(rmdir(dir), 0);
+        assert_true(tempdir_remove(dir, &err));
     }
 }
 
