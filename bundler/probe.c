@@ -154,11 +154,11 @@ static bool start_ruby(struct probe_run *run, const struct probe_request *wanted
                                    .envp = (const char *const *)envp,
                                    .cwd = wanted->dir,
                                    .output_max_bytes = OUTPUT_MAX};
-    bool started = proc_start(&request, &run->process, err);
 
+    run->process = proc_start(&request, err);
     free_environment(envp);
     run->program = request.argv[0];
-    if (started)
+    if (run->process != NULL)
         return true;
     if (!is_bundle) {
         (void)err_id(err, "E-RUBY");

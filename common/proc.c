@@ -178,15 +178,17 @@ static int wait_for(struct proc_run *run)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-bool proc_start(const struct proc_request *request, struct proc_run **ret, struct err *err)
+struct proc_run *proc_start(const struct proc_request *request, struct err *err)
 {
     int out[2] = {-1, -1};
     int errors[2] = {-1, -1};
     struct proc_run *run = calloc(1, sizeof(*run));
     bool ok = false;
 
-    if (run == NULL)
-        return err_sys(err, "'%s'", request->argv[0]);
+    if (run == NULL) {
+        (void)err_sys(err, "'%s'", request->argv[0]);
+        return NULL;
+    }
     *run = (struct proc_run){.request = *request, .pid = -1};
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0)
         (void)err_sys(err, "pipe");
@@ -196,14 +198,12 @@ bool proc_start(const struct proc_request *request, struct proc_run **ret, struc
     cleanup_fd_value(&errors[1]);
     run->streams[0].fd = out[0];
     run->streams[1].fd = errors[0];
-    if (ok) {
-        *ret = run;
-        return true;
-    }
+    if (ok)
+        return run;
     cleanup_fd_value(&out[0]);
     cleanup_fd_value(&errors[0]);
     free(run);
-    return false;
+    return NULL;
 }
 
 bool proc_finish(struct proc_run *run, struct proc_output *ret, struct err *err)
@@ -229,9 +229,9 @@ bool proc_finish(struct proc_run *run, struct proc_output *ret, struct err *err)
 
 bool proc_capture(const struct proc_request *request, struct proc_output *ret, struct err *err)
 {
-    struct proc_run *run = NULL;
+    struct proc_run *run = proc_start(request, err);
 
-    return proc_start(request, &run, err) && proc_finish(run, ret, err);
+    return run != NULL && proc_finish(run, ret, err);
 }
 
 void proc_output_release(struct proc_output *output)

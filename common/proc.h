@@ -40,10 +40,10 @@ struct proc_output {
 void proc_output_release(struct proc_output *output);
 
 /* The same in two steps, between which the program runs beside us. Of the request, argv must live
- * until the second, which ends the run whether it succeeds or not. */
+ * until the second, which ends the run whether it succeeds or not. The first returns NULL when
+ * there is nothing to end. */
 struct proc_run;
-[[nodiscard]] bool proc_start(const struct proc_request *request, struct proc_run **ret,
-                              struct err *err);
+[[nodiscard]] struct proc_run *proc_start(const struct proc_request *request, struct err *err);
 [[nodiscard]] bool proc_finish(struct proc_run *run, struct proc_output *ret, struct err *err);
 
 /* Microseconds of a clock that is never set. */

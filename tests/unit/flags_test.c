@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mirrors flags.c. Cases: each kind, with and without '=' · of another verb, unknown · no value, too
- * much of one · numbers. */
+/* Mirrors flags.c. Cases: each kind, with and without '=' · of another verb, unknown · no value,
+ * too much of one · numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,7 +93,8 @@ static void what_is_wrong_is_said_with_its_hint(void **state)
 
 static void numbers_are_digits_from_one_on(void **state)
 {
-    static const char *const bad[] = {"0", "-1", "+1", " 1", "1x", "100001", "99999999999999999999"};
+    static const char *const bad[] = {
+        "0", "-1", "+1", " 1", "1x", "100001", "99999999999999999999"};
     unsigned int count = 7;
     struct err err = {0};
 

@@ -125,7 +125,8 @@ static void a_program_runs_meanwhile(void **state)
 
     (void)state;
     assert_non_null(mkdtemp(dir));
-    assert_true(proc_start(&request, &run, &err));
+    run = proc_start(&request, &err);
+    assert_non_null(run);
     output = run_shell("until [ -p b ]; do :; done; cat a; echo word >b",
                        (struct proc_request){.cwd = dir});
     assert_string_equal(output.out, "ready\n");
