@@ -87,11 +87,13 @@ static const char *inside(const struct search *search, const char *path)
 static size_t name_length(const char *path, size_t len)
 {
     const char *slash = memchr(path, '/', len);
+    const char *dot = memrchr(path, '.', len);
 
     if (slash != NULL)
         return (size_t)(slash - path);
-    if (len > 3 && (memcmp(path + len - 3, ".rb", 3) == 0 || memcmp(path + len - 3, ".so", 3) == 0))
-        return len - 3;
+    if (dot != NULL && len - (size_t)(dot - path) == 3 &&
+        (memcmp(dot, ".rb", 3) == 0 || memcmp(dot, ".so", 3) == 0))
+        return (size_t)(dot - path);
     return len;
 }
 
@@ -271,10 +273,13 @@ static void keep_asked(const struct search *search)
 /* ruby -rjson -r yaml */
 static void keep_options(const struct search *search, const char *command)
 {
-    for (const char *at = command; at != NULL && (at = strstr(at, " -r")) != NULL;) {
+    const char *at = command != NULL ? strstr(command, " -r") : NULL;
+
+    while (at != NULL) {
         at += strlen(" -r");
         at += strspn(at, " ");
         keep(find(search, at, strcspn(at, " ")), "a command");
+        at = strstr(at, " -r");
     }
 }
 

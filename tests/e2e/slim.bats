@@ -104,7 +104,7 @@ begin
 rescue SyntaxError => e
   puts e.class
 end
-nil.lenght
+nil.missing
 RUBY
     "$rucksack" build --fast --no-check -q -o full tool.rb
     pack --slim --no-check tool.rb
