@@ -105,7 +105,8 @@ struct elf_match {
 
 /*
  * Looks for bytes in the segments that are mapped read-only. Fills at most `max` matches in the
- * order of the program headers; *ret_count is the number of all. False when there is none.
+ * order of the program headers; *ret_count is the number of all. False when there is none. Where
+ * segments overlap, elf_bytes() may have something else at the address, or nothing.
  */
 bool elf_find_bytes(const struct elf *elf, const void *needle, size_t len,
                     struct elf_match *ret_matches, size_t max, size_t *ret_count);

@@ -93,7 +93,8 @@ static void ask(const struct elf *elf)
     for (size_t i = 0; i < elf->needed_count; i++)
         FUZZ_ASSERT(elf->needed[i] != NULL);
     if (elf_find_bytes(elf, "lib", 3, matches, 4, &count))
-        FUZZ_ASSERT(count > 0 && elf_bytes(elf, matches[0].vaddr, 3) != NULL);
+        FUZZ_ASSERT(count > 0 && matches[0].remaining_bytes >= 3 &&
+                    matches[0].offset + 3 <= elf->size_bytes);
     if (elf_dynamic(elf, 5, &value) && elf_segment_bytes(elf, value, &size) != NULL)
         FUZZ_ASSERT(size > 0 && size <= elf->size_bytes);
     trimmed = elf_trimmed(elf, &size);
