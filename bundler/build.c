@@ -274,7 +274,7 @@ static bool probe_app(struct build *build, struct err *err)
         return false;
     answer = jdoc_format(build->probe.answer);
     record_answer(&build->record, answer);
-    if (build->question != NULL)
+    if (build->question != NULL && !build->request->dry_run)
         answer_keep(build->question, app, answer);
     return true;
 }

@@ -254,7 +254,7 @@ seconds() {
     (cd shop && bundle lock >/dev/null)
     printf 'name: shop\nsingle: [wep]\nstate: {sqlite: ["db/*.sqlite3"]}\n' >shop/rucksack.yml
     run ! "$rucksack" build --quiet --fast --no-check -o shop.AppImage shop
-    [[ $output == *"E-CONFIG: rucksack.yml: single: no process 'wep'"*$'\nhint: did you mean '"'web'?" ]]
+    [[ $output == *"E-CONFIG: shop/rucksack.yml: single: no process 'wep'"*$'\nhint: did you mean '"'web'?" ]]
     sed -i 's/wep/web/' shop/rucksack.yml
     "$rucksack" build --quiet --fast --no-check -o shop.AppImage shop
 
