@@ -129,7 +129,7 @@ RUBY
     [[ $output = *sinatra* ]]
     sed -i 's/slim: true/slim: maybe/' app/rucksack.yml
     run -1 pack app
-    grep -q "E-CONFIG: rucksack.yml:[0-9]*: 'slim' must be true or false" said
+    grep -q "E-CONFIG: app/rucksack.yml:[0-9]*: 'slim' must be true or false" said
 }
 
 @test "-v says why each library of Ruby is in or out" {
