@@ -192,8 +192,9 @@ annotated() {
 }
 
 @test "Ctrl-C on a terminal ends it by that signal, and takes the progress away" {
+    echo 'sleep 20' >slow.rb # longer than anybody takes to press the key
     ruby -rpty -e '
-        PTY.spawn(ARGV[0], "build", "--no-cache", "-o", "one", "one.rb") do |screen, keyboard, pid|
+        PTY.spawn(ARGV[0], "build", "--no-cache", "-o", "one", "slow.rb") do |screen, keyboard, pid|
           text = +""
           begin
             loop do

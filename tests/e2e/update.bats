@@ -129,7 +129,7 @@ wrong() {
     run -1 "$rucksack" zsync short
     [[ $output == *E-TRUNCATED* ]]
     cp "$BATS_FILE_TMPDIR/old/hello.AppImage" flipped
-    printf '\377' | dd of=flipped bs=1 seek=5000000 conv=notrunc status=none
+    printf 'bytes that are not its own' | dd of=flipped bs=1 seek=5000000 conv=notrunc status=none
     run -3 "$rucksack" zsync flipped
     [[ $output == *E-VERIFY* ]]
     run -1 "$rucksack" zsync -o nowhere/x.zsync "$BATS_FILE_TMPDIR/old/hello.AppImage"
