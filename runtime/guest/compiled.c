@@ -7,6 +7,7 @@
  * then.
  */
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,12 +24,22 @@ bool compiled_is_moment(const char *path)
            path[guest_root_len] == '/';
 }
 
+/* Ruby has read it. Neither the app nor a child of it asked for such a heap (runtime/launch/heap.h). */
+static void forget_heap(void)
+{
+    const char *value = getenv(FORMAT_HEAP);
+
+    if (value != NULL && value[0] == FORMAT_HEAP_MARK)
+        (void)unsetenv(FORMAT_HEAP);
+}
+
 void compiled_begin(dlopen_function *next, access_function *access)
 {
     char path[GUEST_PATH_MAX];
     void (*await)(const char *) = NULL;
     void *handle;
 
+    forget_heap();
     if (!guest_path(path, FORMAT_DIR "/iseqs.so") || access(path, R_OK) != 0)
         return;
     handle = next(path, RTLD_LAZY);

@@ -19,6 +19,7 @@
 #include "common/suggest.h"
 #include "environment.h"
 #include "group.h"
+#include "heap.h"
 #include "keep.h"
 #include "process.h"
 #include "replay.h"
@@ -64,6 +65,7 @@ static bool prepare(const struct bundle *bundle, struct err *err)
 static bool prepare_app(const struct bundle *bundle, struct err *err)
 {
     replay_start(bundle, false);
+    heap_prepare(bundle, is_cli(bundle));
     return prepare(bundle, err);
 }
 

@@ -12,6 +12,7 @@
 #include "common/format.h"
 #include "common/suggest.h"
 #include "common/words.h"
+#include "heap.h"
 #include "script.h"
 
 enum { WORDS_BEFORE = 12 }; /* of the loader, and the end */
@@ -122,6 +123,7 @@ static bool start_program(const struct bundle *bundle, const struct launchfile_r
         words[used++] = file;
     for (size_t i = 1; i < count; i++)
         words[used++] = argv[i];
+    heap_hush(argv);
     (void)execve(loader, words, environ);
     return err_sys(err, "'%s'", loader);
 }

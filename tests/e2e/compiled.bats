@@ -148,6 +148,33 @@ true" ]
     done
 }
 
+# slots PROCESS [VARIABLE=VALUE]: how many objects Ruby has room for; nobody has heard of it.
+slots() {
+    run --separate-stderr env "${@:2}" "$bundle" run "$1"
+    [ "$status" -eq 0 ] && [ -z "$stderr" ] && [[ $output = *" nil nil none" ]] && echo "${output%% *}"
+}
+
+@test "the heap of an app begins as large as its sources would have made it; a child's does not" {
+    local wanted
+    "$rucksack" extract -o tree "$bundle"
+    wanted=$(($(stat -c %s tree/.rucksack/iseqs) / 28 - 2000)) # whole pages
+    [ "$(slots heap)" -ge "$wanted" ]
+    [ "$(slots heap)" -lt $((wanted + 4000)) ]
+    "$bundle" exec env >environment
+    run ! grep RUBY_GC environment
+    # Ruby speaks of the variable under -w, which parses the sources, too
+    [ "$(slots loud)" -lt "$wanted" ]
+    # who tunes the heap has done so
+    run -0 env RUBY_GC_HEAP_FREE_SLOTS=5000 "$bundle" run heap
+    [ "${output%% *}" -lt "$wanted" ]
+    run -0 env RUBY_GC_HEAP_INIT_SLOTS=40000 "$bundle" run heap
+    [[ $output = *' "40000" "40000" 40000' ]]
+    # nothing is compiled, nothing is different
+    rm tree/.rucksack/iseqs
+    run -0 tree/AppRun run heap
+    [ "${output%% *}" -lt "$wanted" ]
+}
+
 @test "the same sources give the same pack" {
     make_app other
     (
