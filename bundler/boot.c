@@ -242,6 +242,26 @@ static char *last_words(int log)
     return xstrdup(start);
 }
 
+static bool is_launcher(const char *program)
+{
+    return strcmp(text_base_name(program), "AppRun") == 0;
+}
+
+/* The launcher lies at the image's root, and is the first of its programs. */
+static char *find_root(const struct trace *trace)
+{
+    const struct trace_file *first = NULL;
+
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct trace_file *file = &trace->files[i];
+
+        if (file->is_executed && file->error == 0 && is_launcher(file->path) &&
+            (first == NULL || file->order < first->order))
+            first = file;
+    }
+    return first != NULL ? xstrndup(first->path, strlen(first->path) - strlen("/AppRun")) : NULL;
+}
+
 static bool attempt_boot(struct boot *boot, struct attempt *attempt, struct err *err)
 {
     const struct outcome *outcome = attempt->outcome;
@@ -265,6 +285,7 @@ static bool attempt_boot(struct boot *boot, struct attempt *attempt, struct err 
     boot->exit_code = outcome->exit_code;
     boot->elapsed_us = outcome->elapsed_us;
     boot->output = last_words(attempt->log);
+    boot->root = find_root(&boot->trace);
     return true;
 }
 
@@ -313,6 +334,7 @@ void boot_release(struct boot *boot)
     trace_release(&boot->trace);
     free(boot->output);
     free(boot->reason);
+    free(boot->root);
     *boot = (struct boot){0};
 }
 
@@ -324,8 +346,7 @@ static bool is_expected(const struct trace_file *file)
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
         if (strncmp(file->path, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
-    return hostfile_is_expected(file->path) ||
-           strcmp(strrchr(file->program, '/') + 1, "AppRun") == 0;
+    return hostfile_is_expected(file->path) || is_launcher(file->program);
 }
 
 static bool leads_inside(const struct extras_pairs *inside, const char *path)
@@ -434,13 +455,14 @@ static void say_missed(const struct trace *trace, const struct extras_pairs *ins
     }
 }
 
-const char *boot_image_path(const struct trace_file *file, const char *path)
+const char *boot_image_path(const struct boot *boot, const struct trace_file *file,
+                            const char *path)
 {
-    const char *ours = strstr(file->program, "/" FORMAT_DIR "/");
-    size_t len = ours != NULL ? (size_t)(ours - file->program) : 0;
+    const char *root = boot->root;
 
-    return ours != NULL && strncmp(path, file->program, len) == 0 && path[len] == '/'
-               ? path + len + 1
+    return root != NULL && path_lies_in(file->program, root) && !is_launcher(file->program) &&
+                   path_lies_in(path, root) && path[strlen(root)] == '/'
+               ? path + strlen(root) + 1
                : NULL;
 }
 
@@ -458,14 +480,15 @@ static const char *gem_of(const struct plan *plan, const char *path)
 }
 
 /* What fails here fails on the server, too, and many a rescue hides it. */
-static void say_written(const struct trace *trace, const struct plan *plan,
+static void say_written(const struct boot *boot, const struct plan *plan,
                         const struct report *report)
 {
+    const struct trace *trace = &boot->trace;
     size_t count = 0;
 
     for (size_t i = 0; i < trace->count && count < LINES_MAX; i++) {
         const struct trace_file *file = &trace->files[i];
-        const char *inside = boot_image_path(file, file->path);
+        const char *inside = boot_image_path(boot, file, file->path);
         const char *gem = inside != NULL ? gem_of(plan, inside) : NULL;
         cleanup_free char *what = NULL;
 
@@ -521,7 +544,7 @@ bool boot_judge(const struct boot *boot, const struct extras_pairs *inside, cons
     }
     if (!report->quiet) { /* to find who asks for a program reads all sources */
         say_missed(&boot->trace, inside, plan, report);
-        say_written(&boot->trace, plan, report);
+        say_written(boot, plan, report);
     }
     if (boot->result == BOOT_ANSWERED || boot->result == BOOT_DONE) {
         /* It may be meant so, without a database; or a gem did not find what it starts. */

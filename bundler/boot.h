@@ -29,6 +29,7 @@ struct boot {
     uint64_t elapsed_us; /* from the start to the answer */
     char *output;        /* the end of what it said, owned */
     char *reason;        /* owned, or NULL */
+    char *root;          /* where the image was, as the trace names it; owned; NULL: unknown */
     bool may_fail;       /* as the request */
     bool is_script;      /* likewise */
     struct trace trace;
@@ -65,5 +66,6 @@ struct boot_request {
 void boot_release(struct boot *boot);
 
 /* The image path of a path that the file's program has named; NULL when it lies outside of the
- * image, or the program does. Points into it. */
-const char *boot_image_path(const struct trace_file *file, const char *path);
+ * image, or the program does, or is the launcher. Points into it. */
+const char *boot_image_path(const struct boot *boot, const struct trace_file *file,
+                            const char *path);

@@ -847,7 +847,7 @@ static char *application(const struct build *build)
 static bool check_start(struct build *build, const struct boot *boot, struct err *err)
 {
     start_release(&build->started);
-    start_learn(&build->started, &boot->trace);
+    start_learn(&build->started, boot);
     build->is_mistaken = build->is_guessed && !start_equals(&build->started, &build->start);
     return !build->is_mistaken || err_set(err, ERR_INPUT, "it starts otherwise than before");
 }
@@ -890,7 +890,7 @@ static bool learn_start(int fd, void *context, struct err *err)
         return false;
     build->is_learned = true;
     if (boot.result != BOOT_FORBIDDEN)
-        start_learn(&build->start, &boot.trace);
+        start_learn(&build->start, &boot);
     return true;
 }
 

@@ -67,29 +67,31 @@ static void add(struct start *start, size_t *capacity, const char *real, const c
 }
 
 /* The app's: what the launcher becomes is the first program of the bundle. */
-static pid_t first_thread(const struct trace *trace)
+static pid_t first_thread(const struct boot *boot)
 {
+    const struct trace *trace = &boot->trace;
     const struct trace_file *first = NULL;
 
     for (size_t i = 0; i < trace->count; i++) {
         const struct trace_file *file = &trace->files[i];
 
-        if (file->is_executed && boot_image_path(file, file->path) != NULL &&
+        if (file->is_executed && boot_image_path(boot, file, file->path) != NULL &&
             (first == NULL || file->order < first->order))
             first = file;
     }
     return first != NULL ? first->thread : 0;
 }
 
-static size_t find_seen(const struct trace *trace, struct seen *all)
+static size_t find_seen(const struct boot *boot, struct seen *all)
 {
-    pid_t thread = first_thread(trace);
+    const struct trace *trace = &boot->trace;
+    pid_t thread = first_thread(boot);
     size_t count = 0;
 
     for (size_t i = 0; i < trace->count; i++) {
         const struct trace_file *file = &trace->files[i];
-        const char *real = boot_image_path(file, file->path);
-        const char *name = file->name != NULL ? boot_image_path(file, file->name) : NULL;
+        const char *real = boot_image_path(boot, file, file->path);
+        const char *name = file->name != NULL ? boot_image_path(boot, file, file->name) : NULL;
 
         if (real == NULL || file->error != 0 ||
             strncmp(real, FORMAT_ISEQS, strlen(FORMAT_ISEQS)) == 0)
@@ -102,10 +104,10 @@ static size_t find_seen(const struct trace *trace, struct seen *all)
     return count;
 }
 
-void start_learn(struct start *ret, const struct trace *trace)
+void start_learn(struct start *ret, const struct boot *boot)
 {
-    cleanup_free struct seen *all = xcalloc(trace->count + 1, sizeof(*all));
-    size_t count = find_seen(trace, all);
+    cleanup_free struct seen *all = xcalloc(boot->trace.count + 1, sizeof(*all));
+    size_t count = find_seen(boot, all);
     size_t capacity = 0;
     size_t kept = 0;
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct trace;
+struct boot;
 
 struct start_file {
     char *real;       /* image path, without symlinks */
@@ -26,8 +26,8 @@ struct start {
     size_t count;
 };
 
-/* Never fails: a trace that saw nothing is a start that reads nothing. */
-void start_learn(struct start *ret, const struct trace *trace);
+/* Never fails: a boot of which nothing was seen is a start that reads nothing. */
+void start_learn(struct start *ret, const struct boot *boot);
 void start_release(struct start *start);
 /* Whether both read the same in the same order. */
 bool start_equals(const struct start *a, const struct start *b);

@@ -42,7 +42,7 @@ teardown() {
 @test "static and load-relative" {
     PATH=$rubies/home/relative-3.3.8/bin:$PATH
     make_app
-    build_app
+    build_release
     make_busybox_root "$root"
     works_in_root
     grep -q "^ruby: .*/m/opt/ruby/bin/ruby$" places
