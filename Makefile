@@ -41,6 +41,8 @@ endif
 ifdef COVERAGE
   INSTRUMENT := --coverage -fprofile-update=atomic
   TOOL_LIBS += -Wl,-u,__wrap_access # of what counts, too
+  TOOL_LIBS += -Wl,--wrap=_exit
+  COUNTED := tests/counted.c
 endif
 ifdef VALGRIND
   INSTRUMENT := -fno-omit-frame-pointer
@@ -83,7 +85,7 @@ $(BUILD)/tool/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) $(TOOL_FLAGS) -include common/banned.h -MMD -MP -c $< -o $@
 
-$(BUILD)/libtool.a: $(call objects,$(COMMON) $(filter-out bundler/main.c,$(BUNDLER)))
+$(BUILD)/libtool.a: $(call objects,$(COMMON) $(COUNTED) $(filter-out bundler/main.c,$(BUNDLER)))
 	rm -f $@ && $(AR) rcsD $@ $^
 
 $(BUILD)/rucksack: $(call objects,bundler/main.c) $(BUILD)/libtool.a
