@@ -29,8 +29,8 @@ build_app() {
 
 # As it is delivered: started once, with what makes a start fast.
 build_release() {
-    "$rucksack" build -o "$bundle" "$app" 2>said
-    grep -qE '^compile +[1-9][0-9]* sources that a start loads' said
+    "$rucksack" build -o "$bundle" "$app" 2>"$BATS_TEST_TMPDIR/said"
+    grep -qE '^compile +[1-9][0-9]* sources that a start loads' "$BATS_TEST_TMPDIR/said"
 }
 
 # inside COMMAND...: by the bundle's `exec`, in the root.
