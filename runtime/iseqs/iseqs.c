@@ -30,6 +30,7 @@ VALUE *rb_ruby_verbose_ptr(void);
 ID rb_intern(const char *name);
 char *rb_string_value_cstr(volatile VALUE *text);
 char *rb_string_value_ptr(volatile VALUE *text);
+int rb_enc_get_index(VALUE text);
 int rb_const_defined(VALUE module, ID name);
 int rb_respond_to(VALUE self, ID name);
 void rb_define_singleton_method(VALUE self, const char *name, void *method, int arity);
@@ -87,7 +88,7 @@ static VALUE call_load(VALUE blob)
     return rb_funcallv(iseqs.class, iseqs.load, 1, &blob);
 }
 
-static VALUE load_entry(const struct iseqpack_entry *entry)
+static VALUE load_entry(const struct iseqpack_entry *entry, enum pack_encoding encoding)
 {
     size_t size = pack_measure(&iseqs.pack, entry);
     volatile VALUE blob;
@@ -97,7 +98,7 @@ static VALUE load_entry(const struct iseqpack_entry *entry)
     if (size == 0)
         return iseqs.nil;
     blob = rb_str_new(NULL, (long)size);
-    pack_fill(&iseqs.pack, entry, (unsigned char *)rb_string_value_ptr(&blob), size);
+    pack_fill(&iseqs.pack, entry, encoding, (unsigned char *)rb_string_value_ptr(&blob), size);
     iseq = rb_protect(call_load, blob, &state);
     if (state == 0)
         return iseq;
@@ -115,7 +116,11 @@ static VALUE load_iseq(VALUE self, VALUE name)
     if (iseqs.pack.bytes != NULL && strncmp(path, iseqs.root, iseqs.pack.root_size) == 0 &&
         path[iseqs.pack.root_size] == '/' && is_wanted())
         entry = pack_find(&iseqs.pack, path + iseqs.pack.root_size + 1);
-    return entry != NULL ? load_entry(entry) : iseqs.nil;
+    if (entry == NULL)
+        return iseqs.nil;
+    /* Of the name that Ruby has found, as __FILE__ would have it: in the locale C it is US-ASCII. */
+    return load_entry(entry,
+                      rb_enc_get_index(text) == PACK_US_ASCII ? PACK_US_ASCII : PACK_UTF_8);
 }
 
 /* Where there is no pack for it, and nobody else either: Ruby reads the source. */

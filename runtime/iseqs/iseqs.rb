@@ -46,9 +46,9 @@ module RucksackIseqs
   end
 end
 
-# The names of files are UTF-8 in the pack.
+# The names of files are UTF-8 in the pack, or, in the locale C, made US-ASCII (iseqs.c).
 if RubyVM::InstructionSequence.compile_option == RucksackIseqs::OPTIONS &&
-   Encoding.find("filesystem") == Encoding::UTF_8 &&
+   [Encoding::UTF_8, Encoding::US_ASCII].include?(Encoding.find("filesystem")) &&
    RucksackIseqs.start(File.dirname(__dir__), "#{__dir__}/iseqs")
   RucksackIseqs.begin
 end

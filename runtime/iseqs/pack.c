@@ -116,14 +116,25 @@ static size_t rooted_size(const struct pack *pack, const struct text *text)
     return size;
 }
 
+/* The object's first byte, and its encoding: one that was UTF-8 is this one. */
+static size_t write_head(unsigned char *to, const struct text *text, enum pack_encoding encoding)
+{
+    uint64_t number;
+
+    memcpy(to, text->head, text->head_size);
+    if (read_number(to + 1, text->head_size - 1, &number) == 1 && number == PACK_UTF_8)
+        (void)write_number(to + 1, encoding);
+    return text->head_size;
+}
+
 /* The object once more, with the root in the place of the mark. Returns what it wrote. */
-static size_t write_rooted(const struct pack *pack, unsigned char *to, const struct text *text)
+static size_t write_rooted(const struct pack *pack, unsigned char *to, const struct text *text,
+                           enum pack_encoding encoding)
 {
     unsigned char *start = to;
     size_t from = 0;
 
-    memcpy(to, text->head, text->head_size);
-    to += text->head_size;
+    to += write_head(to, text, encoding);
     to += write_number(to, rooted_size(pack, text));
     while (from < text->size) {
         size_t at = find_mark(text->bytes, text->size, from);
@@ -176,8 +187,8 @@ size_t pack_measure(const struct pack *pack, const struct iseqpack_entry *entry)
 }
 
 /* A copy whose object list points to texts for this root, behind it. */
-void pack_fill(const struct pack *pack, const struct iseqpack_entry *entry, unsigned char *to,
-               size_t room)
+void pack_fill(const struct pack *pack, const struct iseqpack_entry *entry,
+               enum pack_encoding encoding, unsigned char *to, size_t room)
 {
     size_t size = entry->blob_size;
     uint32_t total;
@@ -188,7 +199,7 @@ void pack_fill(const struct pack *pack, const struct iseqpack_entry *entry, unsi
     for (uint32_t i = 0; i < entry->texts_count && text_of(pack, entry, i, &word, &text); i++) {
         uint32_t offset = (uint32_t)size;
 
-        size += write_rooted(pack, to + size, &text);
+        size += write_rooted(pack, to + size, &text, encoding);
         memcpy(to + word, &offset, sizeof(offset));
     }
     memset(to + size, 0, room - size);

@@ -31,6 +31,10 @@ const struct iseqpack_entry *pack_find(const struct pack *pack, const char *path
 /* How many bytes the blob has for this root; 0: damaged. */
 size_t pack_measure(const struct pack *pack, const struct iseqpack_entry *entry);
 
-/* Writes it: so many bytes as pack_measure() said. */
-void pack_fill(const struct pack *pack, const struct iseqpack_entry *entry, unsigned char *to,
-               size_t size);
+/* What MRI calls its encodings in a blob (encindex.h, enum ruby_preserved_encindex). */
+enum pack_encoding { PACK_UTF_8 = 1, PACK_US_ASCII = 2 };
+
+/* Writes it: so many bytes as pack_measure() said. Texts with the root in them, which are UTF-8 in
+ * the pack, have this encoding. */
+void pack_fill(const struct pack *pack, const struct iseqpack_entry *entry,
+               enum pack_encoding encoding, unsigned char *to, size_t size);

@@ -16,7 +16,7 @@ static void make(const struct pack *pack, const char *path)
     unsigned char *blob = size > 0 && size <= MADE_MAX ? malloc(size) : NULL;
 
     if (blob != NULL)
-        pack_fill(pack, entry, blob, size);
+        pack_fill(pack, entry, PACK_US_ASCII, blob, size);
     free(blob);
 }
 
