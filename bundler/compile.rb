@@ -22,6 +22,7 @@ module RucksackCompile
   ENTRY_SIZE = 24
   T_STRING = 5
   T_SYMBOL = 20
+  TEXTS = RUBY_VERSION < "3" ? [T_STRING] : [T_STRING, T_SYMBOL] # symbols of 2.7 point to a string
   COMPILED = "<compiled>" # the label of what was compiled from a text
   REQUIRED = "<top (required)>" # that of a file
 
@@ -44,7 +45,7 @@ module RucksackCompile
       (1...@count).filter_map do |index|
         word = @list + index * 4
         offset = @bytes.byteslice(word, 4).unpack1("L")
-        next unless [T_STRING, T_SYMBOL].include?(@bytes.getbyte(offset) & 31) && @bytes.getbyte(offset) & 32 == 0
+        next unless TEXTS.include?(@bytes.getbyte(offset) & 31) && @bytes.getbyte(offset) & 32 == 0
 
         [word, *text_at(offset)]
       end
@@ -195,7 +196,7 @@ module RucksackCompile
     write(target, entries)
     puts entries.size, RubyVM::InstructionSequence.compile_option.inspect
   rescue Unknown => e
-    warn "#{RUBY_ENGINE} #{RUBY_VERSION} compiles to an unknown format: #{e.message}"
+    $stderr.puts "#{RUBY_ENGINE} #{RUBY_VERSION} compiles to an unknown format: #{e.message}"
     exit 1
   end
 end

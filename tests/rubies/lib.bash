@@ -30,7 +30,14 @@ build_app() {
 # As it is delivered: started once, with what makes a start fast.
 build_release() {
     "$rucksack" build -o "$bundle" "$app" 2>"$BATS_TEST_TMPDIR/said"
-    grep -qE '^compile +[1-9][0-9]* sources that a start loads' "$BATS_TEST_TMPDIR/said"
+    is_release "$BATS_TEST_TMPDIR/said"
+}
+
+is_release() {
+    grep -E '^compile +[1-9][0-9]* sources that a start loads' "$1" || {
+        cat "$1"
+        return 1
+    }
 }
 
 # inside COMMAND...: by the bundle's `exec`, in the root.

@@ -63,7 +63,7 @@ runs_everywhere() {
 runs() {
     PATH=$1/bin:$PATH
     make_app
-    build_app
+    build_release
     runs_everywhere "$2"
 }
 
@@ -85,7 +85,8 @@ runs_of_root() {
         bundle exec ruby report.rb comm | sed "s/^ruby-mri$/ruby/" >comm
         bundle exec ruby --yjit report.rb yjit >yjit 2>/dev/null || echo none >yjit
         rm -r vendor/cache
-        rucksack build --fast --quiet --no-check -o /app.AppImage .'
+        rucksack build -o /app.AppImage . 2>/said'
+    is_release "$build/said"
     mv "$build/app.AppImage" "$bundle"
     cp -r "$build/app" "$app"
     cd "$app" || return
