@@ -299,7 +299,7 @@ $(BUILD)/%: docs/%.scd
 
 # Of each command, from the page of all and from its own table.
 $(BUILD)/rucksack-%.1: docs/rucksack.1.scd docs/verb-page $(BUILD)/rucksack
-	docs/verb-page $(BUILD)/rucksack $* <$< >$@.scd
+	docs/verb-page $* $(EMULATOR) $(BUILD)/rucksack <$< >$@.scd
 	scdoc <$@.scd >$@
 	rm $@.scd
 

@@ -10,6 +10,7 @@ GCC := $(ARCH)-linux-gnu-gcc
 CC := $(GCC) --sysroot=$(SYSROOT)
 AR := $(GCC:%gcc=%ar)
 OBJCOPY := $(GCC:%gcc=%objcopy)
+EMULATOR := qemu-$(ARCH)-static
 
 # Read by make, which therefore has it made before anything else.
 ifneq ($(MAKECMDGOALS),clean)
