@@ -102,8 +102,8 @@ static_assert(sizeof(struct format_trailer) == FORMAT_TRAILER_SIZE);
  */
 #define FORMAT_IDENTITY "RUCKSACK_IDENTITY"
 
-/* Ruby's variable for the slots its heap begins with, and what a value of the launcher's begins with:
- * strtoll(3), by which Ruby reads it, takes the sign, which nobody else writes. */
+/* Ruby's variable for the slots its heap begins with, and what a value of the launcher's begins
+ * with: strtoll(3), by which Ruby reads it, takes the sign, which nobody else writes. */
 #define FORMAT_HEAP "RUBY_GC_HEAP_INIT_SLOTS"
 #define FORMAT_HEAP_MARK '+'
 

@@ -24,7 +24,8 @@ bool compiled_is_moment(const char *path)
            path[guest_root_len] == '/';
 }
 
-/* Ruby has read it. Neither the app nor a child of it asked for such a heap (runtime/launch/heap.h). */
+/* Ruby has read it. Neither the app nor a child of it asked for such a heap
+ * (runtime/launch/heap.h). */
 static void forget_heap(void)
 {
     const char *value = getenv(FORMAT_HEAP);

@@ -118,9 +118,9 @@ static VALUE load_iseq(VALUE self, VALUE name)
         entry = pack_find(&iseqs.pack, path + iseqs.pack.root_size + 1);
     if (entry == NULL)
         return iseqs.nil;
-    /* Of the name that Ruby has found, as __FILE__ would have it: in the locale C it is US-ASCII. */
-    return load_entry(entry,
-                      rb_enc_get_index(text) == PACK_US_ASCII ? PACK_US_ASCII : PACK_UTF_8);
+    /* Of the name that Ruby has found, as __FILE__ would have it: in the locale C it is US-ASCII.
+     */
+    return load_entry(entry, rb_enc_get_index(text) == PACK_US_ASCII ? PACK_US_ASCII : PACK_UTF_8);
 }
 
 /* Where there is no pack for it, and nobody else either: Ruby reads the source. */

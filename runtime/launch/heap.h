@@ -4,8 +4,8 @@
  * How many objects Ruby's heap begins with.
  *
  * To parse sources makes garbage, by which the heap of a Ruby grows while it starts. Compiled
- * sources leave none: the heap would stay small, and an app that serves collect twice as often, with
- * longer pauses (bench/serve). So it begins with as many slots as it would have got.
+ * sources leave none: the heap would stay small, and an app that serves collect twice as often,
+ * with longer pauses (bench/serve). So it begins with as many slots as it would have got.
  *
  * Ruby takes the number from RUBY_GC_HEAP_INIT_SLOTS (ruby(1)), which only Rubies up to 3.2 know;
  * later ones grow another way. The guest takes ours, which begins with FORMAT_HEAP_MARK, out of the
