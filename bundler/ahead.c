@@ -14,7 +14,7 @@ struct ahead {
     pthread_t thread;
     char **files;
     size_t count;
-    int level;
+    struct image_filler *filler;
     atomic_bool is_over;
 };
 
@@ -22,8 +22,8 @@ static void *compress(void *context)
 {
     struct ahead *ahead = context;
 
-    image_compress_ahead((const char *const *)ahead->files, ahead->count, ahead->level,
-                         &ahead->is_over);
+    for (size_t i = 0; i < ahead->count && !atomic_load(&ahead->is_over); i++)
+        image_filler_take(ahead->filler, ahead->files[i], &ahead->is_over);
     return NULL;
 }
 
@@ -32,18 +32,21 @@ static void release(struct ahead *ahead)
     for (size_t i = 0; i < ahead->count; i++)
         free(ahead->files[i]);
     free(ahead->files);
+    image_filler_free(ahead->filler);
     free(ahead);
 }
 
 struct ahead *ahead_begin(const struct plan *plan, int level)
 {
+    struct image_filler *filler =
+        sysconf(_SC_NPROCESSORS_ONLN) < 2 ? NULL : image_filler_new(level);
     struct ahead *ahead;
 
-    if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+    if (filler == NULL)
         return NULL;
     ahead = xcalloc(1, sizeof(*ahead));
+    ahead->filler = filler;
     ahead->files = xcalloc(plan->count + 1, sizeof(*ahead->files));
-    ahead->level = level;
     for (size_t i = 0; i < plan->count; i++)
         if (plan->entries[i]->type == PLAN_FILE)
             ahead->files[ahead->count++] = xstrdup(plan->entries[i]->source);

@@ -307,7 +307,7 @@ bool config_load(struct config *ret, const char *dir, struct err *err)
     cleanup_free char *path = xasprintf("%s/" CONFIG_FILE, dir);
     cleanup_free char *text = NULL;
     cleanup_free char *message = NULL;
-    struct config config = {.file = fs_shown(path)};
+    struct config config = {.file = xstrdup(fs_shown(path))};
     size_t size;
 
     if (access(path, F_OK) != 0) {

@@ -90,7 +90,6 @@ static bool add_dir(struct cookbook *cookbook, const char *dir, struct err *err)
 bool cookbook_load(struct cookbook *ret, const char *app_dir, struct err *err)
 {
     cleanup_free char *dir = NULL;
-    cleanup_free char *shown = NULL;
     struct asset asset;
 
     *ret = (struct cookbook){0};
@@ -104,8 +103,7 @@ bool cookbook_load(struct cookbook *ret, const char *app_dir, struct err *err)
     if (app_dir == NULL)
         return true;
     dir = xasprintf("%s/recipes", app_dir);
-    shown = fs_shown(dir); /* messages begin with it */
-    return add_dir(ret, shown, err);
+    return add_dir(ret, fs_shown(dir), err); /* messages begin with it */
 }
 
 void cookbook_release(struct cookbook *cookbook)

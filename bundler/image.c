@@ -187,11 +187,17 @@ static void window_init(struct window *window, int fd, uint64_t offset, uint64_t
 
 /* ---- writing ---- */
 
-/* Compresses by another one, unless the cache has the block. One for each thread (copy). */
+/*
+ * Compresses by another one, unless the cache has the block. One for each thread (copy).
+ *
+ * Never fails: libsquashfs 1.2 waits for ever for the blocks that a worker who failed has not
+ * taken. What finds no memory stays as it is, and who waits for the workers looks at is_short.
+ */
 struct cached {
     sqfs_compressor_t base;
     sqfs_compressor_t *inner;
-    const struct blockcache *cache;
+    const struct blockcache *cache; /* NULL: none */
+    atomic_bool *is_short;          /* of memory */
 };
 
 static void cached_destroy(sqfs_object_t *object)
@@ -202,14 +208,16 @@ static void cached_destroy(sqfs_object_t *object)
     free(cached);
 }
 
-static sqfs_compressor_t *cached_new(sqfs_compressor_t *inner, const struct blockcache *cache);
+static sqfs_compressor_t *cached_new(sqfs_compressor_t *inner, const struct blockcache *cache,
+                                     atomic_bool *is_short);
 
 static sqfs_object_t *cached_copy(const sqfs_object_t *object)
 {
     const struct cached *cached = (const struct cached *)object;
     sqfs_compressor_t *inner = sqfs_copy(cached->inner);
 
-    return inner != NULL ? (sqfs_object_t *)cached_new(inner, cached->cache) : NULL;
+    return inner != NULL ? (sqfs_object_t *)cached_new(inner, cached->cache, cached->is_short)
+                         : NULL;
 }
 
 static void cached_configuration(const sqfs_compressor_t *base, sqfs_compressor_config_t *config)
@@ -237,19 +245,25 @@ static sqfs_s32 cached_do_block(sqfs_compressor_t *base, const sqfs_u8 *in, sqfs
                                 sqfs_u8 *out, sqfs_u32 room)
 {
     struct cached *cached = (struct cached *)base;
-    int64_t known = blockcache_get(cached->cache, in, size, out, room);
+    int64_t known =
+        cached->cache != NULL ? blockcache_get(cached->cache, in, size, out, room) : -1;
     sqfs_s32 made;
 
     if (known >= 0)
         return (sqfs_s32)known;
     made = cached->inner->do_block(cached->inner, in, size, out, room);
-    if (made >= 0)
+    if (made < 0) {
+        atomic_store(cached->is_short, true);
+        return 0;
+    }
+    if (cached->cache != NULL)
         blockcache_put(cached->cache, in, size, out, (size_t)made);
     return made;
 }
 
 /* Takes the inner one. */
-static sqfs_compressor_t *cached_new(sqfs_compressor_t *inner, const struct blockcache *cache)
+static sqfs_compressor_t *cached_new(sqfs_compressor_t *inner, const struct blockcache *cache,
+                                     atomic_bool *is_short)
 {
     struct cached *cached = xcalloc(1, sizeof(*cached));
 
@@ -262,6 +276,7 @@ static sqfs_compressor_t *cached_new(sqfs_compressor_t *inner, const struct bloc
     };
     cached->inner = inner;
     cached->cache = cache;
+    cached->is_short = is_short;
     return &cached->base;
 }
 
@@ -273,8 +288,8 @@ struct writer {
     sqfs_compressor_t *compressor;
     sqfs_compressor_t *uncompressor;
     struct blockcache *cache;
-    sqfs_compressor_t
-        *data; /* what compresses the blocks of files: by the cache, if there is one */
+    sqfs_compressor_t *data; /* of the blocks of files: struct cached */
+    atomic_bool is_short;    /* of memory: a block could not be compressed */
     sqfs_block_writer_t *blocks;
     sqfs_frag_table_t *fragments;
     sqfs_block_processor_t *processor;
@@ -326,6 +341,9 @@ static void writer_release(struct writer *writer)
 
 static bool write_failed(const struct writer *writer, int code, const char *what, struct err *err)
 {
+    /* To compress fails for nothing else. */
+    if (code == SQFS_ERROR_ALLOC || code == SQFS_ERROR_COMPRESSOR)
+        xdie();
     if (code == SQFS_ERROR_IO && writer->window.sys_errno != 0) {
         errno = writer->window.sys_errno;
         return err_sys(err, "%s", what);
@@ -354,11 +372,12 @@ static bool make_compressors(struct writer *writer, struct err *err)
         writer->data = sqfs_copy(writer->compressor);
         code = writer->data != NULL ? 0 : SQFS_ERROR_ALLOC;
     }
-    if (code == 0 && writer->options->level >= CACHED_LEVEL_MIN && !writer->options->no_cache)
+    if (code != 0)
+        return write_failed(writer, code, "zstd", err);
+    if (writer->options->level >= CACHED_LEVEL_MIN && !writer->options->no_cache)
         writer->cache = blockcache_open(writer->options->level);
-    if (writer->cache != NULL)
-        writer->data = cached_new(writer->data, writer->cache);
-    return code == 0 || write_failed(writer, code, "zstd", err);
+    writer->data = cached_new(writer->data, writer->cache, &writer->is_short);
+    return true;
 }
 
 static unsigned int worker_count(const struct image_options *options)
@@ -542,6 +561,8 @@ static bool finish_files(struct writer *writer, struct err *err)
 {
     int code = sqfs_block_processor_finish(writer->processor);
 
+    if (atomic_load(&writer->is_short))
+        xdie();
     return code == 0 || write_failed(writer, code, "data blocks", err);
 }
 
@@ -854,39 +875,63 @@ bool image_write(const struct plan *plan, int fd, uint64_t offset_bytes,
     return ok;
 }
 
+struct image_filler {
+    struct blockcache *cache;
+    sqfs_compressor_t *compressor;
+    atomic_bool is_short;
+    uint8_t in[BLOCK_SIZE];
+    uint8_t out[BLOCK_SIZE];
+};
+
+struct image_filler *image_filler_new(int level)
+{
+    struct blockcache *cache = level >= CACHED_LEVEL_MIN ? blockcache_open(level) : NULL;
+    sqfs_compressor_config_t config;
+    sqfs_compressor_t *inner = NULL;
+    struct image_filler *filler;
+
+    if (cache == NULL || make_compressor(&config, level, &inner) != 0) {
+        blockcache_close(cache);
+        return NULL;
+    }
+    filler = xcalloc(1, sizeof(*filler));
+    filler->cache = cache;
+    filler->compressor = cached_new(inner, cache, &filler->is_short);
+    return filler;
+}
+
+void image_filler_free(struct image_filler *filler)
+{
+    if (filler == NULL)
+        return;
+    destroy(filler->compressor);
+    blockcache_close(filler->cache);
+    free(filler);
+}
+
 /* One block at the file's position; false at its end, where libsquashfs makes a fragment. */
-static bool compress_block(int fd, sqfs_compressor_t *cached, uint8_t *in, uint8_t *out)
+static bool fill_block(struct image_filler *filler, int fd)
 {
     size_t used = 0;
     ssize_t length = 1;
 
     while (used < BLOCK_SIZE && length > 0) {
-        length = read(fd, in + used, BLOCK_SIZE - used);
+        length = read(fd, filler->in + used, BLOCK_SIZE - used);
         used += length > 0 ? (size_t)length : 0;
     }
-    return used == BLOCK_SIZE && cached->do_block(cached, in, BLOCK_SIZE, out, BLOCK_SIZE) >= 0;
+    if (used < BLOCK_SIZE)
+        return false;
+    (void)filler->compressor->do_block(filler->compressor, filler->in, BLOCK_SIZE, filler->out,
+                                       BLOCK_SIZE);
+    return !atomic_load(&filler->is_short);
 }
 
-void image_compress_ahead(const char *const *files, size_t count, int level,
-                          const atomic_bool *is_over)
+void image_filler_take(struct image_filler *filler, const char *file, const atomic_bool *is_over)
 {
-    cleanup_free uint8_t *in = xcalloc(BLOCK_SIZE, 1);
-    cleanup_free uint8_t *out = xcalloc(BLOCK_SIZE, 1);
-    struct blockcache *cache = level >= CACHED_LEVEL_MIN ? blockcache_open(level) : NULL;
-    sqfs_compressor_config_t config;
-    sqfs_compressor_t *compressor = NULL;
+    cleanup_fd int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-    if (cache != NULL && make_compressor(&config, level, &compressor) == 0) {
-        compressor = cached_new(compressor, cache);
-        for (size_t i = 0; i < count && !atomic_load(is_over); i++) {
-            cleanup_fd int fd = open(files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-            while (fd >= 0 && !atomic_load(is_over) && compress_block(fd, compressor, in, out))
-                continue;
-        }
-    }
-    destroy(compressor);
-    blockcache_close(cache);
+    while (fd >= 0 && !atomic_load(is_over) && fill_block(filler, fd))
+        continue;
 }
 
 /* ---- reading ---- */

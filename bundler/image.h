@@ -42,10 +42,15 @@ struct image_options {
                                const struct image_options *options, uint64_t *ret_size_bytes,
                                struct err *err);
 
-/* Puts whole blocks of these files into the cache, until all are there or *is_over. What cannot be
- * read is passed over. */
-void image_compress_ahead(const char *const *files, size_t count, int level,
-                          const atomic_bool *is_over);
+struct image_filler; /* fills the cache of blocks */
+
+/* For images of this level; NULL where there is no cache for it. */
+struct image_filler *image_filler_new(int level);
+void image_filler_free(struct image_filler *filler);
+
+/* Puts the whole blocks of a file into the cache, until all are there or *is_over. What cannot be
+ * read is passed over. For any thread: allocates nothing that must be there (xalloc.h). */
+void image_filler_take(struct image_filler *filler, const char *file, const atomic_bool *is_over);
 
 /* What a superblock says: of any squashfs 4.0, before anything else of it is read. */
 struct image_facts {

@@ -95,14 +95,13 @@ bool procfile_read(const char *dir, struct config *config, bool *ret_found, stru
 {
     cleanup_free char *path = xasprintf("%s/Procfile", dir);
     cleanup_free char *text = NULL;
-    cleanup_free char *shown = fs_shown(path);
     size_t size;
 
     *ret_found = access(path, F_OK) == 0;
     if (!*ret_found || config->processes.count > 0)
         return true;
     if (!fs_read_file(path, PROCFILE_MAX_BYTES, &text, &size, err) ||
-        !take_lines(config, shown, text, err)) {
+        !take_lines(config, fs_shown(path), text, err)) {
         (void)err_id(err, "E-PROCFILE");
         return err_hint(err, "a line is 'web: bundle exec puma'");
     }

@@ -17,7 +17,7 @@
 #include "common/xalloc.h"
 
 /* Rates are of all the time: what comes from the cache is done at once, and the rest is not. */
-enum { DRAW_US = 100 * 1000, FIRST_US = 300 * 1000, BAR = 22 };
+enum { DRAW_US = 100 * 1000, FIRST_US = 300 * 1000, BAR = 22, LINE_BYTES = 1024 };
 
 struct progress {
     const char *phase;
@@ -32,12 +32,14 @@ struct progress {
     pthread_cond_t over;
 };
 
-/* By write(2): a process that is forked meanwhile must not find the stream locked. */
+/* By write(2): a process that is forked meanwhile must not find the stream locked. By threads, too,
+ * so without xalloc.h. */
 static void draw(const char *line)
 {
-    cleanup_free char *all =
-        xasprintf(TERMINAL_CLEAR "%.*s", (int)terminal_columns(STDERR_FILENO) - 1, line);
+    char all[LINE_BYTES];
 
+    (void)snprintf(all, sizeof(all), TERMINAL_CLEAR "%.*s",
+                   (int)terminal_columns(STDERR_FILENO) - 1, line);
     (void)!write(STDERR_FILENO, all, strlen(all));
 }
 
@@ -87,11 +89,12 @@ void progress_step(uint64_t done_bytes, void *context)
 static void draw_time(const struct progress *progress)
 {
     uint64_t used_us = proc_clock_us() - progress->began_us;
-    cleanup_free char *line = NULL;
+    char line[LINE_BYTES];
 
     if (used_us < FIRST_US)
         return;
-    line = xasprintf("%-8s %s, %.0f s", progress->phase, progress->what, (double)used_us / 1e6);
+    (void)snprintf(line, sizeof(line), "%-8s %s, %.0f s", progress->phase, progress->what,
+                   (double)used_us / 1e6);
     draw(line);
 }
 

@@ -20,6 +20,7 @@
 #include "common/fs.h"
 #include "common/xalloc.h"
 
+/* Those who put and get are threads, too: no function of xalloc.h there. */
 enum {
     UNUSED_SECONDS = 30 * 24 * 3600,
     ASKED_SECONDS = 24 * 3600, /* how exactly it is known when somebody has asked last */
@@ -178,8 +179,9 @@ static bool write_value(int fd, const uint8_t sum[FORMAT_HASH_SIZE], const void 
 /* What has the name is the same, or damaged. */
 static bool give_name(const struct store *store, int fd, const char *name)
 {
-    cleanup_free char *link = xasprintf("/proc/self/fd/%d", fd);
+    char link[sizeof("/proc/self/fd/-2147483648")];
 
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     if (linkat(AT_FDCWD, link, store->dir, name, AT_SYMLINK_FOLLOW) == 0)
         return true;
     return errno == EEXIST && unlinkat(store->dir, name, 0) == 0 &&
@@ -190,11 +192,12 @@ static bool give_name(const struct store *store, int fd, const char *name)
 static void put_named(const struct store *store, const char *name,
                       const uint8_t sum[FORMAT_HASH_SIZE], const void *value, size_t size)
 {
-    cleanup_free char *scratch =
-        xasprintf("%s.%ld.%lx", name, (long)getpid(), (unsigned long)pthread_self());
-    cleanup_fd int fd =
-        openat(store->dir, scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    char scratch[NAME_LEN + sizeof(".-9223372036854775808.ffffffffffffffff")];
+    cleanup_fd int fd = -1;
 
+    (void)snprintf(scratch, sizeof(scratch), "%s.%ld.%lx", name, (long)getpid(),
+                   (unsigned long)pthread_self());
+    fd = openat(store->dir, scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0 && (!write_value(fd, sum, value, size) ||
                     renameat(store->dir, scratch, store->dir, name) != 0))
         (void)unlinkat(store->dir, scratch, 0);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,14 +80,14 @@ bool fs_flush(FILE *stream, const char *name, struct err *err)
     return ferror(stream) == 0 || err_set(err, ERR_SYSTEM, "%s could not be written", name);
 }
 
-char *fs_shown(const char *path)
+const char *fs_shown(const char *path)
 {
-    cleanup_free char *here = getcwd(NULL, 0);
-    size_t len = here != NULL ? strlen(here) : 0;
+    char here[PATH_MAX];
+    size_t len = getcwd(here, sizeof(here)) != NULL ? strlen(here) : 0;
 
     if (len > 0 && strncmp(path, here, len) == 0 && path[len] == '/' && path[len + 1] != '\0')
         path += len + 1;
-    return strdup(path);
+    return path;
 }
 
 bool fs_put_file(const char *path, const void *data, size_t size, mode_t mode, struct err *err)

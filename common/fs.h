@@ -30,8 +30,8 @@ bool fs_has_file(const char *dir, const char *name);
                                struct err *err);
 
 /* The path as a person here would write it: without the working directory where it is below that.
- * Both are compared as text. Owned by the caller. */
-[[nodiscard]] char *fs_shown(const char *path);
+ * Both are compared as text. A part of path. */
+[[nodiscard]] const char *fs_shown(const char *path);
 
 /* Makes the directory and those above it; existing ones are fine. */
 [[nodiscard]] bool fs_mkdir_p(const char *path, mode_t mode, struct err *err);

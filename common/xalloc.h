@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Allocation that does not fail: out of memory prints one line and exits with code 1.
+ * Allocation that does not fail: out of memory prints one line and exits with code 1. For the main
+ * thread only: while another one ends the program, the main thread would go on in what is torn
+ * down.
  * For the tool, the keeper and the service, which leave nothing half done that the next run does
  * not clear up; the other programs inside a bundle report it as an error instead.
  */

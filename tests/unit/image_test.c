@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Mirrors image.c. Cases: what was written is read back · the same bytes for any number of workers
  * · large directories, holes, long links · the order of files and that of the tree · other readers
- * and the kernel accept it · the name table · a full disk · damaged images and those that claim too
- * much. */
+ * and the kernel accept it · the name table · a full disk · no memory for a compressor · damaged
+ * images and those that claim too much. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,10 +11,17 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zstd.h>
+#include <zstd_errors.h>
 
 #include "bundler/image.h"
 #include "bundler/plan.h"
@@ -548,6 +555,50 @@ static void a_full_disk_is_named(void **state)
     plan_release(&plan);
 }
 
+static atomic_int compressed; /* blocks */
+static atomic_int failing;    /* from this block on there is no memory; 0: there is */
+
+/* libsquashfs finds this one, instead of that of the library. */
+size_t ZSTD_compressCCtx(ZSTD_CCtx *context, void *out, size_t room, const void *in, size_t size,
+                         int level)
+{
+    typedef size_t compress(ZSTD_CCtx *, void *, size_t, const void *, size_t, int);
+    compress *real = (compress *)(uintptr_t)dlsym(RTLD_NEXT, "ZSTD_compressCCtx");
+
+    if (atomic_fetch_add(&compressed, 1) + 1 >= atomic_load(&failing) && failing > 0)
+        return (size_t)-ZSTD_error_memory_allocation;
+    return real(context, out, room, in, size, level);
+}
+
+/* By a child: it ends. */
+static void a_compressor_without_memory_ends_it(void **state)
+{
+    int count;
+
+    (void)state;
+    atomic_store(&compressed, 0);
+    (void)write_image("rich", 2, 0);
+    count = atomic_load(&compressed);
+    assert_true(count >= 4);
+    for (int first = 1; first <= count; first++) {
+        int status = 0;
+        pid_t child = fork();
+
+        assert_true(child >= 0);
+        if (child == 0) {
+            (void)alarm(20);
+            (void)!freopen("/dev/null", "w", stderr);
+            atomic_store(&compressed, 0);
+            atomic_store(&failing, first);
+            (void)write_image("poor", 1 + (unsigned int)first % 3, 0);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 1);
+    }
+}
+
 /* What is said of a plan that cannot be written. */
 static struct err refusal_of(const struct plan *plan)
 {
@@ -788,6 +839,7 @@ int main(void)
         cmocka_unit_test(the_name_table_says_what_the_kernel_does),
         cmocka_unit_test(the_tree_does_not_depend_on_the_order_of_files),
         cmocka_unit_test(a_full_disk_is_named),
+        cmocka_unit_test(a_compressor_without_memory_ends_it),
         cmocka_unit_test(an_absent_source_is_named),
         cmocka_unit_test(a_source_that_changed_is_refused),
         cmocka_unit_test(damaged_images_end_in_an_error),
