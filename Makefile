@@ -33,7 +33,7 @@ CFLAGS ?= -O2 -g
 TOOL_LIBS := -lsquashfs -lelf -lcyaml -lyaml -ljansson -lsodium -lmd -lm -lzstd -lz -llzma -llz4 -lbz2
 # Calls that look at files: noted by bundler/witness.c. tests/cli/witness.bats finds what is missing.
 LOOKS := open64 openat64 fopen64 opendir fdopendir scandir64 stat64 lstat64 fstatat64 access faccessat \
-         readlink realpath glob64
+         readlink realpath pattern_find
 TOOL_LIBS += $(LOOKS:%=-Wl,--wrap=%)
 ifdef SANITIZE
   INSTRUMENT := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer

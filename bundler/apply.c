@@ -2,7 +2,6 @@
 #include "bundler/apply.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +20,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
+#include "common/pattern.h"
 #include "common/proc.h"
 #include "common/text.h"
 #include "common/xalloc.h"
@@ -92,13 +92,6 @@ char **apply_expand(const struct walk *walk, const struct recipe *recipe, const 
     return list;
 }
 
-/* Where a directory could not be opened for what this machine lacks at the moment. */
-static int is_unread(const char *path, int sys_errno)
-{
-    (void)path;
-    return sys_errno == EIO || sys_errno == EMFILE || sys_errno == ENFILE || sys_errno == ENOMEM;
-}
-
 /* What there is of a pattern, in order. */
 static bool find(const struct apply *apply, const struct recipe *recipe, const char *pattern,
                  char ***ret, struct err *err)
@@ -108,15 +101,12 @@ static bool find(const struct apply *apply, const struct recipe *recipe, const c
     size_t count = 0;
 
     for (size_t i = 0; patterns[i] != NULL; i++) {
-        glob_t found = {0};
-        int code = glob(patterns[i], 0, is_unread, &found);
+        cleanup_with(pattern_release) struct pattern_found found;
 
-        for (size_t j = 0; code == 0 && j < found.gl_pathc; j++)
-            count = list_add(&list, count, xstrdup(found.gl_pathv[j]));
-        globfree(&found);
-        if (code == GLOB_NOSPACE)
-            xdie();
-        if (code == GLOB_ABORTED) {
+        pattern_find(&found, patterns[i]);
+        for (size_t j = 0; j < found.count; j++)
+            count = list_add(&list, count, xstrdup(found.paths[j]));
+        if (found.sys_errno != 0) {
             (void)err_set(err, ERR_SYSTEM, "'%s': a directory of it cannot be read", patterns[i]);
             return err_id(err, "E-READ");
         }
@@ -471,13 +461,13 @@ static bool is_imported(const char *symbol, void *data)
 static bool exists(const char *pattern, void *data)
 {
     const struct apply *apply = data;
+    cleanup_free char *app_dir = pattern_quote(apply->app_dir);
     cleanup_free char *path =
-        pattern[0] == '/' ? xstrdup(pattern) : xasprintf("%s/%s", apply->app_dir, pattern);
-    glob_t found = {0};
-    bool ok = glob(path, GLOB_NOSORT, NULL, &found) == 0;
+        pattern[0] == '/' ? xstrdup(pattern) : xasprintf("%s/%s", app_dir, pattern);
+    cleanup_with(pattern_release) struct pattern_found found;
 
-    globfree(&found);
-    return ok;
+    pattern_find(&found, path);
+    return found.count > 0;
 }
 
 static bool is_wanted(const struct config_list *wanted, const char *name)

@@ -481,7 +481,7 @@ static bool copy_strings(struct elf *elf, const struct dynamic *dynamic, struct 
            copy_string(&elf->rpath, elf, &table, dynamic->rpath, "DT_RPATH", err);
 }
 
-static bool parse(struct elf *elf, struct err *err)
+static bool parse_all(struct elf *elf, struct err *err)
 {
     cleanup_with(dynamic_release) struct dynamic dynamic = {0};
     cleanup_with(handle_end) Elf *handle = NULL;
@@ -506,6 +506,19 @@ static bool parse(struct elf *elf, struct err *err)
     if (!elf->has_dynamic)
         return true;
     return read_dynamic(&dynamic, elf, handle, &phdr, err) && copy_strings(elf, &dynamic, err);
+}
+
+/* What libelf has no memory for says nothing of the file; the reason is only in what malloc() left.
+ */
+static bool parse(struct elf *elf, struct err *err)
+{
+    bool ok;
+
+    errno = 0;
+    ok = parse_all(elf, err);
+    if (!ok && errno == ENOMEM)
+        xdie();
+    return ok;
 }
 
 bool elf_open(struct elf *ret, const char *path, struct err *err)

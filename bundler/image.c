@@ -245,8 +245,7 @@ static sqfs_s32 cached_do_block(sqfs_compressor_t *base, const sqfs_u8 *in, sqfs
                                 sqfs_u8 *out, sqfs_u32 room)
 {
     struct cached *cached = (struct cached *)base;
-    int64_t known =
-        cached->cache != NULL ? blockcache_get(cached->cache, in, size, out, room) : -1;
+    int64_t known = cached->cache != NULL ? blockcache_get(cached->cache, in, size, out, room) : -1;
     sqfs_s32 made;
 
     if (known >= 0)

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -23,6 +22,7 @@
 #include "common/err.h"
 #include "common/format.h"
 #include "common/fs.h"
+#include "common/pattern.h"
 #include "common/proc.h"
 #include "common/text.h"
 #include "common/xalloc.h"
@@ -86,17 +86,16 @@ static bool sets_secret(const char *dir)
     static const char *const patterns[] = {"config/application.rb",
                                            "config/environments/production.rb",
                                            "config/secrets.yml", "config/initializers/*.rb"};
+    cleanup_free char *quoted = pattern_quote(dir);
     bool found = false;
 
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]) && !found; i++) {
-        cleanup_free char *pattern = xasprintf("%s/%s", dir, patterns[i]);
-        glob_t matches;
+        cleanup_free char *pattern = xasprintf("%s/%s", quoted, patterns[i]);
+        cleanup_with(pattern_release) struct pattern_found matches;
 
-        if (glob(pattern, GLOB_NOSORT, NULL, &matches) != 0)
-            continue;
-        for (size_t j = 0; j < matches.gl_pathc && !found; j++)
-            found = mentions_secret(matches.gl_pathv[j]);
-        globfree(&matches);
+        pattern_find(&matches, pattern);
+        for (size_t j = 0; j < matches.count && !found; j++)
+            found = mentions_secret(matches.paths[j]);
     }
     return found;
 }

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <cyaml/cyaml.h>
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -443,6 +444,7 @@ bool recipe_load(const char *bytes, size_t len, const char *name, struct recipe 
 
     config.log_fn = take_log;
     config.log_ctx = &complaint;
+    errno = 0;
     if (len > RECIPE_MAX || memchr(bytes, '\0', len) != NULL)
         result = CYAML_ERR_INVALID_VALUE;
     else
@@ -451,12 +453,12 @@ bool recipe_load(const char *bytes, size_t len, const char *name, struct recipe 
     if (result == CYAML_OK && recipe == NULL)
         result = CYAML_ERR_INVALID_VALUE;
     if (result != CYAML_OK) {
+        /* libyaml gives that no name, but malloc() does. */
+        if (result == CYAML_ERR_OOM || errno == ENOMEM)
+            xdie();
         if (complaint.text[0] == '\0')
             (void)snprintf(complaint.text, sizeof(complaint.text), "%s",
                            len == 0 ? "is empty" : "is not a recipe");
-        if (result == CYAML_ERR_OOM ||
-            result == CYAML_ERR_LIBYAML_PARSER_INIT) /* of libyaml's own */
-            (void)snprintf(complaint.text, sizeof(complaint.text), "out of memory");
         recipe_free(recipe);
         return complain(err, name, bytes, len, &complaint);
     }

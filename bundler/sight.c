@@ -3,13 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "bundler/hash.h"
 #include "common/cleanup.h"
+#include "common/pattern.h"
 
 static void finish(struct hash *hash, struct sight *ret)
 {
@@ -56,15 +56,13 @@ static void see_real(struct hash *hash, const char *path)
         hash_update(hash, real, strlen(real));
 }
 
-static void see_glob(struct hash *hash, const char *pattern)
+static void see_pattern(struct hash *hash, const char *pattern)
 {
-    glob_t found;
+    cleanup_with(pattern_release) struct pattern_found found;
 
-    if (glob(pattern, 0, NULL, &found) != 0)
-        return;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        hash_update(hash, found.gl_pathv[i], strlen(found.gl_pathv[i]) + 1);
-    globfree(&found);
+    pattern_find(&found, pattern);
+    for (size_t i = 0; i < found.count; i++)
+        hash_update(hash, found.paths[i], strlen(found.paths[i]) + 1);
 }
 
 void sight_see(enum sight_kind kind, const char *path, struct sight *ret)
@@ -76,8 +74,8 @@ void sight_see(enum sight_kind kind, const char *path, struct sight *ret)
     *ret = (struct sight){0};
     if (kind == SIGHT_REAL)
         see_real(&hash, path);
-    else if (kind == SIGHT_GLOB)
-        see_glob(&hash, path);
+    else if (kind == SIGHT_PATTERN)
+        see_pattern(&hash, path);
     else if ((kind == SIGHT_LINK ? lstat(path, &st) : stat(path, &st)) != 0)
         see_error(&hash);
     else

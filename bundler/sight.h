@@ -12,11 +12,11 @@
 #include <time.h>
 
 enum sight_kind {
-    SIGHT_FILE = 'f', /* stat(2): of what is no regular file only type, mode and owner count */
-    SIGHT_LINK = 'l', /* lstat(2) */
-    SIGHT_DIR = 'd',  /* the names in it */
-    SIGHT_REAL = 'r', /* realpath(3) */
-    SIGHT_GLOB = 'g', /* glob(3) */
+    SIGHT_FILE = 'f',    /* stat(2): of what is no regular file only type, mode and owner count */
+    SIGHT_LINK = 'l',    /* lstat(2) */
+    SIGHT_DIR = 'd',     /* the names in it */
+    SIGHT_REAL = 'r',    /* realpath(3) */
+    SIGHT_PATTERN = 'g', /* pattern.h */
 };
 
 enum { SIGHT_SIZE = 16 };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "bundler/variant.h"
 
-#include <glob.h>
 #include <string.h>
 
 #include "bundler/elf.h"
 #include "bundler/walk.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/pattern.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 
@@ -44,15 +44,16 @@ static bool add_all(struct walk *walk, size_t object, struct err *err)
 {
     const char *path = walk->objects[object].path;
     const char *name = text_base_name(path);
-    cleanup_free char *pattern =
-        xasprintf("%.*s%s*/%s", (int)(name - path - 1), path, subdir, name);
-    glob_t found = {0};
+    cleanup_free char *dir = xstrndup(path, (size_t)(name - path - 1));
+    cleanup_free char *quoted_dir = pattern_quote(dir);
+    cleanup_free char *quoted_name = pattern_quote(name);
+    cleanup_free char *pattern = xasprintf("%s%s*/%s", quoted_dir, subdir, quoted_name);
+    cleanup_with(pattern_release) struct pattern_found found;
     bool ok = true;
 
-    if (glob(pattern, 0, NULL, &found) == 0)
-        for (size_t i = 0; ok && i < found.gl_pathc; i++)
-            ok = add_one(walk, object, found.gl_pathv[i], err);
-    globfree(&found);
+    pattern_find(&found, pattern);
+    for (size_t i = 0; ok && i < found.count; i++)
+        ok = add_one(walk, object, found.paths[i], err);
     return ok;
 }
 

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,13 +16,13 @@
 
 #include "common/cleanup.h"
 #include "common/path.h"
+#include "common/pattern.h"
 #include "common/xalloc.h"
 
 /* ld(1), --wrap: who calls access() comes to __wrap_access(), and __real_access() is libc's. The
  * names are those of 64 bit offsets. */
 typedef int witness_filter(const struct dirent *entry);
 typedef int witness_order(const struct dirent **a, const struct dirent **b);
-typedef int witness_failed(const char *path, int why);
 
 #define WRAPPED(type, name, ...)                                                                   \
     type __real_##name(__VA_ARGS__);                                                               \
@@ -43,7 +42,7 @@ WRAPPED(int, access, const char *path, int mode);
 WRAPPED(int, faccessat, int dirfd, const char *path, int mode, int flags);
 WRAPPED(ssize_t, readlink, const char *path, char *ret, size_t size);
 WRAPPED(char *, realpath, const char *path, char *ret);
-WRAPPED(int, glob64, const char *pattern, int flags, witness_failed *failed, glob_t *ret);
+WRAPPED(void, pattern_find, struct pattern_found *ret, const char *pattern);
 
 enum { SLOTS_FIRST = 8192, IGNORED_MAX = 16, LINK_SIZE = 4096 };
 
@@ -172,6 +171,14 @@ static mode_t mode_of(int flags, va_list *list)
     return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(*list, mode_t) : 0;
 }
 
+/* Who has no memory to look cannot say that nothing is there. */
+static void *looked(void *found)
+{
+    if (found == NULL && errno == ENOMEM)
+        xdie();
+    return found;
+}
+
 int __wrap_open64(const char *path, int flags, ...)
 {
     va_list list;
@@ -200,13 +207,13 @@ FILE *__wrap_fopen64(const char *path, const char *mode)
 {
     if (mode[0] == 'r')
         note(SIGHT_FILE, path);
-    return __real_fopen64(path, mode);
+    return looked(__real_fopen64(path, mode));
 }
 
 DIR *__wrap_opendir(const char *path)
 {
     note(SIGHT_DIR, path);
-    return __real_opendir(path);
+    return looked(__real_opendir(path));
 }
 
 DIR *__wrap_fdopendir(int fd)
@@ -220,8 +227,13 @@ DIR *__wrap_fdopendir(int fd)
 int __wrap_scandir64(const char *path, struct dirent ***ret, witness_filter *filter,
                      witness_order *order)
 {
+    int count;
+
     note(SIGHT_DIR, path);
-    return __real_scandir64(path, ret, filter, order);
+    count = __real_scandir64(path, ret, filter, order);
+    if (count < 0 && errno == ENOMEM)
+        xdie();
+    return count;
 }
 
 int __wrap_stat64(const char *path, struct stat *ret)
@@ -263,13 +275,18 @@ ssize_t __wrap_readlink(const char *path, char *ret, size_t size)
 char *__wrap_realpath(const char *path, char *ret)
 {
     note(SIGHT_REAL, path);
-    return __real_realpath(path, ret);
+    return looked(__real_realpath(path, ret));
 }
 
-int __wrap_glob64(const char *pattern, int flags, witness_failed *failed, glob_t *ret)
+/* What it looks at is no input, but what it finds. */
+void __wrap_pattern_find(struct pattern_found *ret, const char *pattern)
 {
-    note(SIGHT_GLOB, pattern);
-    return __real_glob64(pattern, flags, failed, ret);
+    bool was_deaf = is_deaf;
+
+    note(SIGHT_PATTERN, pattern);
+    is_deaf = true;
+    __real_pattern_find(ret, pattern);
+    is_deaf = was_deaf;
 }
 
 void witness_begin(struct witness *witness)
@@ -320,7 +337,7 @@ static bool is_directory(const struct dirent *entry, const char *path)
 
 void witness_tree(const char *path)
 {
-    cleanup_dir DIR *stream = noting != NULL ? __real_opendir(path) : NULL;
+    cleanup_dir DIR *stream = noting != NULL ? looked(__real_opendir(path)) : NULL;
     const struct dirent *entry;
 
     note(SIGHT_DIR, path);

@@ -6,8 +6,9 @@
  *
  * The linker leads the calls of our own code and of the libraries in the tool through here (ld(1),
  * --wrap; the list is in the Makefile), so no phase can forget to say what it read. Calls inside
- * libc are covered by their entry: scandir(3), realpath(3), glob(3), fopen(3). What other processes
- * read is not seen: their caller says it with witness_file(), or asks them again.
+ * libc are covered by their entry: scandir(3), realpath(3), fopen(3). What other processes
+ * read is not seen: their caller says it with witness_file(), or asks them again. A look for which
+ * there is no memory ends the program (xalloc.h): it must not seem that nothing is there.
  *
  * Left out are /proc, /sys and /dev, files that are opened for writing, and what lies where
  * witness_ignore() says.
@@ -18,7 +19,7 @@
 
 #include "bundler/sight.h"
 
-/* One look. path: absolute, as it was asked for; of SIGHT_GLOB the pattern. */
+/* One look. path: absolute, as it was asked for; of SIGHT_PATTERN the pattern. */
 struct witness_note {
     enum sight_kind kind;
     char *path;

@@ -23,6 +23,8 @@ static bool next_event(yaml_parser_t *parser, yaml_event_t *event, struct err *e
 {
     if (yaml_parser_parse(parser, event) == 1)
         return true;
+    if (parser->error == YAML_MEMORY_ERROR)
+        xdie();
     return refuse(err, &parser->problem_mark,
                   parser->problem != NULL ? parser->problem : "this is no YAML");
 }
@@ -152,13 +154,11 @@ struct ydoc *ydoc_parse(const char *text, size_t size, struct err *err)
     struct ydoc *root = xcalloc(1, sizeof(*root));
 
     root->line = 1;
-    if (yaml_parser_initialize(&parser) != 1) {
-        (void)err_set(err, ERR_SYSTEM, "out of memory");
-    } else {
-        yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-        if (read_document(&parser, root, err))
-            return root;
-    }
+    if (yaml_parser_initialize(&parser) != 1)
+        xdie();
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+    if (read_document(&parser, root, err))
+        return root;
     ydoc_free(root);
     return NULL;
 }

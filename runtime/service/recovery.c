@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/pattern.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/service/candidate.h"
@@ -66,17 +66,15 @@ bool recovery_begin(const struct candidate *maker, struct err *err)
     return ok;
 }
 
-/* glob(3) sorts by name, so those of the same kind by time or number of as many digits. */
+/* Sorted by name: those of the same kind by time or number of as many digits. */
 static void remove_all(const char *name, const char *kind, size_t newest_kept)
 {
     cleanup_free char *pattern = xasprintf("/var/backups/%s/before-%s*.tar.zst", name, kind);
-    glob_t files;
+    cleanup_with(pattern_release) struct pattern_found files;
 
-    if (glob(pattern, 0, NULL, &files) != 0)
-        return;
-    for (size_t i = 0; i + newest_kept < files.gl_pathc; i++)
-        (void)unlink(files.gl_pathv[i]);
-    globfree(&files);
+    pattern_find(&files, pattern);
+    for (size_t i = 0; i + newest_kept < files.count; i++)
+        (void)unlink(files.paths[i]);
 }
 
 char *recovery_keep(const struct candidate *maker, unsigned int number)
@@ -105,20 +103,18 @@ char *recovery_find(const char *name, unsigned int maker, struct err *err)
         xasprintf("/var/backups/%s/before-[0-9]*-of-%u.tar.zst", name, maker);
     char *newest = NULL;
     unsigned long best = 0;
-    glob_t files;
+    cleanup_with(pattern_release) struct pattern_found files;
 
-    if (glob(pattern, 0, NULL, &files) == 0) {
-        for (size_t i = 0; i < files.gl_pathc; i++) {
-            const char *digits = text_base_name(files.gl_pathv[i]) + strlen("before-");
-            unsigned long number = strtoul(digits, NULL, 10);
+    pattern_find(&files, pattern);
+    for (size_t i = 0; i < files.count; i++) {
+        const char *digits = text_base_name(files.paths[i]) + strlen("before-");
+        unsigned long number = strtoul(digits, NULL, 10);
 
-            if (number < best)
-                continue;
-            best = number;
-            free(newest);
-            newest = xstrdup(files.gl_pathv[i]);
-        }
-        globfree(&files);
+        if (number < best)
+            continue;
+        best = number;
+        free(newest);
+        newest = xstrdup(files.paths[i]);
     }
     if (newest != NULL)
         return newest;
@@ -171,22 +167,21 @@ static void append(char **text, char *more)
  * with migrations to their newest; of those with a schema alone whatever it is. */
 static void add_others(const char *db, const char *ending, bool has_versions, char **text)
 {
-    cleanup_free char *pattern = xasprintf("%s/*%s", db, ending);
-    glob_t files;
+    cleanup_free char *quoted = pattern_quote(db);
+    cleanup_free char *pattern = xasprintf("%s/*%s", quoted, ending);
+    cleanup_with(pattern_release) struct pattern_found files;
 
-    if (glob(pattern, 0, NULL, &files) != 0)
-        return;
-    for (size_t i = 0; i < files.gl_pathc; i++) {
-        cleanup_free char *name = database_of(files.gl_pathv[i], ending);
+    pattern_find(&files, pattern);
+    for (size_t i = 0; i < files.count; i++) {
+        cleanup_free char *name = database_of(files.paths[i], ending);
 
         if (name == NULL)
             continue;
         if (has_versions)
-            append(text, xasprintf(",%s=%llu", name, newest_migration(files.gl_pathv[i])));
+            append(text, xasprintf(",%s=%llu", name, newest_migration(files.paths[i])));
         else
             append(text, xasprintf(",%s=", name));
     }
-    globfree(&files);
 }
 
 /* The words of `backup --schema` for what a release knows, on the heap. *ret_any: it has some. */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -7,6 +6,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/fs.h"
+#include "common/pattern.h"
 #include "common/text.h"
 #include "common/xalloc.h"
 #include "runtime/service/options.h"
@@ -56,14 +56,10 @@ static void show(struct sheet *sheet, const char *unit)
 static char *newest_backup(const char *name)
 {
     cleanup_free char *pattern = xasprintf("/var/backups/%s/%s-*.tar.zst", name, name);
-    char *newest = NULL;
-    glob_t files;
+    cleanup_with(pattern_release) struct pattern_found files;
 
-    if (glob(pattern, 0, NULL, &files) != 0)
-        return NULL;
-    newest = xstrdup(files.gl_pathv[files.gl_pathc - 1]);
-    globfree(&files);
-    return newest;
+    pattern_find(&files, pattern);
+    return files.count > 0 ? xstrdup(files.paths[files.count - 1]) : NULL;
 }
 
 static bool has_backups(const struct app *app)

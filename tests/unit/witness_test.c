@@ -3,7 +3,6 @@
  * ignored · names of a directory · a link · what has settled. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +18,7 @@
 #include "bundler/witness.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "common/pattern.h"
 #include "common/xalloc.h"
 #include "tests/unit/scratch.h"
 
@@ -55,7 +55,7 @@ static void notes_every_call(void **state)
     cleanup_free char *real = NULL;
     char target[8];
     struct stat st;
-    glob_t found;
+    struct pattern_found found;
     int fd;
 
     (void)state;
@@ -67,8 +67,8 @@ static void notes_every_call(void **state)
     assert_int_equal(lstat("file", &st), 0);
     assert_int_equal(readlink("nothing", target, sizeof(target)), -1);
     real = realpath(file, NULL);
-    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-    globfree(&found);
+    pattern_find(&found, pattern);
+    pattern_release(&found);
     assert_int_equal(closedir(opendir("dir/")), 0);
     fd = open("dir", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(fstatat(fd, "inside", &st, 0), -1);
@@ -79,7 +79,7 @@ static void notes_every_call(void **state)
     assert_non_null(find(&witness, SIGHT_FILE, file));
     assert_non_null(find(&witness, SIGHT_LINK, file));
     assert_non_null(find(&witness, SIGHT_REAL, file));
-    assert_non_null(find(&witness, SIGHT_GLOB, pattern));
+    assert_non_null(find(&witness, SIGHT_PATTERN, pattern));
     assert_non_null(find(&witness, SIGHT_DIR, dir));
     assert_non_null(find(&witness, SIGHT_FILE, inside));
     assert_non_null(find(&witness, SIGHT_FILE, other));
