@@ -2,6 +2,7 @@
 #include "bundler/apply.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -421,6 +422,20 @@ static bool apply_programs(const struct apply *apply, const struct recipe *recip
     return true;
 }
 
+static void apply_sources(const struct apply *apply, const struct recipe *recipe)
+{
+    for (size_t i = 0; i < recipe->source_count; i++) {
+        const struct recipe_source *source = &recipe->sources[i];
+        const struct probe_gem *gem = probe_find_gem(apply->probe, source->gem);
+        cleanup_free char *path =
+            gem != NULL ? xasprintf("%s/%s", gem->dir, source->file) : xstrdup("");
+        cleanup_free char *real = realpath(path, NULL);
+
+        if (gem != NULL && real != NULL && fnmatch(source->version, gem->version, 0) == 0)
+            extras_add(&apply->extras->sources, real, source->behind);
+    }
+}
+
 static bool apply_recipe(const struct apply *apply, const struct recipe *recipe, struct err *err)
 {
     if (!apply_libs(apply, recipe, err) ||
@@ -438,6 +453,7 @@ static bool apply_recipe(const struct apply *apply, const struct recipe *recipe,
     for (size_t i = 0; i < recipe->fallback_count; i++)
         if (!apply_fallback(apply, recipe, &recipe->fallbacks[i], err))
             return false;
+    apply_sources(apply, recipe);
     apply_env(apply, recipe);
     apply_paths(apply, recipe);
     if (recipe->advice != NULL)

@@ -911,6 +911,7 @@ static bool prepare_start(struct build *build, struct err *err)
     const struct compiled_ruby ruby = {
         .program = build->probe.ruby.elf,
         .library = find_libruby(build),
+        .behind = &build->libs.extras.sources,
         .no_cache = build->request->no_cache,
     };
     cleanup_with(compiled_release) struct compiled compiled = {0};

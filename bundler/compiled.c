@@ -10,6 +10,7 @@
 
 #include "bundler/asset.h"
 #include "bundler/childenv.h"
+#include "bundler/extras.h"
 #include "bundler/hash.h"
 #include "bundler/iseqs.h"
 #include "bundler/jdoc.h"
@@ -85,17 +86,36 @@ static bool name_ruby(struct store_key *ret, const struct compiled_ruby *ruby, s
     return true;
 }
 
+/* As the recipes say. Behind __END__, or a NUL, nothing is compiled. */
+static void add_behind(struct source *source, const char *file, const struct extras_pairs *behind)
+{
+    for (size_t i = 0; i < behind->count; i++) {
+        cleanup_free char *text = NULL;
+
+        if (strcmp(behind->items[i].name, file) != 0 ||
+            strlen(source->text) != source->size_bytes || strstr(source->text, "__END__") != NULL)
+            continue;
+        text = xasprintf("%s\n%s\n", source->text, behind->items[i].value);
+        free(source->text);
+        source->size_bytes = strlen(text);
+        source->text = steal_ptr(&text);
+    }
+}
+
 static bool read_source(struct source *source, const struct plan_entry *entry,
-                        const struct store_key *ruby, struct err *err)
+                        const struct compiled_ruby *ruby, const struct store_key *name,
+                        struct err *err)
 {
     if (entry->type == PLAN_DATA) {
         source->text = xstrndup(entry->data, entry->size_bytes);
         source->size_bytes = entry->size_bytes;
     } else if (!fs_read_file(entry->source, SOURCE_MAX, &source->text, &source->size_bytes, err)) {
         return false;
+    } else {
+        add_behind(source, entry->source, ruby->behind);
     }
     {
-        const struct store_piece pieces[] = {{ruby, sizeof(*ruby)},
+        const struct store_piece pieces[] = {{name, sizeof(*name)},
                                              {source->name, strlen(source->name)},
                                              {source->real, strlen(source->real)},
                                              {source->text, source->size_bytes}};
@@ -105,8 +125,8 @@ static bool read_source(struct source *source, const struct plan_entry *entry,
     return true;
 }
 
-static bool list_sources(struct work *work, const struct start *start, const struct plan *plan,
-                         struct err *err)
+static bool list_sources(struct work *work, const struct start *start,
+                         const struct compiled_ruby *ruby, const struct plan *plan, struct err *err)
 {
     work->sources = xcalloc(start->count + 1, sizeof(*work->sources));
     for (size_t i = 0; i < start->count; i++) {
@@ -121,7 +141,7 @@ static bool list_sources(struct work *work, const struct start *start, const str
             file->name != NULL && text_ends_with(file->name, ".rb") ? file->name : file->real;
         source->real = file->real;
         work->count++;
-        if (!read_source(source, entry, &work->ruby, err))
+        if (!read_source(source, entry, ruby, &work->ruby, err))
             return false;
     }
     return true;
@@ -321,7 +341,7 @@ bool compiled_plan(struct compiled *ret, const struct start *start,
     cleanup_with(work_release) struct work work = {0};
 
     *ret = (struct compiled){0};
-    if (!name_ruby(&work.ruby, ruby, err) || !list_sources(&work, start, plan, err))
+    if (!name_ruby(&work.ruby, ruby, err) || !list_sources(&work, start, ruby, plan, err))
         return false;
     work.store = ruby->no_cache ? NULL : store_open("compiled");
     if (!recall(&work) && !make(&work, ruby->program, &ret->why_not, err))

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 struct err;
+struct extras_pairs;
 struct plan;
 struct start;
 
@@ -16,10 +17,11 @@ struct compiled {
     char *why_not; /* this Ruby's reason, owned; or NULL */
 };
 
-/* Who compiles. */
+/* Who compiles, and what. */
 struct compiled_ruby {
-    const char *program; /* as it stands on this machine */
-    const char *library; /* libruby; NULL: the program is all of it */
+    const char *program;               /* as it stands on this machine */
+    const char *library;               /* libruby; NULL: the program is all of it */
+    const struct extras_pairs *behind; /* sources by their real path, what comes behind them */
     bool no_cache;
 };
 
@@ -27,8 +29,8 @@ struct compiled_ruby {
  * Adds the pack, and what reads it at start, for the Ruby sources of the plan that a start opens. A
  * Ruby that cannot do it is no failure.
  *
- * What comes out for a source depends on Ruby, on the source's bytes and on its names in the image,
- * and is kept for later builds by these.
+ * What comes out for a source depends on Ruby, on the source's bytes, what comes behind them, and
+ * on its names in the image, and is kept for later builds by these.
  */
 [[nodiscard]] bool compiled_plan(struct compiled *ret, const struct start *start,
                                  const struct compiled_ruby *ruby, struct plan *plan,

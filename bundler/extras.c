@@ -74,6 +74,7 @@ void extras_release(struct extras *extras)
     pairs_release(&extras->paths);
     pairs_release(&extras->search);
     pairs_release(&extras->programs);
+    pairs_release(&extras->sources);
     pairs_release(&extras->left_out);
     pairs_release(&extras->notes);
     *extras = (struct extras){0};

@@ -25,6 +25,7 @@ struct extras {
     struct extras_pairs paths;     /* absolute path that leads into the image, the recipe */
     struct extras_pairs search;    /* absolute directory for --library-path, the recipe */
     struct extras_pairs programs;  /* absolute path by which it is started, the recipe */
+    struct extras_pairs sources;   /* source of Ruby by its real path, what is compiled behind it */
     struct extras_pairs left_out;  /* pattern of sonames, or absolute path; the recipe */
     struct extras_pairs notes;     /* "warning" or "note", what the build says */
 };

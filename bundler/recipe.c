@@ -70,6 +70,16 @@ static const cyaml_schema_field_t first_run_fields[] = {
 static const cyaml_schema_value_t first_run_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct recipe_first_run, first_run_fields)};
 
+static const cyaml_schema_field_t source_fields[] = {
+    TEXT("gem", 0, struct recipe_source, gem),
+    TEXT("version", 0, struct recipe_source, version),
+    TEXT("file", 0, struct recipe_source, file),
+    TEXT("behind", 0, struct recipe_source, behind),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t source_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct recipe_source, source_fields)};
+
 static const cyaml_schema_field_t fallback_fields[] = {
     TEXT("env", 0, struct recipe_fallback, env),
     TEXTS("host", struct recipe_fallback, host, host_count),
@@ -97,6 +107,7 @@ static const cyaml_schema_field_t recipe_fields[] = {
     MAPPINGS("directories", struct recipe, directories, directory_count, &directory_schema),
     MAPPINGS("commands", struct recipe, commands, command_count, &command_schema),
     MAPPINGS("first_runs", struct recipe, first_runs, first_run_count, &first_run_schema),
+    MAPPINGS("sources", struct recipe, sources, source_count, &source_schema),
     TEXTS("env", struct recipe, env, env_count),
     MAPPINGS("fallback", struct recipe, fallbacks, fallback_count, &fallback_schema),
     TEXT("advice", OPTIONAL, struct recipe, advice),
@@ -370,6 +381,13 @@ static bool check_parts(const struct recipe *recipe, const char *file, struct er
         if (command->run_count == 0)
             return bad_value(err, file, "run", "", "a command");
         if (!check_rules(rules, 2, file, err))
+            return false;
+    }
+    for (size_t i = 0; i < recipe->source_count; i++) {
+        const struct rule rule = {&recipe->sources[i].file, 1, "file", is_relative,
+                                  "a path in the gem, without '..'"};
+
+        if (!check_rules(&rule, 1, file, err))
             return false;
     }
     for (size_t i = 0; i < recipe->fallback_count; i++) {

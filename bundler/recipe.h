@@ -40,6 +40,11 @@
  *         as: bin/x_program             where that is packed in the gem
  *         instead_of: bin/x             a script of the gem: the one that is packed executes that
  *         leave_out: ["bin/x_?.gz"]     patterns of the gem's files that serve no more then
+ *     sources:                          what a start need not do, once the source is compiled
+ *       - gem: tzinfo                   where this gem is locked, in a version of this pattern
+ *         version: "2.0.*"
+ *         file: lib/tzinfo/x.rb         of the gem, Ruby without __END__
+ *         behind: "class X; end"        Ruby that is compiled behind it
  *     env: ["OPENSSL_CONF=${ROOT}/usr/lib/ssl/openssl.cnf"]
  *                                       for the Ruby process; ${ROOT} is the image's root
  *     ignore: [${LIBDIR}/krb5/plugins]  directories that are left out on purpose
@@ -105,6 +110,13 @@ struct recipe_fallback {
     size_t file_count;
 };
 
+struct recipe_source {
+    char *gem;
+    char *version;
+    char *file; /* relative to the gem's directory, without ".." */
+    char *behind;
+};
+
 struct recipe_first_run {
     char *gem;
     char **run; /* all paths of a first run are relative to the gem's directory, without ".." */
@@ -146,6 +158,8 @@ struct recipe {
     size_t command_count;
     struct recipe_first_run *first_runs;
     size_t first_run_count;
+    struct recipe_source *sources;
+    size_t source_count;
     char **env; /* "NAME=value" */
     size_t env_count;
     struct recipe_fallback *fallbacks;

@@ -134,6 +134,29 @@ true" ]
     [ "$status" -eq 0 ]
 }
 
+# behind VERSION: whether a source of rack has, compiled, what a recipe for these versions puts behind it.
+behind() {
+    cp -r "$app" "$1" # another line in another directory
+    mkdir -p "$1/recipes"
+    printf '%s\n' 'name: rack' 'summary: none' 'match: {gem: [rack]}' 'sources:' '  - gem: rack' "    version: '$1'" \
+        '    file: lib/rack/version.rb' '    behind: "module Rack; BEHIND = [__FILE__, __LINE__]; end"' >"$1/recipes/rack.yml"
+    "$rucksack" build --quiet -o "$1.AppImage" "$1" >/dev/null
+    bundle=./$1.AppImage inside 'require "rack"; puts defined?(Rack::BEHIND).inspect' "${@:2}"
+}
+
+@test "what a recipe puts behind a source is there compiled, and nowhere else" {
+    run behind '[23].*'
+    [ "$output" = '"constant"' ]
+    run "./[23].*.AppImage" exec bundle exec ruby -e 'require "rack"; file, line = Rack::BEHIND
+        puts File.readlines(file).length - line, File.read(file).include?("BEHIND")'
+    [ "$output" = $'-2\nfalse' ]
+    bundle="./[23].*.AppImage"
+    run inside 'require "rack"; puts defined?(Rack::BEHIND).inspect' -w
+    [ "${lines[-1]}" = nil ] # parsed
+    run behind '1.*'
+    [ "$output" = nil ]
+}
+
 @test "switched off there is none" {
     make_app other
     echo 'boot: {compiled: false}' >other/rucksack.yml

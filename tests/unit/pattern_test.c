@@ -23,8 +23,8 @@
 static int make_tree(void **state)
 {
     static const char *const dirs[] = {"a", "a-b", "a/sub", ".hidden", "w[x]", "empty"};
-    static const char *const files[] = {"a/one.rb",   "a/two.rb", "a-b/one.rb",  "a/sub/deep.so",
-                                        "a/.dot.rb",  "star*",    ".hidden/one", "w[x]/one.rb",
+    static const char *const files[] = {"a/one.rb",    "a/two.rb", "a-b/one.rb",  "a/sub/deep.so",
+                                        "a/.dot.rb",   "star*",    ".hidden/one", "w[x]/one.rb",
                                         "back\\slash", "zed"};
 
     if (scratch_enter(state) != 0)

@@ -49,6 +49,11 @@ static const char every_key[] = "name: all\n"
                                 "    as: bin/packed_program\n"
                                 "    instead_of: bin/packed\n"
                                 "    leave_out: ['bin/*.gz']\n"
+                                "sources:\n"
+                                "  - gem: slow\n"
+                                "    version: '1.*'\n"
+                                "    file: lib/slow.rb\n"
+                                "    behind: def slow; end\n"
                                 "fallback:\n"
                                 "  - env: TZDIR\n"
                                 "    host: [/usr/share/zoneinfo]\n"
@@ -113,6 +118,10 @@ static void every_key_is_read(void **state)
     assert_string_equal(recipe->first_runs[0].as, "bin/packed_program");
     assert_string_equal(recipe->first_runs[0].instead_of, "bin/packed");
     assert_string_equal(recipe->first_runs[0].leave_out[0], "bin/*.gz");
+    assert_string_equal(recipe->sources[0].gem, "slow");
+    assert_string_equal(recipe->sources[0].version, "1.*");
+    assert_string_equal(recipe->sources[0].file, "lib/slow.rb");
+    assert_string_equal(recipe->sources[0].behind, "def slow; end");
     assert_string_equal(recipe->fallbacks[0].env, "TZDIR");
     assert_string_equal(recipe->fallbacks[0].host[0], "/usr/share/zoneinfo");
     assert_string_equal(recipe->advice, "beware");
@@ -198,6 +207,11 @@ static void wrong_values_are_refused(void **state)
     assert_refused(FIRST "run: [a], makes: a, as: b, leave_out: [..]}]\n", "leave_out: '..'");
     assert_refused(FIRST "run: [a], makes: a}]\n", "field: as");
 #undef FIRST
+#define SOURCE HEAD "always: true\nsources: [{gem: g, version: '1', "
+    assert_refused(SOURCE "file: /a.rb, behind: b}]\n", "file: '/a.rb'");
+    assert_refused(SOURCE "file: a/../../b.rb, behind: b}]\n", "file: 'a/../../b.rb'");
+    assert_refused(SOURCE "file: a.rb}]\n", "field: behind");
+#undef SOURCE
 #undef HEAD
 }
 
