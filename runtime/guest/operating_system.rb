@@ -48,9 +48,10 @@ module Gem
       INDEX.fetch(path[%r{\A[^/]*}].sub(/\.[a-z]+\z/, ""), [])
     end
 
-    def self.register(path)
+    # A default gem of which the application has another version is none that could be meant.
+    def self.register(path, but_loaded: false)
       files(path).each do |file|
-        next if @known[file]
+        next if @known[file] || (but_loaded && Gem.loaded_specs.key?(file.rpartition("-").first))
 
         @known[file] = true
         spec = Specification.load("#{Gem.default_specifications_dir}/#{file}")
@@ -66,12 +67,34 @@ module Gem
     end
 
     def find_unresolved_default_spec(path)
-      RucksackDefaults.register(path.to_s)
+      RucksackDefaults.register(path.to_s, but_loaded: true)
       super
     end
   end
 
   singleton_class.prepend(RucksackDefaults)
+
+  # Specifications are compiled, too (iseqs.rb).
+  module RucksackSpecifications
+    def load(file)
+      @rucksack_loaded ||= {}
+      @rucksack_loaded.fetch(file) do
+        code = RucksackIseqs.load_iseq(file) if String === file && defined?(RucksackIseqs)
+        return super unless code
+
+        spec = code.eval
+        spec.loaded_from = file
+        @rucksack_loaded[file] = spec
+      end
+    end
+
+    def _clear_load_cache
+      @rucksack_loaded = nil
+      super
+    end
+  end
+
+  Specification.singleton_class.prepend(RucksackSpecifications)
 
   # A gem of which something is loaded already is activated.
   def Specification.load_defaults

@@ -32,7 +32,9 @@ module Bundler
         Gem.loaded_specs[spec.name] = spec
       end
       paths = specs.flat_map(&:full_require_paths)
-      $LOAD_PATH.unshift(*paths.reject { |path| $LOAD_PATH.include?(path) })
+      # Behind those of -I and RUBYLIB, as Bundler does; and RubyGems, which looks into the directories
+      # before these for each file of a default gem, knows how many they are.
+      Gem.add_to_load_path(*paths.reject { |path| $LOAD_PATH.include?(path) })
     end
 
     def load_spec(name, default)

@@ -134,6 +134,23 @@ true" ]
     [ "$status" -eq 0 ]
 }
 
+specs='require "set"; Gem::Specification.reset if ARGV[0]
+all = Gem::Specification.each.to_a | Gem.loaded_specs.values
+puts all.sort_by(&:full_name).map { |spec| [spec.to_ruby, spec.loaded_from.delete_prefix(Gem::RUCKSACK_ROOT), spec.activated?,
+  spec.equal?(Gem::Specification.load(spec.loaded_from)), spec.full_require_paths.size].inspect }
+p Gem::Specification.load("nothing"), Gem::Specification.load(nil), Gem.find_unresolved_default_spec("json")&.name'
+
+@test "specifications of gems are compiled, too, and the same" {
+    run inside 'puts Gem::Specification.instance_variable_get(:@rucksack_loaded).keys.grep(/sinatra|puma/).size'
+    [ "$output" -ge 2 ]
+    "$bundle" exec bundle exec ruby -e "$specs" >compiled
+    "$bundle" exec bundle exec ruby -W1 -W:deprecated -e "$specs" >parsed
+    [ "$(wc -l <compiled)" -gt 20 ]
+    diff compiled parsed
+    "$bundle" exec bundle exec ruby -e "$specs" again >again
+    [ "$(sed 's/, \(true\|false\), / /g' again)" = "$(sed 's/, \(true\|false\), / /g' compiled)" ]
+}
+
 # behind VERSION: whether a source of rack has, compiled, what a recipe for these versions puts behind it.
 behind() {
     cp -r "$app" "$1" # another line in another directory
