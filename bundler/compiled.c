@@ -143,8 +143,7 @@ static bool list_sources(struct work *work, const struct start *start,
         if (entry == NULL || (entry->type != PLAN_FILE && entry->type != PLAN_DATA) ||
             file->is_executed || !is_source(file->real))
             continue;
-        source->name =
-            file->name != NULL && is_source(file->name) ? file->name : file->real;
+        source->name = file->name != NULL && is_source(file->name) ? file->name : file->real;
         source->real = file->real;
         work->count++;
         if (!read_source(source, entry, ruby, &work->ruby, err))

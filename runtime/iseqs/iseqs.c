@@ -24,6 +24,7 @@ typedef uintptr_t ID;
 VALUE rb_eval_string(const char *text);
 VALUE rb_path2class(const char *path);
 VALUE rb_str_new(const char *text, long size);
+VALUE rb_str_resize(VALUE text, long size);
 VALUE rb_protect(VALUE (*call)(VALUE), VALUE argument, int *state);
 VALUE rb_funcallv(VALUE self, ID name, int count, const VALUE *arguments);
 VALUE *rb_ruby_verbose_ptr(void);
@@ -49,11 +50,12 @@ void rb_ext_ractor_safe(bool is_safe) __attribute__((weak));
 __attribute__((visibility("default"))) void Init_iseqs(void);
 __attribute__((visibility("default"))) void iseqs_await(const char *root);
 
-enum { ROOT_MAX = 4096 };
+enum { ROOT_MAX = 4096, LOADS_BETWEEN_DROPS = 32 };
 
 static struct {
     struct pack pack; /* its bytes are NULL while there is none */
     char root[ROOT_MAX];
+    unsigned int loads;
     VALUE class;
     VALUE object;
     VALUE nil;
@@ -88,6 +90,13 @@ static VALUE call_load(VALUE blob)
     return rb_funcallv(iseqs.class, iseqs.load, 1, &blob);
 }
 
+/* What was read stays in the page cache. In our memory it is of no more use, and counts. */
+static void drop_pages(void)
+{
+    if (++iseqs.loads % LOADS_BETWEEN_DROPS == 0)
+        (void)madvise((void *)(uintptr_t)iseqs.pack.bytes, iseqs.pack.size, MADV_DONTNEED);
+}
+
 static VALUE load_entry(const struct iseqpack_entry *entry, enum pack_encoding encoding)
 {
     size_t size = pack_measure(&iseqs.pack, entry);
@@ -100,6 +109,10 @@ static VALUE load_entry(const struct iseqpack_entry *entry, enum pack_encoding e
     blob = rb_str_new(NULL, (long)size);
     pack_fill(&iseqs.pack, entry, encoding, (unsigned char *)rb_string_value_ptr(&blob), size);
     iseq = rb_protect(call_load, blob, &state);
+    /* All is copied (compile.rb has tried it): until it is collected it would count as memory for
+     * which Ruby collects. */
+    (void)rb_str_resize(blob, 0);
+    drop_pages();
     if (state == 0)
         return iseq;
     rb_set_errinfo(iseqs.nil);
