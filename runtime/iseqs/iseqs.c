@@ -85,9 +85,14 @@ static bool is_wanted(void)
            !rb_const_defined(iseqs.object, iseqs.byebug);
 }
 
+/* All of the blob is copied (compile.rb has tried it). Until it is collected it would count as
+ * memory for which Ruby collects. */
 static VALUE call_load(VALUE blob)
 {
-    return rb_funcallv(iseqs.class, iseqs.load, 1, &blob);
+    VALUE iseq = rb_funcallv(iseqs.class, iseqs.load, 1, &blob);
+
+    (void)rb_str_resize(blob, 0);
+    return iseq;
 }
 
 /* What was read stays in the page cache. In our memory it is of no more use, and counts. */
@@ -109,9 +114,6 @@ static VALUE load_entry(const struct iseqpack_entry *entry, enum pack_encoding e
     blob = rb_str_new(NULL, (long)size);
     pack_fill(&iseqs.pack, entry, encoding, (unsigned char *)rb_string_value_ptr(&blob), size);
     iseq = rb_protect(call_load, blob, &state);
-    /* All is copied (compile.rb has tried it): until it is collected it would count as memory for
-     * which Ruby collects. */
-    (void)rb_str_resize(blob, 0);
     drop_pages();
     if (state == 0)
         return iseq;

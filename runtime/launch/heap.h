@@ -7,9 +7,9 @@
  * sources leave none: the heap would stay small, and an app that serves collect twice as often,
  * with longer pauses (bench/serve). So it begins with as many slots as it would have got.
  *
- * Ruby takes the number from RUBY_GC_HEAP_INIT_SLOTS (ruby(1)), which only Rubies up to 3.2 know;
- * later ones grow another way. The guest takes ours, which begins with FORMAT_HEAP_MARK, out of the
- * environment when Ruby has read it.
+ * Ruby takes the number from RUBY_GC_HEAP_INIT_SLOTS (ruby(1)). From 3.3 on it has one for each
+ * size of slots instead (its NEWS), and ignores this one. The guest takes ours, which begins with
+ * FORMAT_HEAP_MARK, out of the environment when Ruby has read it.
  */
 #include <stdbool.h>
 

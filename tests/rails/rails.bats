@@ -102,6 +102,23 @@ teardown() {
     grep -q '^posts: 2$' "$log"
 }
 
+# As it is delivered: compiled, which the others are not.
+@test "time zones are read when one is asked for, not all at each start" {
+    "$rucksack" build --quiet -o "$BATS_TEST_TMPDIR/blog.AppImage" "$BATS_FILE_TMPDIR/blog" 2>"$log"
+    blog=$BATS_TEST_TMPDIR/blog.AppImage make_root
+    run_blog exec bin/rails runner \
+        'source = TZInfo::DataSource.get
+         puts source.class, source.method(:eager_load!).source_location.first[%r{[^/]*\z}], TZInfo.eager_load!.inspect
+         puts ActiveSupport::TimeZone["Paris"].local(2024, 7, 1).utc_offset, ActiveSupport::TimeZone.all.size > 100' </dev/null
+    diff - "$log" <<'EOF'
+TZInfo::DataSources::ZoneinfoDataSource
+zoneinfo_data_source.rb
+nil
+7200
+true
+EOF
+}
+
 @test "release prepares the databases, again without harm, and hands on a failure" {
     make_root
     run_blog run release </dev/null
