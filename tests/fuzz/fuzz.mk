@@ -81,7 +81,7 @@ $(eval $(call fuzz_target,probe,bundler/jdoc.c common/proc.c common/text.c commo
 $(BUILD)/replay/probe $(BUILD)/fuzz/probe: FUZZ_LIBS := -ljansson
 $(eval $(call fuzz_target,bundle,$(addprefix bundler/,blockcache.c bundle.c cachedir.c elf.c hash.c \
     image.c jdoc.c nametable.c outline.c plan.c sight.c store.c weight.c witness.c) $(addprefix common/,base64.c \
-    blake2b.c checksum.c minisign.c path.c prim.c signature.c text.c trailer.c) $(FUZZ_TOOL_SOURCES)))
+    blake2b.c checksum.c minisign.c path.c pattern.c prim.c signature.c text.c trailer.c) $(FUZZ_TOOL_SOURCES)))
 $(BUILD)/replay/bundle $(BUILD)/fuzz/bundle: FUZZ_LIBS := $(LOOKS:%=-Wl,--wrap=%) -lsquashfs -lelf \
     -ljansson -lsodium -lmd -lzstd -lpthread
 $(eval $(call fuzz_target,launchfile,common/launchfile.c common/words.c $(FUZZ_TOOL_SOURCES)))
