@@ -6,7 +6,8 @@
  *
  * A kept one is a guess, and the check boot of the file that was made by it tells whether it was
  * right: sources are opened by Ruby (rb_file_load_ok() in file.c) before it asks for compiled ones,
- * so the trace is the same with and without them.
+ * specifications by runtime/guest/operating_system.rb, so the trace is the same with and without
+ * them.
  */
 #include <stdbool.h>
 #include <stddef.h>

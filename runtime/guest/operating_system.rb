@@ -82,6 +82,7 @@ module Gem
         code = RucksackIseqs.load_iseq(file) if String === file && defined?(RucksackIseqs)
         return super unless code
 
+        File.open(file) {} # as Ruby does with sources: a build knows a start by what it opens (start.h)
         spec = code.eval
         spec.loaded_from = file
         @rucksack_loaded[file] = spec

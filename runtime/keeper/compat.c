@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "common/xalloc.h"
+
 /* glibc's checked variants (_FORTIFY_SOURCE). room: bytes of the object that is written to. */
 int __snprintf_chk(char *to, size_t size, int flag, size_t room, const char *format, ...);
 int __vsnprintf_chk(char *to, size_t size, int flag, size_t room, const char *format, va_list args);
@@ -24,6 +26,15 @@ int fcntl64(int fd, int command, ...);
 unsigned int gnu_dev_major(dev_t device);
 unsigned int gnu_dev_minor(dev_t device);
 dev_t gnu_dev_makedev(unsigned int major, unsigned int minor);
+/* ld(1), --wrap: what libarchive calls where it finds no memory and has nobody to tell. */
+[[gnu::noreturn]] void __wrap___archive_errx(int code, const char *message);
+
+void __wrap___archive_errx(int code, const char *message)
+{
+    (void)code;
+    (void)message;
+    xdie();
+}
 
 static void check(size_t size, size_t room)
 {

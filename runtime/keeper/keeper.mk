@@ -20,7 +20,7 @@ ifdef RUNTIME_INSTRUMENT
 else
   KEEPER_OBJECTS := $(KEEPER_SOURCES:%.c=$(BUILD)/keeper-obj/%.o)
   KEEPER_CFLAGS := $(MUSL_CFLAGS) -Os
-  KEEPER_LDSTART := $(MUSL_LDSTART) -Wl,-s
+  KEEPER_LDSTART := $(MUSL_LDSTART) -Wl,-s -Wl,--wrap=__archive_errx
   KEEPER_LDEND := $(KEEPER_ARCHIVES) $(MUSL_LDEND)
 endif
 

@@ -54,9 +54,19 @@ static void drop_scratch(struct restore *restore)
         (void)fs_remove_tree(restore->site->fd, restore->scratch, &ignored);
 }
 
+static struct restore *running; /* that has a scratch */
+
+/* Who finds no memory ends the program (xalloc.h). */
+static void drop_at_exit(void)
+{
+    if (running != NULL)
+        drop_scratch(running);
+}
+
 static void restore_release(struct restore *restore)
 {
     drop_scratch(restore);
+    running = NULL;
     if (restore->is_made && restore->lock >= 0 && restore->options->check_only)
         (void)unlinkat(restore->site->fd, STATELOCK_FILE, 0);
     cleanup_fd_value(&restore->scratch_fd);
@@ -216,6 +226,8 @@ static bool make_scratch(struct restore *restore, struct err *err)
         return err_id(err, "E-WRITE");
     }
     restore->scratch = name;
+    running = restore;
+    (void)atexit(drop_at_exit);
     if (!make_mark(restore, err))
         return output_explain_state(restore->site->dir, err);
     restore->scratch_fd =

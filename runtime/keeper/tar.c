@@ -26,7 +26,7 @@ struct tar_writer {
 
 struct tar_reader {
     struct archive *archive;
-    struct archive_entry *entry; /* borrowed */
+    struct archive_entry *entry; /* ours: libarchive does not look whether it has got one */
     tar_source *source;
     void *context;
     struct err err;
@@ -173,6 +173,8 @@ struct tar_reader *tar_reader_new(tar_source *source, void *context)
     reader->source = source;
     reader->context = context;
     reader->archive = archive_read_new();
+    if (reader->archive != NULL)
+        reader->entry = archive_entry_new2(reader->archive);
     return reader;
 }
 
@@ -184,6 +186,9 @@ static bool damaged(struct tar_reader *reader, const char *what, struct err *err
         *err = reader->err;
         return false;
     }
+    /* It says nothing of the snapshot. */
+    if (reader->archive != NULL && archive_errno(reader->archive) == ENOMEM)
+        xdie();
     if (what != NULL)
         (void)err_set(err, ERR_INPUT, "the snapshot is damaged: %s", what);
     else
@@ -193,12 +198,15 @@ static bool damaged(struct tar_reader *reader, const char *what, struct err *err
     return err_hint(err, "take another copy of it, or the snapshot before it");
 }
 
+/* As archive_read_open(), which does not look whether there was memory for the second. */
 static bool open_reader(struct tar_reader *reader, struct err *err)
 {
-    if (reader->archive == NULL)
+    if (reader->archive == NULL || reader->entry == NULL)
         return err_set(err, ERR_SYSTEM, "out of memory");
     if (archive_read_support_format_tar(reader->archive) != ARCHIVE_OK ||
-        archive_read_open(reader->archive, reader, NULL, take, NULL) != ARCHIVE_OK)
+        archive_read_set_read_callback(reader->archive, take) != ARCHIVE_OK ||
+        archive_read_set_callback_data(reader->archive, reader) != ARCHIVE_OK ||
+        archive_read_open1(reader->archive) != ARCHIVE_OK)
         return damaged(reader, NULL, err);
     reader->is_open = true;
     return true;
@@ -251,7 +259,7 @@ bool tar_reader_next(struct tar_reader *reader, struct tar_entry *ret, bool *ret
 
     if (!reader->is_open && !open_reader(reader, err))
         return false;
-    status = archive_read_next_header(reader->archive, &reader->entry);
+    status = archive_read_next_header2(reader->archive, reader->entry);
     *ret_end = status == ARCHIVE_EOF;
     if (status == ARCHIVE_EOF)
         return reader->err.kind == ERR_NONE ? drain(reader, err) : damaged(reader, NULL, err);
@@ -278,5 +286,7 @@ void tar_reader_free(struct tar_reader *reader)
         return;
     if (reader->archive != NULL)
         (void)archive_read_free(reader->archive);
+    if (reader->entry != NULL)
+        archive_entry_free(reader->entry);
     free(reader);
 }
