@@ -427,11 +427,14 @@ static void apply_sources(const struct apply *apply, const struct recipe *recipe
     for (size_t i = 0; i < recipe->source_count; i++) {
         const struct recipe_source *source = &recipe->sources[i];
         const struct probe_gem *gem = probe_find_gem(apply->probe, source->gem);
-        cleanup_free char *path =
-            gem != NULL ? xasprintf("%s/%s", gem->dir, source->file) : xstrdup("");
-        cleanup_free char *real = realpath(path, NULL);
+        cleanup_free char *path = NULL;
+        cleanup_free char *real = NULL;
 
-        if (gem != NULL && real != NULL && fnmatch(source->version, gem->version, 0) == 0)
+        if (gem == NULL || fnmatch(source->version, gem->version, 0) != 0)
+            continue;
+        path = xasprintf("%s/%s", gem->dir, source->file);
+        real = realpath(path, NULL);
+        if (real != NULL)
             extras_add(&apply->extras->sources, real, source->behind);
     }
 }

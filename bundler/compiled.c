@@ -103,26 +103,27 @@ static void add_behind(struct source *source, const char *file, const struct ext
 }
 
 static bool read_source(struct source *source, const struct plan_entry *entry,
-                        const struct compiled_ruby *ruby, const struct store_key *name,
-                        struct err *err)
+                        const struct extras_pairs *behind, struct err *err)
 {
     if (entry->type == PLAN_DATA) {
         source->text = xstrndup(entry->data, entry->size_bytes);
         source->size_bytes = entry->size_bytes;
-    } else if (!fs_read_file(entry->source, SOURCE_MAX, &source->text, &source->size_bytes, err)) {
+        return true;
+    }
+    if (!fs_read_file(entry->source, SOURCE_MAX, &source->text, &source->size_bytes, err))
         return false;
-    } else {
-        add_behind(source, entry->source, ruby->behind);
-    }
-    {
-        const struct store_piece pieces[] = {{name, sizeof(*name)},
-                                             {source->name, strlen(source->name)},
-                                             {source->real, strlen(source->real)},
-                                             {source->text, source->size_bytes}};
-
-        source->key = store_key(pieces, sizeof(pieces) / sizeof(pieces[0]));
-    }
+    add_behind(source, entry->source, behind);
     return true;
+}
+
+static void name_source(struct source *source, const struct store_key *ruby)
+{
+    const struct store_piece pieces[] = {{ruby, sizeof(*ruby)},
+                                         {source->name, strlen(source->name)},
+                                         {source->real, strlen(source->real)},
+                                         {source->text, source->size_bytes}};
+
+    source->key = store_key(pieces, sizeof(pieces) / sizeof(pieces[0]));
 }
 
 /* To evaluate a gem's specification takes four times as long when it is parsed. */
@@ -132,7 +133,8 @@ static bool is_source(const char *path)
 }
 
 static bool list_sources(struct work *work, const struct start *start,
-                         const struct compiled_ruby *ruby, const struct plan *plan, struct err *err)
+                         const struct extras_pairs *behind, const struct plan *plan,
+                         struct err *err)
 {
     work->sources = xcalloc(start->count + 1, sizeof(*work->sources));
     for (size_t i = 0; i < start->count; i++) {
@@ -146,8 +148,9 @@ static bool list_sources(struct work *work, const struct start *start,
         source->name = file->name != NULL && is_source(file->name) ? file->name : file->real;
         source->real = file->real;
         work->count++;
-        if (!read_source(source, entry, ruby, &work->ruby, err))
+        if (!read_source(source, entry, behind, err))
             return false;
+        name_source(source, &work->ruby);
     }
     return true;
 }
@@ -346,7 +349,7 @@ bool compiled_plan(struct compiled *ret, const struct start *start,
     cleanup_with(work_release) struct work work = {0};
 
     *ret = (struct compiled){0};
-    if (!name_ruby(&work.ruby, ruby, err) || !list_sources(&work, start, ruby, plan, err))
+    if (!name_ruby(&work.ruby, ruby, err) || !list_sources(&work, start, ruby->behind, plan, err))
         return false;
     work.store = ruby->no_cache ? NULL : store_open("compiled");
     if (!recall(&work) && !make(&work, ruby->program, &ret->why_not, err))

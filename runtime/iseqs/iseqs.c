@@ -95,10 +95,11 @@ static VALUE call_load(VALUE blob)
     return iseq;
 }
 
-/* What was read stays in the page cache. In our memory it is of no more use, and counts. */
+/* What was read stays in the page cache. In our memory it is of no more use, and counts. Meanwhile
+ * another thread may have called stop(). */
 static void drop_pages(void)
 {
-    if (++iseqs.loads % LOADS_BETWEEN_DROPS == 0)
+    if (++iseqs.loads % LOADS_BETWEEN_DROPS == 0 && iseqs.pack.bytes != NULL)
         (void)madvise((void *)(uintptr_t)iseqs.pack.bytes, iseqs.pack.size, MADV_DONTNEED);
 }
 
