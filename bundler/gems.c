@@ -235,12 +235,15 @@ static bool plan_executables(struct gems *gems, const struct probe *probe, struc
 
 static char *list_gems(const struct probe *probe)
 {
+    cleanup_free const struct probe_gem **activated = xcalloc(probe->gem_count, sizeof(*activated));
     char *list = xstrdup("");
 
+    for (size_t i = 0; i < probe->gem_count; i++)
+        activated[probe->gems[i].rank] = &probe->gems[i];
     for (size_t i = 0; i < probe->gem_count; i++) {
         char *longer =
-            xasprintf("%s%s[\"%s\", %s],", list, i > 0 ? "\n      " : "", probe->gems[i].full_name,
-                      probe->gems[i].is_default ? "true" : "false");
+            xasprintf("%s%s[\"%s\", %s],", list, i > 0 ? "\n      " : "", activated[i]->full_name,
+                      activated[i]->is_default ? "true" : "false");
 
         free(list);
         list = longer;

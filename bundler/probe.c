@@ -298,6 +298,12 @@ static bool read_gem(struct probe_gem *gem, const struct jdoc *answer, struct er
     return true;
 }
 
+static int by_full_name(const void *a, const void *b)
+{
+    return strcmp(((const struct probe_gem *)a)->full_name,
+                  ((const struct probe_gem *)b)->full_name);
+}
+
 static bool read_gems(struct probe *probe, struct err *err)
 {
     const struct jdoc *list = jdoc_member(probe->answer, "gems");
@@ -307,7 +313,9 @@ static bool read_gems(struct probe *probe, struct err *err)
     for (size_t i = 0; i < probe->gem_count; i++) {
         if (!read_gem(&probe->gems[i], jdoc_at(list, i), err))
             return false;
+        probe->gems[i].rank = i;
     }
+    qsort(probe->gems, probe->gem_count, sizeof(*probe->gems), by_full_name);
     return true;
 }
 

@@ -44,6 +44,7 @@ struct probe_gem {
     const struct jdoc *require_paths;
     const struct jdoc *licenses; /* list of texts: what the gemspec names */
     const struct jdoc *files;    /* of a source tree, which may hold more; NULL: an installed gem */
+    size_t rank;                 /* in the order of activation: behind what it needs */
     bool is_default;             /* part of the standard library's tree */
 };
 

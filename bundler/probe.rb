@@ -116,9 +116,9 @@ module RucksackProbe
     raise Problem.new("E-LOCK", "the lockfile is incomplete: #{reason}", "complete it: bundle install")
   end
 
+  # In the order in which Bundler activates them.
   def gems(found)
-    specs = found.specs_for(groups(found)).to_a.reject { |spec| spec.name == "bundler" }
-    specs.sort_by(&:full_name).map { |spec| gem_of(spec) }
+    found.specs_for(groups(found)).to_a.reject { |spec| spec.name == "bundler" }.map { |spec| gem_of(spec) }
   end
 
   # Those of the machine's configuration (BUNDLE_WITHOUT, BUNDLE_ONLY, BUNDLE_WITH), less what no

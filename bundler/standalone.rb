@@ -42,8 +42,7 @@ module RucksackProbe
     end
 
     def activated
-      Gem.loaded_specs.values.reject { |spec| spec.name == "bundler" }.sort_by(&:full_name)
-         .map { |spec| RucksackProbe.gem_of(spec) }
+      Gem.loaded_specs.values.reject { |spec| spec.name == "bundler" }.map { |spec| RucksackProbe.gem_of(spec) }
     end
 
     def script(path)
@@ -387,8 +386,7 @@ module RucksackProbe
     def resolved(blocks, path)
       definition = definition_of(blocks)
       definition.validate_runtime!
-      definition.specs.to_a.reject { |spec| spec.name == "bundler" }.sort_by(&:full_name)
-                .map { |spec| RucksackProbe.gem_of(spec) }
+      definition.specs.to_a.reject { |spec| spec.name == "bundler" }.map { |spec| RucksackProbe.gem_of(spec) }
     rescue Bundler::GemNotFound => e
       raise Problem.new("E-GEM", e.message.lines.first.strip, "install them: run the script once, ruby #{path}")
     rescue NameError, SyntaxError => e

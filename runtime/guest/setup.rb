@@ -15,7 +15,7 @@ module Bundler
     APP = "#{ROOT}/app"
     GEMFILE = "#{APP}/@GEMFILE@"
     WITHOUT = "development:test"
-    # Full gem name => whether it is a default gem.
+    # Full gem name and whether it is a default gem, in Bundler's order: a gem behind what it needs.
     GEMS = [
       # @GEMS@
     ].freeze
@@ -31,9 +31,10 @@ module Bundler
         spec.activated = true
         Gem.loaded_specs[spec.name] = spec
       end
-      paths = specs.flat_map(&:full_require_paths)
-      # Behind those of -I and RUBYLIB, as Bundler does; and RubyGems, which looks into the directories
-      # before these for each file of a default gem, knows how many they are.
+      # A gem's directories before those of what it needs, and all behind those of -I and RUBYLIB, as
+      # Bundler does; and RubyGems, which looks into the directories before these for each file of a
+      # default gem, knows how many they are.
+      paths = specs.reverse.flat_map(&:full_require_paths)
       Gem.add_to_load_path(*paths.reject { |path| $LOAD_PATH.include?(path) })
     end
 

@@ -352,6 +352,30 @@ RUBY
 
 # --- gems that Ruby has
 
+@test "the load path: a gem stands before what it needs, however they are called" {
+    make_gem beside/alpha 1.0 's.add_dependency "gamma"'
+    make_gem beside/beta 1.1
+    make_gem beside/gamma 1.2
+    local gem
+    for gem in alpha beta gamma; do
+        echo "TWIN = '$gem'" >"beside/$gem/lib/twin.rb"
+    done
+    gemfile <<RUBY
+path "../beside" do
+  gem "alpha"
+  gem "beta"
+  gem "gamma"
+end
+RUBY
+    main <<'RUBY'
+require "bundler/setup"
+require "twin"
+puts TWIN, Gem.loaded_specs.keys.grep(/a\z/), $LOAD_PATH.grep(/alpha|beta|gamma/).map { |dir| dir[/alpha|beta|gamma/] }
+RUBY
+    same_words
+    [ "${lines[*]}" = "beta gamma alpha beta beta alpha gamma" ]
+}
+
 @test "default and bundled gems in the Gemfile: Ruby's own, and a newer one in its place" {
     make_gem beside/json 99.0
     echo 'require "json/common"; require "json/ext"; JSON::OURS = "ours"' >beside/json/lib/json.rb
