@@ -195,6 +195,8 @@ static void set_defaults(struct app *app, const struct probe *probe)
         rails_defaults(config, probe);
     config_default(&config->env, "RACK_ENV", "production");
     config_default(&config->env, "LANG", "C.UTF-8");
+    /* An arena for each thread is memory for nothing: the threads of a Ruby take turns. */
+    config_default(&config->env, "MALLOC_ARENA_MAX", "2");
     if (config->console == NULL)
         config->console = xstrdup("ruby -rbundler/setup -rirb -e IRB.start");
     if (config->health == NULL) {

@@ -138,7 +138,6 @@ void rails_defaults(struct config *config, const struct probe *probe)
     config_default(env, "RAILS_ENV", "production");
     config_default(env, "RAILS_LOG_TO_STDOUT", "1");
     config_default(env, "RAILS_SERVE_STATIC_FILES", "1");
-    config_default(env, "MALLOC_ARENA_MAX", "2");
     /* tmp/ lasts for one boot; what bootsnap compiles is worth keeping. */
     if (probe_find_gem(probe, "bootsnap") != NULL)
         config_default(env, "BOOTSNAP_CACHE_DIR", bootsnap_dir);

@@ -15,7 +15,7 @@
  * natively when it has started. A command ends soon: with more it collects less, and its memory is
  * free again.
  */
-enum { SERVER_BYTES = 28, COMMAND_BYTES = 16, SLOTS_MIN = 10000, SLOTS_MAX = 1000000 };
+enum { SERVER_BYTES = 30, COMMAND_BYTES = 16, SLOTS_MIN = 10000, SLOTS_MAX = 1000000 };
 
 extern char **environ;
 

@@ -193,8 +193,10 @@ annotated() {
 
 @test "Ctrl-C on a terminal ends it by that signal, and takes the progress away" {
     echo 'sleep 20' >slow.rb # longer than anybody takes to press the key
-    ruby -rpty -e '
+    # Without the echo of the key, which the terminal may write behind what the tool does about it.
+    ruby -rpty -rio/console -e '
         PTY.spawn(ARGV[0], "build", "--no-cache", "-o", "one", "slow.rb") do |screen, keyboard, pid|
+          screen.echo = false
           text = +""
           begin
             loop do

@@ -42,7 +42,8 @@ teardown() {
 # As the shell that started it would say; the code of the end is the last line.
 natively() {
     local code=0
-    env -i "${variables[@]}" RACK_ENV=production "${before[@]}" timeout 60 "$@" <"$input" 3>&- ||
+    env -i "${variables[@]}" RACK_ENV=production MALLOC_ARENA_MAX=2 "${before[@]}" \
+        timeout 60 "$@" <"$input" 3>&- ||
         code=$?
     echo "ended: $code"
 }
@@ -461,7 +462,7 @@ foreign=(RUBYOPT=-rno_such_file RUBYLIB=/nowhere/lib GEM_HOME=/nowhere/gems GEM_
     LD_LIBRARY_PATH=/nowhere/lib 'RUBYSHELL=a;b%c' GEM_SPEC_CACHE=ä)
 
 @test "variables of another Ruby: ignored, and handed on unchanged to foreign children" {
-    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x sh -c 'env' |
+    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x MALLOC_ARENA_MAX=3 sh -c 'env' |
         grep -vE '^(PATH|_|SHLVL|PWD|OLDPWD)=' | sort >"$BATS_TEST_TMPDIR/native"
     local program=$text way
     cat >"$program" <<'RUBY'
@@ -489,8 +490,8 @@ RUBY
 
 # children_see WORD: what `env` prints as the program's child, in $BATS_TEST_TMPDIR/bundle.
 children_see() {
-    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x "$bundle" exec ruby "$text" "$1" \
-        >"$BATS_TEST_TMPDIR/all" 2>"$BATS_TEST_TMPDIR/errors"
+    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x MALLOC_ARENA_MAX=3 \
+        "$bundle" exec ruby "$text" "$1" >"$BATS_TEST_TMPDIR/all" 2>"$BATS_TEST_TMPDIR/errors"
     [ ! -s "$BATS_TEST_TMPDIR/errors" ] || {
         cat "$BATS_TEST_TMPDIR/errors"
         return 1
@@ -545,7 +546,7 @@ RUBY
 }
 
 @test "variables of another Ruby: what the app unsets is not handed on" {
-    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x sh -c 'env' |
+    env -i "${variables[@]}" "${foreign[@]}" A=1 RACK_ENV=x MALLOC_ARENA_MAX=3 sh -c 'env' |
         grep -vE '^(PATH|_|SHLVL|PWD|OLDPWD|GEM_HOME|RUBYSHELL)=' | sort >"$BATS_TEST_TMPDIR/native"
     cat >"$text" <<'RUBY'
 require "open3"

@@ -206,7 +206,7 @@ slots() {
 @test "the heap of an app begins as large as its sources would have made it; a child's does not" {
     local wanted
     "$rucksack" extract -o tree "$bundle"
-    wanted=$(($(stat -c %s tree/.rucksack/iseqs) / 28 - 2000)) # whole pages
+    wanted=$(($(stat -c %s tree/.rucksack/iseqs) / 30 - 2000)) # whole pages
     [ "$(slots heap)" -ge "$wanted" ]
     [ "$(slots heap)" -lt $((wanted + 4000)) ]
     "$bundle" exec env >environment
