@@ -173,21 +173,24 @@ struct tar_reader *tar_reader_new(tar_source *source, void *context)
     reader->source = source;
     reader->context = context;
     reader->archive = archive_read_new();
-    if (reader->archive != NULL)
-        reader->entry = archive_entry_new2(reader->archive);
+    if (reader->archive == NULL)
+        xdie();
+    reader->entry = archive_entry_new2(reader->archive);
+    if (reader->entry == NULL)
+        xdie();
     return reader;
 }
 
 static bool damaged(struct tar_reader *reader, const char *what, struct err *err)
 {
-    const char *why = reader->archive != NULL ? archive_error_string(reader->archive) : NULL;
+    const char *why = archive_error_string(reader->archive);
 
     if (reader->err.kind != ERR_NONE) {
         *err = reader->err;
         return false;
     }
     /* It says nothing of the snapshot. */
-    if (reader->archive != NULL && archive_errno(reader->archive) == ENOMEM)
+    if (archive_errno(reader->archive) == ENOMEM)
         xdie();
     if (what != NULL)
         (void)err_set(err, ERR_INPUT, "the snapshot is damaged: %s", what);
@@ -201,8 +204,6 @@ static bool damaged(struct tar_reader *reader, const char *what, struct err *err
 /* As archive_read_open(), which does not look whether there was memory for the second. */
 static bool open_reader(struct tar_reader *reader, struct err *err)
 {
-    if (reader->archive == NULL || reader->entry == NULL)
-        return err_set(err, ERR_SYSTEM, "out of memory");
     if (archive_read_support_format_tar(reader->archive) != ARCHIVE_OK ||
         archive_read_set_read_callback(reader->archive, take) != ARCHIVE_OK ||
         archive_read_set_callback_data(reader->archive, reader) != ARCHIVE_OK ||
@@ -284,9 +285,7 @@ void tar_reader_free(struct tar_reader *reader)
 {
     if (reader == NULL)
         return;
-    if (reader->archive != NULL)
-        (void)archive_read_free(reader->archive);
-    if (reader->entry != NULL)
-        archive_entry_free(reader->entry);
+    (void)archive_read_free(reader->archive);
+    archive_entry_free(reader->entry);
     free(reader);
 }
