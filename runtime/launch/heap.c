@@ -11,9 +11,9 @@
 #include "common/format.h"
 
 /*
- * Bytes of compiled sources for each slot. A server: then the guestbook's heap is as large as it is
- * natively when it has started. A command ends soon: with more it collects less, and its memory is
- * free again.
+ * Bytes of compiled sources for each slot. A server: then the guestbook takes about as much memory
+ * under load as natively (bench/serve). A command ends soon: with more it collects less, and its
+ * memory is free again.
  */
 enum { SERVER_BYTES = 30, COMMAND_BYTES = 16, SLOTS_MIN = 10000, SLOTS_MAX = 1000000 };
 

@@ -350,8 +350,6 @@ RUBY
     [ "${lines[3]}" = 'beta 1.0' ]
 }
 
-# --- gems that Ruby has
-
 @test "the load path: a gem stands before what it needs, however they are called" {
     make_gem beside/alpha 1.0 's.add_dependency "gamma"'
     make_gem beside/beta 1.1
@@ -375,6 +373,8 @@ RUBY
     same_words
     [ "${lines[*]}" = "beta gamma alpha beta beta alpha gamma" ]
 }
+
+# --- gems that Ruby has
 
 @test "default and bundled gems in the Gemfile: Ruby's own, and a newer one in its place" {
     make_gem beside/json 99.0
